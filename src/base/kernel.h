@@ -1,0 +1,30 @@
+/* The kernel behind one table, so that tests bring their own pages, clock and failures.
+ *
+ * Calls are raw system calls: they allocate nothing, take no lock, and leave errno alone. Each returns what the kernel
+ * returns: a value of 0 or above, or a negated errno. */
+#ifndef MIDDEN_BASE_KERNEL_H
+#define MIDDEN_BASE_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kernel {
+    void *(*map)(size_t bytes, int prot, int flags);            /* anonymous private memory; NULL: refused */
+    long (*unmap)(void *start, size_t bytes);
+    long (*protect)(void *start, size_t bytes, int prot);
+    long (*advise)(void *start, size_t bytes, int advice);
+    long (*write)(int fd, const void *bytes, size_t n);
+    long (*futex_wait)(uint32_t *word, uint32_t expected, uint64_t timeout_ns); /* timeout 0: none */
+    long (*futex_wake)(uint32_t *word, uint32_t waiters);
+    uint64_t (*now)(void);                                      /* nanoseconds of CLOCK_MONOTONIC */
+};
+
+extern struct kernel kernel;                /* the real one; a test replaces entries */
+
+/* Any other system call, by number. */
+long kernel_call(long number, long a, long b, long c, long d, long e, long f);
+
+/* Bytes of a page, a power of two; fixed after the first call. */
+size_t kernel_page_size(void);
+
+#endif

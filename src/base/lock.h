@@ -1,0 +1,37 @@
+/* Locks: a futex word with a rank. A thread takes locks in rising rank only; debug builds (MIDDEN_DEBUG) stop when it does
+ * not. The order of all ranks is written here, once. */
+#ifndef MIDDEN_BASE_LOCK_H
+#define MIDDEN_BASE_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum lock_rank {
+    LOCK_RANK_NONE,
+    LOCK_RANK_AGENT,        /* one conversation with the agent at a time */
+    LOCK_RANK_THREADS,      /* the thread table */
+    LOCK_RANK_QUARANTINE,
+    LOCK_RANK_MODULES,
+    LOCK_RANK_DEPOT,        /* growth of the stack depot */
+    LOCK_RANK_FINDINGS,
+    LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
+    LOCK_RANK_REGIONS = 48, /* the table of regions */
+    LOCK_RANK_TABLES = 49,  /* growth of record tables */
+    LOCK_RANK_MAPPINGS = 50,/* the table of own mappings */
+    LOCK_RANKS = 51
+};
+
+struct lock {
+    uint32_t word;          /* 0 free, 1 held, 2 held and waited for */
+    uint32_t rank;
+};
+
+#define LOCK_INIT(r) {0, (r)}
+
+void lock_take(struct lock *lock);
+bool lock_try(struct lock *lock);
+void lock_drop(struct lock *lock);
+/* In a fork child: the lock is free again, whoever held it. */
+void lock_reset(struct lock *lock);
+
+#endif

@@ -1,0 +1,36 @@
+/* Memory for the tool's own use, straight from the kernel, entered in the record of own mappings. */
+#ifndef MIDDEN_BASE_MEMORY_H
+#define MIDDEN_BASE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "format/record.h"
+
+/* Zeroed pages; align: a power of two, at least the page size is given. NULL: refused, or the record is full. */
+void *memory_map(size_t bytes, size_t align, enum record_purpose purpose);
+
+/* Gives back a whole mapping or a page-aligned part of one (then the record keeps what is left). */
+void memory_unmap(void *start, size_t bytes);
+
+/* Bytes mapped now, by purpose RECORDS, STACK and OTHER. */
+size_t memory_own_bytes(void);
+
+/* true: `address` lies in memory mapped here. Lock-free. */
+bool memory_is_own(const void *address);
+
+/* Small zeroed objects of the tool that are never given back (watermark). align: up to 64. NULL: no memory. */
+void *memory_keep(size_t bytes, size_t align);
+
+/* mem* of our own: the libc ones may be replaced by the program or interposed by us. */
+void memory_copy(void *to, const void *from, size_t n);
+void memory_fill(void *to, int byte, size_t n);
+int memory_compare(const void *a, const void *b, size_t n);
+size_t memory_length(const char *text);
+/* First byte of [start, start+n) that is not `byte`, or n. Wide loads; reads nothing outside. */
+size_t memory_differs(const void *start, int byte, size_t n);
+
+/* Around fork. */
+void memory_fork_child(void);
+
+#endif

@@ -1,0 +1,96 @@
+/* The one door through which preload/ comes in.
+ *
+ * Every function may be called at any time: before constructors, by the loader, in signal handlers, in fork children, while
+ * threads end and after exit handlers began. errno is left as it was unless said otherwise. */
+#ifndef MIDDEN_ENGINE_H
+#define MIDDEN_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/record.h"
+#include "trace/capture.h"
+
+#define ENGINE_ZERO 1u      /* the block's bytes shall be zero */
+
+#define ENGINE_NO_SIZE SIZE_MAX
+
+/* A block of `size` bytes aligned to `align` (a power of two; 0: 16). NULL: no memory or a size above PTRDIFF_MAX; errno is not
+ * set: the interposer does that. A size above PTRDIFF_MAX is a finding (bad-allocation-size). */
+void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from);
+
+/* Takes a block back. NULL is fine. size, align: what a sized or aligned deallocation named (ENGINE_NO_SIZE, 0: nothing). */
+void engine_free(void *block, enum record_allocator call, size_t size, size_t align, const struct capture_start *from);
+
+/* realloc: *moved is the result. Returns false when memory ran out (the old block stays) or `block` was bad (a finding). */
+bool engine_realloc(void *block, size_t size, enum record_allocator call, const struct capture_start *from, void **moved);
+
+/* Size asked for; 0 for NULL and for what is no living block. */
+size_t engine_usable_size(const void *block);
+
+/* calloc or reallocarray whose product overflows: a finding. */
+void engine_overflowed(size_t count, size_t size, enum record_allocator call, const struct capture_start *from);
+
+/* malloc_trim: bytes given back to the kernel. */
+size_t engine_trim(void);
+
+struct engine_stats {
+    uint64_t live_bytes, live_blocks, peak_bytes, mapped_bytes, free_bytes, huge_bytes, huge_blocks;
+};
+void engine_stats(struct engine_stats *stats);
+
+/* The library's constructor and the functions around it. */
+void engine_start(void);                /* idempotent; also called by the first allocation. Reads options, sets up everything that needs no loader */
+void engine_open_libraries(void);       /* from the constructor: libunwind */
+bool engine_started(void);
+
+/* Threads. */
+void engine_thread_start(uint32_t create_stack, uint32_t creator);
+void engine_thread_end(void);
+uint32_t engine_thread_index(void);
+void engine_thread_renamed(void);
+
+/* fork, by handlers registered before all others. */
+void engine_fork_prepare(void);
+void engine_fork_parent(void);
+void engine_fork_child(void);
+
+/* The end of the image. how: enum record_end. from: where the program asked for it; NULL: main returned. Called once per image;
+ * reports through the agent. Returns the exit status to end with (`status` itself unless something gates and no `midden run`
+ * is there to say so). */
+int engine_end(enum record_end how, int status, const struct capture_start *from);
+
+/* Main's caller: its frame address, so that main's dead frame can be told from living ones. */
+void engine_main_entered(uintptr_t frame);
+void engine_main_returned(void);
+
+/* The process is about to exec (not in a vfork child). */
+void engine_before_exec(void);
+
+/* A leak check now, by the program's own call. Returns the number of gating leak records, -1: no agent. */
+int engine_leak_check(void);
+
+/* Between these two, what the calling thread allocates is the tool's own (RECORD_FLAG_OWN). Nests. */
+void engine_internal_begin(void);
+void engine_internal_end(void);
+
+/* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */
+int engine_park_signal(void);
+
+/* true: descriptor fd is the engine's own. */
+bool engine_owns_fd(int fd);
+/* true: pid is a child that the engine made and the program's wait family must pass over. */
+bool engine_owns_pid(int pid);
+
+/* The children's environment: LD_PRELOAD entry, options and agent name as the tool wants them in an exec'ed program that
+ * follows. NULL where there is none. Fixed after engine_start. */
+struct engine_child_env {
+    const char *library;        /* absolute path of libmidden.so, for LD_PRELOAD */
+    const char *options;        /* value of MIDDEN_OPTIONS */
+    const char *agent;          /* value of MIDDEN_AGENT */
+    bool follow;                /* --follow-children */
+};
+const struct engine_child_env *engine_child_env(void);
+
+#endif

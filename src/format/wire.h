@@ -1,0 +1,53 @@
+/* What the library in a program and the agent say to each other, over a SOCK_SEQPACKET Unix socket.
+ *
+ * The library connects, sends one struct wire_request with two descriptors of its own process attached (SCM_RIGHTS:
+ * /proc/self/mem, /proc/self/maps, in this order; permission is checked when they are opened, so the agent needs no
+ * right to trace), waits for one struct wire_reply, and closes. The stopped threads, if any, stay stopped until then.
+ *
+ * Under `midden run` the agent listens on an abstract socket whose name is in the environment variable MIDDEN_AGENT
+ * (without the leading NUL). Otherwise the library starts `midden agent --fd=N` itself and speaks through N. */
+#ifndef MIDDEN_FORMAT_WIRE_H
+#define MIDDEN_FORMAT_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC 0x4e44444du   /* "MDDN" */
+#define WIRE_VERSION 1u
+
+enum wire_event {
+    WIRE_STARTED = 1,   /* a program image began (only under `midden run`); no descriptors; answered at once */
+    WIRE_FINDING = 2,   /* finding number `index` was published: report it now */
+    WIRE_END = 3,       /* the image is ending: everything; anchor.end says how */
+    WIRE_EXEC = 4,      /* the process is about to exec; findings stay, no leak check; the descriptors are attached */
+    WIRE_CHECK = 5,     /* a leak check was asked for by the program */
+    WIRE_DUMP = 6       /* a dump was asked for */
+};
+
+struct wire_request {
+    uint32_t magic, version;
+    uint32_t event;         /* enum wire_event */
+    uint32_t image;         /* anchor.image */
+    int32_t pid, tid, parent_pid;
+    uint32_t flags;         /* enum wire_flag */
+    uint64_t anchor;        /* address of struct record_anchor */
+    uint64_t index;         /* finding's index; else 0 */
+    int32_t status;         /* WIRE_END: the exit status the program chose */
+    uint32_t reserved;
+    char path[256];         /* WIRE_DUMP: the file; else empty */
+};
+
+enum wire_flag {
+    WIRE_PARKED = 1         /* every other thread is stopped for as long as the sender waits */
+};
+
+struct wire_reply {
+    uint32_t magic, version;
+    uint32_t status;        /* 0 done, 1 failed (the agent has said why) */
+    uint32_t gating;        /* 1: something gating was found in this process image so far */
+    int32_t exitcode;       /* the exit status the library should end the process with; -1: the program's own.
+                               Always -1 under `midden run`, where the command itself gives the status */
+    uint32_t leaks;         /* WIRE_CHECK: records that gate */
+    uint64_t reserved;
+};
+
+#endif

@@ -1,0 +1,133 @@
+/* The heap: blocks of memory, placed by size.
+ *
+ * A small allocator library that knows nothing of the rest of midden: everything it needs of its surroundings comes through
+ * struct heap_hooks, so that it also builds freestanding and can be carried into a kernel. All bookkeeping is out of band:
+ * no byte of a block, free or in use, is read or written by the heap.
+ *
+ * Requests go by size: small → slab, medium → freelist, large → buddy, huge → pages of their own.
+ *
+ * Each block has a tag: tag_bytes of memory, out of band, that the caller may use as it likes and that stays where it is,
+ * also while the block is free, until its region is closed. A new region's tags are zero.
+ *
+ * Functions here are safe for any thread. They return false or NULL when memory runs out and never set errno. */
+#ifndef MIDDEN_HEAP_HEAP_H
+#define MIDDEN_HEAP_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A lock's memory; what is in it is up to the hooks. Zero is the unlocked state. */
+struct heap_lock {
+    uint32_t word;
+    uint32_t rank;      /* place in the lock order, set by the heap: a thread takes locks in rising rank only */
+};
+
+enum heap_engine { HEAP_AUTO, HEAP_SLAB, HEAP_FREELIST, HEAP_BUDDY, HEAP_HUGE, HEAP_ENGINES };
+enum heap_fit { HEAP_FIT_TLSF, HEAP_FIT_FIRST, HEAP_FIT_NEXT, HEAP_FIT_BEST, HEAP_FIT_WORST };
+
+/* A stretch of memory with blocks in it: a slab, a freelist arena, a buddy block, a huge block.
+ * Descriptors are never unmapped or moved, and are used again only for other regions. */
+struct heap_region {
+    char *base;             /* start of slot 0 */
+    size_t bytes;           /* extent from base */
+    void *tags;             /* uniform: tag of slot i at tags + i * tag_bytes.
+                               placed: entry i is an address of 8 bytes (the block's start + phase; 0: never used) and its tag:
+                               8 + tag_bytes apart */
+    uint32_t stride;        /* bytes from slot to slot; 0: placed, blocks have addresses of their own */
+    uint32_t slots;         /* entries in tags; of a placed region, entries used so far (only grows; stored with release order) */
+    enum heap_engine engine;
+    uint64_t user;          /* the caller's: 0 when the region opens */
+};
+
+/* What the port layer gives. The first four are required, the others may be NULL. */
+struct heap_hooks {
+    void *ctx;                                                          /* handed to every hook */
+    void *(*alloc_pages)(void *ctx, size_t bytes, size_t align);        /* zeroed, page-aligned memory or NULL */
+    void (*free_pages)(void *ctx, void *pages, size_t bytes);           /* a whole stretch got from alloc_pages, or a page-aligned part of it */
+    void (*lock)(void *ctx, struct heap_lock *lock);
+    void (*unlock)(void *ctx, struct heap_lock *lock);
+    void **(*magazine)(void *ctx);                                      /* where the calling thread keeps its magazines (a word that starts NULL);
+                                                                           NULL: this thread goes without */
+    void (*discard)(void *ctx, void *pages, size_t bytes);              /* the contents are not wanted any more, the address space is */
+    void (*protect)(void *ctx, void *pages, size_t bytes, bool accessible);
+    void (*region_opened)(void *ctx, struct heap_region *region);       /* before the first block in it is handed out */
+    void (*region_closed)(void *ctx, struct heap_region *region);       /* before its memory is given back; no block lives in it */
+};
+
+struct heap_config {
+    size_t page_size;           /* power of two, at least 4096 */
+    size_t tag_bytes;           /* per block, multiple of 8; 0: none */
+    size_t phase;               /* alignment is wanted at this many bytes from a block's start, so that a guard in front of the
+                                   caller's part does not disturb it: (start + phase) % align == 0. Multiple of 16. */
+    enum heap_engine engine;    /* HEAP_AUTO: by size. Else this engine takes every size it can hold; the rest goes to HEAP_HUGE */
+    enum heap_fit fit;          /* policy of the freelist engine */
+    size_t slab_max;            /* largest room served by slabs; 0: the default (1024) */
+    size_t freelist_max;        /* largest room served by the freelist; 0: the default (128 KiB) */
+    size_t buddy_max;           /* largest room served by the buddy; 0: the default (1 MiB) */
+    size_t arena_bytes;         /* asked from alloc_pages at a time, power of two; 0: the default (32 MiB, less when that is refused) */
+};
+
+struct heap_block {
+    char *start;                /* first byte of the block's room */
+    size_t room;                /* bytes of it, at least what was asked for */
+    void *tag;                  /* its tag_bytes */
+    struct heap_region *region;
+    uint32_t slot;
+    bool used;                  /* heap_find: allocated at the time of the look-up */
+    bool zeroed;                /* heap_alloc: the room is known to be zero */
+};
+
+struct heap_engine_stats {      /* bytes unless said otherwise */
+    uint64_t mapped;            /* address space held by the engine */
+    uint64_t requested;         /* asked for, living blocks */
+    uint64_t occupied;          /* handed out for that: internal fragmentation = occupied - requested */
+    uint64_t free_bytes;        /* held, not handed out: external fragmentation = 1 - largest_free / free_bytes */
+    uint64_t largest_free;      /* the largest single free stretch */
+    uint64_t blocks;            /* living blocks */
+};
+
+struct heap;
+
+/* Makes a heap in memory got from hooks->alloc_pages. The tables are copied. NULL: no memory, or a config out of range. */
+struct heap *heap_create(const struct heap_config *config, const struct heap_hooks *hooks);
+
+/* A block of at least `room` bytes (0 counts as 1) with (start + config.phase) % align == 0; align: a power of two, at
+ * least 16 is given whatever is asked. false: no memory; *out is then untouched. */
+bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block *out);
+
+/* Gives a block back. `block` as heap_alloc or heap_find filled it in. The caller has made sure that nobody else frees it. */
+void heap_free(struct heap *heap, const struct heap_block *block);
+
+/* Changes a block's room where it is. true: *block holds the new room, and the bytes up to the smaller of both are as they
+ * were. Slab blocks change only within their slot. */
+bool heap_resize(struct heap *heap, struct heap_block *block, size_t room);
+
+/* The slot around `address`, whether a block lives in it or not (block->used says). false: `address` lies in no slot of this
+ * heap. O(1) for slab, buddy and huge blocks, logarithmic for freelist blocks. Reads nothing at `address`. Takes the
+ * freelist arena's lock for those, no lock otherwise. Of a free stretch of a freelist arena: false. */
+bool heap_find(struct heap *heap, const void *address, struct heap_block *block);
+
+/* true: `address` lies in memory that the heap holds, in a slot or not. O(1), no lock. */
+bool heap_owns(const struct heap *heap, const void *address);
+
+/* The calling thread ends: its magazines (the word that the hook gives) go back to the heap and the word becomes NULL. */
+void heap_thread_end(struct heap *heap);
+/* The same for a thread that is known to be gone; `magazine`: the value of its word. */
+void heap_thread_gone(struct heap *heap, void *magazine);
+
+/* Gives empty slabs, empty arenas and unused pages back through the hooks. Returns the bytes given back. */
+size_t heap_trim(struct heap *heap);
+
+/* stats[HEAP_ENGINES], indexed by enum heap_engine; entry HEAP_AUTO is the sum. */
+void heap_stats(struct heap *heap, struct heap_engine_stats *stats);
+
+/* Around fork: all locks in rank order, so that the child's heap is whole; unlocked by both parent and child. */
+void heap_lock_all(struct heap *heap);
+void heap_unlock_all(struct heap *heap);
+
+/* Checks every relation between the bookkeeping's parts; each broken one is told to `say` with both sides in a line of text.
+ * Returns the number of broken ones. For tests: no other thread may use the heap meanwhile. */
+unsigned heap_consistent(struct heap *heap, void (*say)(void *ctx, const char *line), void *ctx);
+
+#endif

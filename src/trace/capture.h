@@ -1,0 +1,49 @@
+/* Capture: the call stack of the calling thread as a stack id.
+ *
+ * Layers, each sound by itself: a verified memo of whole stacks, a cache of unwind rules per pc, libunwind for the rest. */
+#ifndef MIDDEN_TRACE_CAPTURE_H
+#define MIDDEN_TRACE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where an unwind starts: the state in the caller of an interposed function, just after its call. */
+struct capture_start {
+    uintptr_t pc;       /* return address into the caller */
+    uintptr_t sp;       /* the caller's stack pointer once the call has returned */
+    uintptr_t fp;       /* the caller's frame pointer register (rbp, x29) */
+    bool exact;         /* pc is of an interrupted instruction, not a return address */
+};
+
+/* Filled in by a function that has a frame pointer (-fno-omit-frame-pointer) and makes no sibling call afterwards. */
+#if defined(__x86_64__)
+#define CAPTURE_HERE() ((struct capture_start){                                                      \
+        (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0) + 16,          \
+        *(const uintptr_t *)__builtin_frame_address(0), false})
+#elif defined(__aarch64__)
+#define CAPTURE_HERE() ((struct capture_start){                                                      \
+        (uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0)),                       \
+        (uintptr_t)__builtin_dwarf_cfa(), *(const uintptr_t *)__builtin_frame_address(0), false})
+#else
+#error "midden knows x86-64 and aarch64; add the frame layout of this architecture here"
+#endif
+
+/* Opens libunwind privately (dlopen, RTLD_LOCAL). Called once from the library's constructor; before it, and without
+ * libunwind, the other layers do. */
+void capture_open_unwinder(void);
+
+/* The stack that starts at `start`, as an id of the depot (index of its innermost node); 0: none could be taken (no memory, or
+ * called from within itself by a signal handler). At most anchor.num_callers frames. */
+uint32_t capture(const struct capture_start *start);
+
+/* The same walk written to pcs[max], innermost first, for tests: returns the frames. By which layer: 0 best, 1 rule cache only,
+ * 2 libunwind only. */
+unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *pcs, unsigned max);
+
+/* The caches may be stale: a module was or may have been unloaded. Cheap; the work is done at the next capture. */
+void capture_modules_changed(void);
+
+/* In a fork child. */
+void capture_fork_child(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* The modules of the program, once per load, kept after dlclose (struct record_module). */
+#ifndef MIDDEN_TRACE_MODULES_H
+#define MIDDEN_TRACE_MODULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/record.h"
+
+bool modules_init(void);
+
+/* Index of the module that `pc` lies in, 0: none. Asks the loader without its lock (_dl_find_object; dl_iterate_phdr where
+ * that is missing) and adds a module seen for the first time. */
+unsigned modules_of(uintptr_t pc);
+
+/* As modules_of but only among the modules already known: any context, no lock, no call to the loader. */
+unsigned modules_known(uintptr_t pc);
+
+/* Looks for modules that have gone and marks them; true if there were any. Called when modules_suspect() was. */
+bool modules_refresh(void);
+
+/* A dlclose may have happened (cheap; any context). */
+void modules_suspect(void);
+bool modules_are_suspect(void);
+
+/* true: `pc` is in the dynamic loader's text. Compares only. */
+bool modules_is_loader(uintptr_t pc);
+
+struct record_module *modules_at(unsigned index);
+
+/* The module's identity for site_add(). */
+uint64_t modules_identity(unsigned index);
+
+void modules_fork_child(void);
+
+#endif

@@ -1,0 +1,64 @@
+/* The registry of threads (struct record_thread) and what each thread keeps for itself. */
+#ifndef MIDDEN_TRACE_THREADS_H
+#define MIDDEN_TRACE_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/record.h"
+
+struct capture_memo;    /* of trace/capture.c */
+struct quarantine_batch;/* of check/quarantine.c */
+
+/* What a thread keeps for itself; lies in the tool's own memory, only a pointer to it is in thread-local storage. */
+struct thread_state {
+    struct record_thread *record;
+    uint32_t index;                 /* in RECORD_TABLE_THREADS */
+    uint32_t depth;                 /* >0: inside the tool, entered this often; captures and findings are not made again */
+    bool internal;                  /* what is allocated now is on the tool's behalf */
+    bool in_capture;
+    uint32_t sequence, sequence_end;/* batch of allocation numbers left */
+    int64_t live_delta;             /* bytes not yet folded into anchor.live_bytes */
+    int64_t blocks_delta;
+    void *magazines;                /* the heap's word for this thread */
+    struct capture_memo *memo;
+    struct quarantine_batch *quarantine;
+    void *sigstack;                 /* stack of the tool's handlers, and its size */
+    size_t sigstack_bytes;
+    uint64_t random;                /* state of a generator for sampling */
+    uint32_t park_word;             /* futex: the generation of the park request it has answered */
+    uint32_t ignore_depth;          /* __lsan_disable nesting */
+    struct thread_state *next;      /* all states, living or not; linked once, never unlinked */
+};
+
+/* Thread-local, initial-exec: no call to __tls_get_addr. */
+extern _Thread_local struct thread_state *thread_self_pointer __attribute__((tls_model("initial-exec")));
+
+bool threads_init(void);                        /* registers the main thread */
+struct thread_state *threads_register(void);    /* the calling thread, on its first use; never NULL (a shared state for late or unregistrable threads) */
+static inline struct thread_state *threads_self(void)
+{
+    struct thread_state *self = thread_self_pointer;
+    return __builtin_expect(self != NULL, 1) ? self : threads_register();
+}
+
+/* Called in the new thread before the program's start routine, and when it ends. create_stack: where pthread_create was called. */
+void threads_started(uint32_t create_stack, uint32_t creator);
+void threads_ended(void);
+
+/* The kernel's name of the calling thread changed, or is asked for again. */
+void threads_rename(void);
+
+/* Number of threads running now, the caller included. */
+unsigned threads_running(void);
+
+/* The first of all states (linked by next). Entries may belong to threads that have ended: see record->state. */
+struct thread_state *threads_first(void);
+
+/* Registers and stack of the calling thread at this point, into its record. low: where the scan of its stack starts. */
+void threads_save_context(struct thread_state *self, uintptr_t low);
+
+void threads_fork_child(void);                  /* only the caller survives; the others are GONE */
+
+#endif
