@@ -1,0 +1,38 @@
+/* A recorded stack as frames, by the report's conventions.
+ *
+ * Frames of the tool's own module are left out; the allocation or freeing call, where there is one, is put in front as frame 0;
+ * inlined frames precede their host. */
+#ifndef MIDDEN_REPORT_FRAMES_H
+#define MIDDEN_REPORT_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory.h"
+#include "records.h"
+#include "symbols.h"
+
+struct stack {
+    const struct frame **frames;    /* innermost first */
+    size_t n;
+    bool truncated;                 /* the program's stack had more */
+};
+
+/* The stack `id` (0: empty but for frame 0). call: the function called, RECORD_BY_NONE: no frame 0. */
+struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call);
+
+/* One frame for the entry of an allocation call. */
+const struct frame *frames_entry(struct records *records, struct arena *arena, enum record_allocator call);
+
+/* The frame a reader wants to see first: the first one of the program's own code (not libc, the loader or the C++ library) that
+ * has a line, else the first with a function, else the first after frame 0; NULL: the stack is empty. */
+const struct frame *frames_guilty(const struct stack *stack);
+
+/* A number for the stack that survives address layout, rebuilds and moved lines: from function names and module names. */
+uint64_t frames_fingerprint(const struct stack *stack, uint64_t seed);
+
+/* The last component of a path. */
+const char *frames_basename(const char *path);
+
+#endif

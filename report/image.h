@@ -1,0 +1,75 @@
+/* A memory image: the address space of a process, living or dead, as something to read from.
+ *
+ * What kind of image it is lies behind a table of callbacks; everything above reads with image_read() and never knows. An
+ * image is hostile: nothing read from it is believed, and image_read() never fails in another way than by giving less. */
+#ifndef MIDDEN_REPORT_IMAGE_H
+#define MIDDEN_REPORT_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+enum image_access { IMAGE_READ = 1, IMAGE_WRITE = 2, IMAGE_EXECUTE = 4, IMAGE_SHARED = 8 };
+
+struct image_mapping {
+    uint64_t start, end;        /* half-open */
+    uint64_t offset;            /* in the file, bytes */
+    uint64_t inode;             /* 0: of no file */
+    uint32_t device_major, device_minor;
+    unsigned access;            /* enum image_access */
+    const char *path;           /* of the file, or a name as `[stack]`; "": none. Never NULL; not escaped */
+};
+
+struct image_ops {
+    /* Reads up to n bytes at address; returns how many of the first ones could be read (0: none). */
+    size_t (*read)(void *ctx, uint64_t address, void *buffer, size_t n);
+    /* Finds memory that was ever touched: the first such range at or after `from` and before `to`, into *start, *end.
+     * false: none. NULL: not known, everything may have been. */
+    bool (*touched)(void *ctx, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end);
+    void (*close)(void *ctx);   /* may be NULL */
+};
+
+struct image {
+    const struct image_ops *ops;
+    void *ctx;
+    struct image_mapping *mappings; /* in address order, no two overlap */
+    size_t n_mappings;
+    uint64_t mapped_bytes;          /* sum of their sizes: no honest table in the image is larger */
+    int pid;                        /* 0: not a living process */
+};
+
+/* Opens a living process through two descriptors of its own, of /proc/self/mem and /proc/self/maps: the permission was checked
+ * when they were opened, so no right to trace is needed. Takes the descriptors over, also on failure. maps_fd is read from its
+ * start. NULL: *error says why. */
+struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *error);
+
+/* Opens a living process by its number; needs the right to read its memory. */
+struct image *image_open_pid(int pid, struct error *error);
+
+/* An image of the caller's making (tests, later core files): takes over `mappings` (malloc'ed, paths too; sorted here) and ctx.
+ * NULL: mappings overlap or are empty the wrong way round, or memory ran out; nothing was taken over. */
+struct image *image_new(const struct image_ops *ops, void *ctx, struct image_mapping *mappings, size_t n, struct error *error);
+
+void image_close(struct image *image); /* NULL is fine */
+
+/* Bytes read from `address` on: less than n when the rest cannot be read. */
+size_t image_read(const struct image *image, uint64_t address, void *buffer, size_t n);
+
+/* true: all n bytes were read. */
+static inline bool image_read_all(const struct image *image, uint64_t address, void *buffer, size_t n)
+{
+    return image_read(image, address, buffer, n) == n;
+}
+
+/* Reads all that can be read of n bytes; what cannot (guard pages, holes) is zero in the buffer. Returns the bytes that could. */
+size_t image_read_around(const struct image *image, uint64_t address, void *buffer, size_t n);
+
+/* The mapping that address lies in; NULL: none. */
+const struct image_mapping *image_mapping_at(const struct image *image, uint64_t address);
+
+/* true: [address, address + n) lies in mappings, with no hole between (n = 0 and a range that wraps round: false). */
+bool image_covers(const struct image *image, uint64_t address, uint64_t n);
+
+#endif

@@ -1,0 +1,69 @@
+/* Which blocks are lost: the leak check of one image.
+ *
+ * Definitions (the same as Valgrind memcheck's). A start-pointer points to the first byte of a block, an interior-pointer past
+ * it, inside. Only aligned words count.
+ *
+ *   reachable   a chain of start-pointers leads from a root to it
+ *   possible    chains lead to it, but on each one at least one pointer is an interior-pointer
+ *   definite    no chain leads to it, and no other lost block does, but for ones that it leads to itself
+ *   indirect    no chain from a root leads to it, but one from a definitely lost block does
+ *
+ * An interior-pointer counts as a start-pointer where one of four known habits explains it (std::string's header, an eight-byte
+ * length in front, the element count of new[], a second base class). */
+#ifndef MIDDEN_REPORT_LEAKS_H
+#define MIDDEN_REPORT_LEAKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "records.h"
+
+enum leak_kind { LEAK_DEFINITE, LEAK_INDIRECT, LEAK_POSSIBLE, LEAK_REACHABLE, LEAK_KINDS };
+extern const char *const leak_kind_names[LEAK_KINDS];
+
+struct leak_total {
+    uint64_t bytes, blocks;
+};
+
+/* Blocks of one kind from one allocation stack. */
+struct leak_record {
+    enum leak_kind kind;
+    uint32_t stack;             /* allocation stack: index of its node; 0: unknown */
+    uint8_t allocator;          /* enum record_allocator of the first block */
+    uint64_t bytes, blocks;     /* of these blocks themselves */
+    uint64_t indirect_bytes, indirect_blocks; /* lost with them (definite only) */
+    uint64_t example;           /* address of the first one */
+};
+
+struct leaks {
+    struct leak_total totals[LEAK_KINDS];
+    struct leak_total ignored;      /* the program asked not to report them */
+    struct leak_total inherited;    /* lost, but allocated before a fork: the parent's to report */
+    struct leak_record *records;    /* bytes and indirect_bytes together falling, then by kind */
+    size_t n_records;
+    /* How it went. */
+    uint64_t scanned_bytes;         /* memory looked through */
+    uint64_t root_bytes;            /* part of it that was root */
+    uint64_t unreadable_bytes;      /* that should have been */
+    uint64_t pointers;              /* kept */
+    uint64_t memory;                /* bytes held by the analysis at its largest */
+    double seconds;
+    unsigned unparked;              /* threads whose stacks were scanned whole */
+};
+
+struct leaks_options {
+    /* true: the block allocated at this stack is the loader's thread-local storage, never listed. Asked once per stack whose
+     * innermost frame is in the loader. NULL: none is. */
+    bool (*loader_tls)(void *ctx, uint32_t stack);
+    /* Called now and then, done <= all. NULL: not. */
+    void (*progress)(void *ctx, uint64_t done, uint64_t all);
+    void *ctx;
+    unsigned threads;               /* that scan; 0: as the machine has */
+};
+
+/* NULL: *error says why (no memory). What could not be read becomes a problem of the records. */
+struct leaks *leaks_check(struct records *records, const struct leaks_options *options, struct error *error);
+void leaks_free(struct leaks *leaks);   /* NULL is fine */
+
+#endif

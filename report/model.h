@@ -1,0 +1,128 @@
+/* The analysed and symbolised report, before it takes any outer form. Renderers only read it. */
+#ifndef MIDDEN_REPORT_MODEL_H
+#define MIDDEN_REPORT_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "frames.h"
+#include "leaks.h"
+#include "records.h"
+#include "symbols.h"
+
+struct model_thread {
+    uint32_t id;                /* index in the records; 1 is the main thread */
+    int tid;
+    const char *name;           /* not escaped */
+    const char *state;          /* "running", "parked", "ended", "gone" */
+    struct stack created;       /* where; empty for the main thread */
+    uint32_t creator;           /* 0: none */
+};
+
+struct model_block {
+    uint64_t address, size;
+    const char *state;          /* "live", "quarantined", "freed" */
+    const char *allocator;
+    uint64_t site;
+    struct stack alloc_stack;
+    const struct model_thread *alloc_thread;    /* NULL: unknown */
+    bool freed;
+    struct stack free_stack;
+    const struct model_thread *free_thread;
+};
+
+struct model_error {
+    size_t index;               /* in the records */
+    enum record_kind kind;
+    enum record_severity severity;
+    enum record_access access;
+    enum record_detected detected;
+    const char *kind_name, *severity_name, *access_name, *detected_name;
+    const char *message;        /* what happened, one sentence */
+    uint64_t address;
+    int64_t offset;
+    uint64_t size, call_size;   /* RECORD_UNKNOWN: not known, none */
+    uint32_t count;
+    struct stack stack;
+    const struct model_thread *thread;  /* NULL: unknown */
+    struct model_block *block;          /* NULL: none */
+    uint64_t fingerprint;
+    bool baseline;              /* known before: does not gate */
+    bool suppressed;            /* counted, not listed */
+    struct record_finding raw;  /* for the picture of the damage */
+};
+
+struct model_leak {
+    struct leak_record raw;
+    struct stack stack;
+    uint64_t site;
+    uint64_t fingerprint;
+    bool baseline, suppressed;
+};
+
+enum model_exit { MODEL_EXIT_NONE, MODEL_EXIT_CODE, MODEL_EXIT_SIGNAL };
+
+/* What an options row means to the analysis; bits of a set as option_value() gives them. */
+struct model_options {
+    unsigned leak_check;        /* 0 full, 1 summary, 2 no: the choices of --leak-check */
+    uint64_t show_leak_kinds;   /* bits: 0 definite, 1 indirect, 2 possible, 3 reachable */
+    uint64_t fail_on;           /* bits: 0 errors, 1 definite, 2 indirect, 3 possible, 4 reachable */
+    int error_exitcode;
+    bool live;                  /* an image in mid-life, not at its end */
+    void (*progress)(void *ctx, uint64_t done, uint64_t all);   /* NULL: none */
+    void *ctx;
+};
+
+struct model {
+    struct arena arena;
+    struct records *records;        /* not owned */
+    struct model_options options;
+
+    /* process */
+    int pid, parent_pid;
+    unsigned image, generation;
+    const char **argv;
+    size_t argc;
+    enum model_exit exit;           /* taken from the anchor; whoever knows better (a parent that waited) sets it */
+    int exit_value;
+    struct stack exit_stack;
+
+    /* verdict: see model_judge() */
+    bool gating;
+    int exitcode;
+
+    struct model_error *errors;     /* in the order they happened */
+    size_t n_errors;
+    size_t n_suppressed_errors;
+    struct leaks *leaks;            /* owned; NULL: no check was made */
+    const char *no_leaks_why;       /* if so: why; NULL: it was not asked for */
+    struct model_leak *leak_records;
+    size_t n_leak_records;
+    struct leak_total suppressed_leaks;
+
+    struct model_thread *threads;
+    size_t n_threads;
+
+    const char **coverage;          /* what the figures do not cover, a line each */
+    size_t n_coverage;
+
+    uint64_t allocations, frees, allocated_bytes, freed_bytes, live_bytes, live_blocks, peak_bytes;
+};
+
+/* Analyses everything: findings, the leak check as asked for, statistics. Never NULL. The records and symbols must outlive it. */
+struct model *model_new(struct records *records, struct symbols *symbols, const struct model_options *options);
+
+/* Only finding `index` and what its text needs, to be rendered at once. NULL: no such finding. */
+struct model *model_new_finding(struct records *records, struct symbols *symbols, size_t index, const struct model_options *options);
+
+/* Sets gating and exitcode from errors, leaks and options; called by model_new, and again by who marks entries as suppressed or
+ * known. */
+void model_judge(struct model *model);
+
+void model_free(struct model *model);
+
+/* true: errors of severity error that are neither suppressed nor in the baseline: how many. */
+size_t model_gating_errors(const struct model *model);
+
+#endif

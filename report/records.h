@@ -1,0 +1,90 @@
+/* The records of one process image, read from memory and checked.
+ *
+ * records_open() finds the anchor, refuses what it does not understand, and from then on every table entry is fetched through
+ * here: entries are copied out of the image, chunk by chunk when first asked for, with every count, size, offset and reference
+ * checked against the image before anything is allocated or followed. What cannot be read or believed is left out, and a line
+ * in `problems` says so. */
+#ifndef MIDDEN_REPORT_RECORDS_H
+#define MIDDEN_REPORT_RECORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "format/record.h"
+#include "image.h"
+#include "memory.h"
+#include "tables.h"
+
+struct records {
+    const struct image *image;
+    uint64_t anchor_address;
+    struct record_anchor anchor;        /* fields that an older writer did not have are zero */
+    struct table tables[RECORD_TABLES];
+
+    struct record_region *regions;      /* the open, believable ones, in address order; no two overlap */
+    size_t n_regions;
+    struct record_thread *threads;      /* [n_threads], by index; entry 0 is empty. Names end with NUL */
+    size_t n_threads;
+    struct record_module *modules;      /* [n_modules], by index; entry 0 is empty */
+    size_t n_modules;
+    const char **module_paths;          /* [n_modules]; "" where unknown */
+    struct record_mapping *own;         /* the tool's memory, in address order, overlaps merged */
+    size_t n_own;
+    struct record_root *roots;          /* registered by the program and not withdrawn */
+    size_t n_roots;
+    size_t n_findings;                  /* entries of the findings table, entry 0 included */
+
+    uint64_t entry_points[RECORD_ALLOCATORS];   /* 0 where unknown */
+    struct record_engine_stats engines[RECORD_ENGINES];
+
+    const char *command;                /* argv, NUL separated, and its length */
+    size_t command_bytes;
+    const char *options;                /* the library's options as understood; "" unknown */
+
+    const char **problems;              /* what is missing from the figures, a line each */
+    size_t n_problems;
+
+    struct arena arena;
+};
+
+/* Reads the records of an image. anchor: its address, 0: looked for. The image must outlive the records. NULL: *error says
+ * why: no records there, written by a version that this command does not know, or damaged beyond use. */
+struct records *records_open(const struct image *image, uint64_t anchor, struct error *error);
+
+void records_close(struct records *records); /* NULL is fine */
+
+/* Adds a line about what is missing; the same line is not added twice. */
+void records_problem(struct records *records, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Copies finding `index` out, as it is now. false: there is none (yet), or it is not fully written. */
+bool records_finding(struct records *records, size_t index, struct record_finding *finding);
+
+/* Node `index` of the stack tree; NULL: there is none. Valid until records_close. */
+const struct record_node *records_node(struct records *records, uint32_t index);
+
+/* The text that string reference `reference` means; "" for 0 and for what is no string. Not escaped. */
+const char *records_text(struct records *records, uint64_t reference);
+
+/* Walks a stack: nodes[max] receives its nodes, innermost first; returns how many. Cycles and nonsense end the walk. */
+#define RECORDS_STACK_MAX 256
+size_t records_stack(struct records *records, uint32_t stack, const struct record_node **nodes, size_t max);
+
+/* format/site.h over the stack; 0 for stack 0. */
+uint64_t records_site(struct records *records, uint32_t stack);
+
+/* The module that a node's pc lies in, or index 0's empty one. */
+const struct record_module *records_module(const struct records *records, unsigned index);
+
+/* One block as its region tells it. */
+struct records_found {
+    uint64_t address;           /* of the block */
+    struct record_block block;
+    uint32_t region;            /* index into regions */
+};
+
+/* The block around an address, or (near) the nearest one whose room it lies in. false: none. */
+bool records_block_at(struct records *records, uint64_t address, struct records_found *found);
+
+#endif

@@ -1,0 +1,29 @@
+/* Outer forms of a report. They read the model, and write to a stream whose errors the caller checks (ferror). */
+#ifndef MIDDEN_REPORT_RENDER_H
+#define MIDDEN_REPORT_RENDER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "model.h"
+
+struct render_options {
+    bool colour;            /* escape sequences of a terminal */
+    unsigned source_lines;  /* lines around the guilty one; 0: no excerpt */
+    bool list_errors;       /* text: false: the findings were shown when they happened, only count them */
+    bool prefix_pid;        /* text: every line begins with ==PID== : several processes share the stream */
+};
+
+/* Two lines above and below, findings listed, no colour. */
+extern const struct render_options render_defaults;
+
+/* Text: one finding, at once. */
+void render_text_error(const struct model *model, const struct model_error *error, const struct render_options *options, FILE *out);
+
+/* Text: the whole report. */
+void render_text(const struct model *model, const struct render_options *options, FILE *out);
+
+/* JSON, midden-report/1. false: it could not be written (errno). */
+bool render_json(const struct model *model, FILE *out);
+
+#endif

@@ -1,0 +1,43 @@
+/* From a pc in a module to functions, files and lines.
+ *
+ * Each file (path and build id) is opened once, whatever processes or load epochs it is needed for; each (file, address) is
+ * looked up once. Debug information comes from the file itself, from /usr/lib/debug by build id, or by .gnu_debuglink; the net
+ * is never asked. A file whose build id is not the recorded one is not used, and a note says so. */
+#ifndef MIDDEN_REPORT_SYMBOLS_H
+#define MIDDEN_REPORT_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/record.h"
+
+/* One line of a stack as a person reads it. Text is not escaped and lives as long as the symbols. */
+struct frame {
+    uint64_t pc;            /* as recorded: a return address, mostly */
+    uint64_t offset;        /* of pc in the module, as an address of the ELF file; 0 without a module */
+    const char *module;     /* path; NULL: in no module that we knew */
+    const char *function;   /* demangled; NULL: unknown */
+    const char *file;       /* absolute where the debug information allows; NULL: unknown */
+    unsigned line;          /* 0: unknown */
+    unsigned column;        /* 0: unknown */
+    bool inlined;           /* inlined into the next frame */
+    bool entry;             /* the allocation call itself (frame 0) */
+    uint32_t module_flags;  /* enum record_module_flag */
+};
+
+struct symbols;
+
+struct symbols *symbols_open(void);     /* never NULL */
+void symbols_close(struct symbols *symbols);
+
+/* The frames at pc: the innermost inlined function first, the function that contains pc last; at least one.
+ * exact: pc is of an interrupted instruction, else a return address. module: NULL or without a path: bare pc. *frames lives as
+ * long as the symbols. Returns their number. */
+size_t symbols_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t pc, bool exact,
+                  const struct frame **frames);
+
+/* Lines about modules that could not be used ("… on disk is not the one that ran"), once each. */
+size_t symbols_notes(const struct symbols *symbols, const char *const **notes);
+
+#endif
