@@ -5,6 +5,7 @@
 #ifndef MIDDEN_BASE_KERNEL_H
 #define MIDDEN_BASE_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,5 +27,14 @@ long kernel_call(long number, long a, long b, long c, long d, long e, long f);
 
 /* Bytes of a page, a power of two; fixed after the first call. */
 size_t kernel_page_size(void);
+
+/* Blocks every signal of the calling thread but the synchronous ones, so that no handler of the program, which may call
+ * malloc, runs while a lock of a rare path is held. Returns the mask for kernel_signals_back. */
+uint64_t kernel_signals_off(void);
+void kernel_signals_back(uint64_t saved);
+
+/* Copies n bytes that may not be there. false: some are not readable, or the kernel does not let us (a seccomp filter);
+ * then to[] is undefined. */
+bool kernel_read_memory(void *to, const void *from, size_t n);
 
 #endif

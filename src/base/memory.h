@@ -4,19 +4,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "format/record.h"
 
-/* Zeroed pages; align: a power of two, at least the page size is given. NULL: refused, or the record is full. */
+/* Zeroed pages; align: a power of two, at least the page size is given. NULL: refused by the kernel, over the limit, or the
+ * record is full. Safe in signal handlers. */
 void *memory_map(size_t bytes, size_t align, enum record_purpose purpose);
 
-/* Gives back a whole mapping or a page-aligned part of one (then the record keeps what is left). */
+/* Gives back a whole mapping or a page-aligned part of one (then the record keeps what is left). start, bytes: multiples of
+ * the page size, within one mapping. */
 void memory_unmap(void *start, size_t bytes);
+
+/* Limit in bytes on memory_own_bytes(); 0: none. Mappings of purpose HEAP do not count against it. */
+void memory_set_limit(size_t bytes);
 
 /* Bytes mapped now, by purpose RECORDS, STACK and OTHER. */
 size_t memory_own_bytes(void);
 
-/* true: `address` lies in memory mapped here. Lock-free. */
+/* true: `address` lies in memory mapped here. Lock-free, any context; logarithmic. */
 bool memory_is_own(const void *address);
 
 /* Small zeroed objects of the tool that are never given back (watermark). align: up to 64. NULL: no memory. */
@@ -32,5 +38,14 @@ size_t memory_differs(const void *start, int byte, size_t n);
 
 /* Around fork. */
 void memory_fork_child(void);
+
+/* Checks the relations between the record of mappings and the index over it; each broken one goes to `say`. Returns the
+ * number of broken ones. For tests: no other thread maps meanwhile. */
+unsigned memory_consistent(void (*say)(const char *line));
+
+/* The static beginning of the table of mappings, for the anchor's initial value only. */
+#define MEMORY_CHUNK_SHIFT 10
+#define MEMORY_CHUNKS 1024
+extern uint64_t memory_chunks[MEMORY_CHUNKS];
 
 #endif

@@ -1,0 +1,130 @@
+/* Moving, filling and comparing bytes.
+ *
+ * libc's own may be replaced by the program, and the checked calls of the tool stand in front of them; what runs inside
+ * malloc uses these. Small sizes, which are nearly all, go by a pair of overlapping words (no loop, no tail); larger ones by
+ * 16-byte vectors; on x86-64 from 1 KiB on by the string instructions, which today's processors run by cache lines.
+ *
+ * The compiler must not turn these loops back into calls of memcpy and memset: it is told so. */
+#include "base/memory.h"
+
+#if defined(__clang__)
+#define PLAIN_LOOPS
+#else
+#define PLAIN_LOOPS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#endif
+
+typedef uint64_t wide __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t word64 __attribute__((aligned(1), may_alias));
+typedef uint32_t word32 __attribute__((aligned(1), may_alias));
+typedef uint16_t word16 __attribute__((aligned(1), may_alias));
+
+#define AT(type, base, offset) (*(type *)((char *)(uintptr_t)(base) + (offset)))
+
+PLAIN_LOOPS void memory_copy(void *to, const void *from, size_t n)
+{
+    if (n >= 16) {
+#if defined(__x86_64__)
+        if (n >= 1024) {
+            __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+            return;
+        }
+#endif
+        wide last = AT(wide, from, n - 16);
+        for (size_t i = 0; i + 16 < n; i += 16)
+            AT(wide, to, i) = AT(wide, from, i);
+        AT(wide, to, n - 16) = last;
+    } else if (n >= 8) {
+        uint64_t first = AT(word64, from, 0), last = AT(word64, from, n - 8);
+        AT(word64, to, 0) = first;
+        AT(word64, to, n - 8) = last;
+    } else if (n >= 4) {
+        uint32_t first = AT(word32, from, 0), last = AT(word32, from, n - 4);
+        AT(word32, to, 0) = first;
+        AT(word32, to, n - 4) = last;
+    } else if (n) {
+        char first = AT(char, from, 0), middle = AT(char, from, n / 2), last = AT(char, from, n - 1);
+        AT(char, to, 0) = first;
+        AT(char, to, n / 2) = middle;
+        AT(char, to, n - 1) = last;
+    }
+}
+
+PLAIN_LOOPS void memory_fill(void *to, int byte, size_t n)
+{
+    uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
+    if (n >= 16) {
+#if defined(__x86_64__)
+        if (n >= 1024) {
+            __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
+            return;
+        }
+#endif
+        wide patterns = {pattern, pattern};
+        for (size_t i = 0; i + 16 < n; i += 16)
+            AT(wide, to, i) = patterns;
+        AT(wide, to, n - 16) = patterns;
+    } else if (n >= 8) {
+        AT(word64, to, 0) = pattern;
+        AT(word64, to, n - 8) = pattern;
+    } else if (n >= 4) {
+        AT(word32, to, 0) = (uint32_t)pattern;
+        AT(word32, to, n - 4) = (uint32_t)pattern;
+    } else if (n) {
+        AT(char, to, 0) = (char)byte;
+        AT(char, to, n / 2) = (char)byte;
+        AT(char, to, n - 1) = (char)byte;
+    }
+}
+
+PLAIN_LOOPS int memory_compare(const void *a, const void *b, size_t n)
+{
+    const unsigned char *x = a, *y = b;
+    while (n >= 8 && AT(word64, x, 0) == AT(word64, y, 0)) {
+        x += 8;
+        y += 8;
+        n -= 8;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != y[i])
+            return x[i] < y[i] ? -1 : 1;
+    return 0;
+}
+
+PLAIN_LOOPS size_t memory_length(const char *text)
+{
+    size_t n = 0;
+    while (text[n])
+        n++;
+    return n;
+}
+
+/* Offset of the first byte that is not zero in `difference`, loaded from memory; the machine is little-endian. */
+static inline size_t first_byte(uint64_t difference)
+{
+    return (size_t)__builtin_ctzll(difference) / 8;
+}
+
+PLAIN_LOOPS size_t memory_differs(const void *start, int byte, size_t n)
+{
+    uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        wide patterns = {pattern, pattern};
+        wide both = (AT(wide, start, i) ^ patterns) | (AT(wide, start, i + 16) ^ patterns);
+        if (both[0] | both[1])
+            break;
+    }
+    for (; i + 8 <= n; i += 8) {
+        uint64_t difference = AT(word64, start, i) ^ pattern;
+        if (difference)
+            return i + first_byte(difference);
+    }
+    if (n >= 8 && i < n) {                      /* the last 8 bytes again, of which the first ones are known to be right */
+        uint64_t difference = AT(word64, start, n - 8) ^ pattern;
+        return difference ? n - 8 + first_byte(difference) : n;
+    }
+    for (; i < n; i++)
+        if (AT(unsigned char, start, i) != (unsigned char)byte)
+            return i;
+    return n;
+}

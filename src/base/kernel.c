@@ -1,0 +1,137 @@
+/* The kernel: raw system calls, and the table through which the rest of the tool reaches memory, clock and futexes.
+ *
+ * The calls are written out as instructions. libc's wrappers set errno, may be replaced by the program or by another
+ * preloaded library, and some of them are cancellation points; the tool runs inside malloc and must be none of that.
+ *
+ * Limits: numbers and register order are those of the two supported architectures. The clock costs a real system call (no
+ * vDSO), so it is for rare events, not for every allocation. */
+#include "base/kernel.h"
+
+#include <linux/futex.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+long kernel_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    long result;
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+long kernel_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    register long x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+#else
+#error "midden knows x86-64 and aarch64; add the system call sequence of this architecture here"
+#endif
+
+static void *real_map(size_t bytes, int prot, int flags)
+{
+    long result = kernel_call(SYS_mmap, 0, (long)bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    return result < 0 && result > -4096 ? NULL : (void *)result;
+}
+
+static long real_unmap(void *start, size_t bytes)
+{
+    return kernel_call(SYS_munmap, (long)start, (long)bytes, 0, 0, 0, 0);
+}
+
+static long real_protect(void *start, size_t bytes, int prot)
+{
+    return kernel_call(SYS_mprotect, (long)start, (long)bytes, prot, 0, 0, 0);
+}
+
+static long real_advise(void *start, size_t bytes, int advice)
+{
+    return kernel_call(SYS_madvise, (long)start, (long)bytes, advice, 0, 0, 0);
+}
+
+static long real_write(int fd, const void *bytes, size_t n)
+{
+    return kernel_call(SYS_write, fd, (long)bytes, (long)n, 0, 0, 0);
+}
+
+static long real_futex_wait(uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+{
+    struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+    return kernel_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, expected, timeout_ns ? (long)&timeout : 0, 0, 0);
+}
+
+static long real_futex_wake(uint32_t *word, uint32_t waiters)
+{
+    return kernel_call(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, waiters, 0, 0, 0);
+}
+
+static uint64_t real_now(void)
+{
+    struct timespec now = {0, 0};
+    kernel_call(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct kernel kernel = {
+    .map = real_map,
+    .unmap = real_unmap,
+    .protect = real_protect,
+    .advise = real_advise,
+    .write = real_write,
+    .futex_wait = real_futex_wait,
+    .futex_wake = real_futex_wake,
+    .now = real_now,
+};
+
+size_t kernel_page_size(void)
+{
+#if defined(__x86_64__)
+    return 4096;
+#else
+    static size_t page;     /* every thread computes the same value: a race is harmless */
+    if (!page)
+        page = getauxval(AT_PAGESZ);
+    return page;
+#endif
+}
+
+#define SIGNAL_BIT(n) (1ull << ((n) - 1))
+/* Signals that an instruction raises; blocked, they would kill the process instead of reaching a handler. */
+#define SYNCHRONOUS (SIGNAL_BIT(4) | SIGNAL_BIT(5) | SIGNAL_BIT(7) | SIGNAL_BIT(8) | SIGNAL_BIT(11) | SIGNAL_BIT(31))
+
+uint64_t kernel_signals_off(void)
+{
+    uint64_t most = ~SYNCHRONOUS, saved = 0;
+    kernel_call(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&most, (long)&saved, sizeof saved, 0, 0);
+    return saved;
+}
+
+void kernel_signals_back(uint64_t saved)
+{
+    kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&saved, 0, sizeof saved, 0, 0);
+}
+
+bool kernel_read_memory(void *to, const void *from, size_t n)
+{
+    struct span { void *start; size_t bytes; } local = {to, n}, remote = {(void *)(uintptr_t)from, n};
+    long pid = kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    return kernel_call(SYS_process_vm_readv, pid, (long)&local, 1, (long)&remote, 1, 0) == (long)n;
+}
