@@ -65,6 +65,10 @@ int engine_end(enum record_end how, int status, const struct capture_start *from
 void engine_main_entered(uintptr_t frame);
 void engine_main_returned(void);
 
+/* exit() was called by the program on this thread: the stack from the caller's frame up is alive, what exit itself and its handlers
+ * put below is not. Called from the interposer of exit, which stays on the stack. */
+void engine_exit_called(const struct capture_start *from);
+
 /* The process is about to exec (not in a vfork child). */
 void engine_before_exec(void);
 
@@ -74,6 +78,10 @@ int engine_leak_check(void);
 /* Between these two, what the calling thread allocates is the tool's own (RECORD_FLAG_OWN). Nests. */
 void engine_internal_begin(void);
 void engine_internal_end(void);
+
+/* Parks (stops for a snapshot) that the calling thread went through so far: an interposer of an interruptible call compares before
+ * and after, to tell our signal from the program's own. */
+uint32_t engine_park_count(void);
 
 /* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */
 int engine_park_signal(void);

@@ -4,3 +4,12 @@ engine_sources += \
 engine_sources += \
 	src/base/anchor.h src/base/kernel.h src/base/lock.h src/base/memory.h src/base/print.h src/base/table.h \
 	src/base/anchor.c src/base/bytes.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/table.c
+engine_sources += \
+	src/engine.h \
+	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/alloc.c src/engine/free.c src/engine/deferred.c \
+	src/engine/report.c src/engine/process.c \
+	src/config/config.h src/config/config.c \
+	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c \
+	src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c \
+	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \
+	src/snapshot/fallback.h src/snapshot/fallback.c src/snapshot/park.h src/snapshot/park.c

@@ -16,7 +16,7 @@ struct thread_state {
     struct record_thread *record;
     uint32_t index;                 /* in RECORD_TABLE_THREADS */
     uint32_t depth;                 /* >0: inside the tool, entered this often; captures and findings are not made again */
-    bool internal;                  /* what is allocated now is on the tool's behalf */
+    uint32_t internal;              /* >0: what is allocated now is on the tool's behalf */
     bool in_capture;
     uint32_t sequence, sequence_end;/* batch of allocation numbers left */
     int64_t live_delta;             /* bytes not yet folded into anchor.live_bytes */

@@ -1,0 +1,33 @@
+/* The one place that decides what kind of fault something is. */
+#ifndef MIDDEN_CHECK_FAULT_H
+#define MIDDEN_CHECK_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check/guard.h"
+#include "format/record.h"
+#include "heap/heap.h"
+
+/* Each function fills *finding in, all but stack and thread, which the caller knows. */
+
+/* A block's witnesses were found damaged; freed: after it had been freed. */
+void fault_of_damage(const struct guard_block *block, const struct record_block *record, const struct guard_damage *damage,
+                     bool freed, enum record_detected detected, struct record_finding *finding);
+
+/* `address` was handed to `call` (free, realloc, delete, …) but is not the start of a living block. slot: the slot it lies in, NULL:
+ * none. sp: the caller's stack pointer. */
+void fault_of_free(const void *address, enum record_allocator call, const struct heap_block *slot, uintptr_t sp,
+                   struct record_finding *finding);
+
+/* A block was freed by a function of the wrong family (size == RECORD_UNKNOWN and align == 0), or with a wrong size or alignment. */
+void fault_of_mismatch(const void *address, const struct record_block *record, enum record_allocator call, uint64_t size,
+                       enum record_detail detail, struct record_finding *finding);
+
+/* An allocation call asked for an impossible size (saturated where a product overflowed). */
+void fault_of_size(uint64_t size, enum record_allocator call, struct record_finding *finding);
+
+enum record_family fault_family(enum record_allocator call);
+
+#endif

@@ -1,0 +1,114 @@
+/* Writing and comparing the witnesses around a block.
+ *
+ * Cost: a small block's front is two words and its rear 16 to 31 bytes, so both are done with plain word stores; only fills and
+ * long rear zones use the wide routines. A rear zone longer than GUARD_REAR_MAX (the tail of a large block's last pages) is
+ * kept only up to there, so that untouched pages stay untouched. */
+#include "check/guard.h"
+#include "base/memory.h"
+
+struct guard_setting guard_setting = {0, 0, GUARD_NO_FILL, GUARD_NO_FILL};
+
+#define GUARD_WORD (0x0101010101010101ull * GUARD_BYTE)
+
+static inline uint64_t *front_words(const struct guard_block *block)
+{
+    return (uint64_t *)(void *)(block->address - 16);
+}
+
+static inline uint64_t magic_for(const struct guard_block *block, uint64_t magic)
+{
+    return magic ^ (uint64_t)(uintptr_t)block->address * 0x9e3779b97f4a7c15ull;
+}
+
+static inline size_t rear_bytes(const struct guard_block *block)
+{
+    size_t n = block->room_end - block->size;
+    return n < GUARD_REAR_MAX ? n : GUARD_REAR_MAX;
+}
+
+static inline size_t filled_bytes(const struct guard_block *block)
+{
+    return block->size < GUARD_FILL_MAX ? block->size : GUARD_FILL_MAX;
+}
+
+static void arm_zones(const struct guard_block *block, uint64_t magic)
+{
+    if (guard_setting.front) {
+        uint64_t *front = front_words(block);
+        front[0] = magic_for(block, magic);
+        front[1] = GUARD_WORD;
+    }
+    if (guard_setting.rear)
+        memory_fill(block->address + block->size, GUARD_BYTE, rear_bytes(block));
+}
+
+void guard_arm(const struct guard_block *block, bool fill)
+{
+    arm_zones(block, GUARD_MAGIC_USED);
+    if (fill && guard_setting.fill_alloc != GUARD_NO_FILL)
+        memory_fill(block->address, (int)guard_setting.fill_alloc, filled_bytes(block));
+}
+
+void guard_retire(const struct guard_block *block)
+{
+    arm_zones(block, GUARD_MAGIC_FREE);
+    if (guard_setting.fill_free != GUARD_NO_FILL)
+        memory_fill(block->address, (int)guard_setting.fill_free, filled_bytes(block));
+}
+
+/* The extent of what differs from `byte` in [start, start+n), given that the byte at `first` does. */
+static size_t damage_extent(const char *start, size_t n, size_t first, int byte)
+{
+    size_t last = n;
+    while (last > first + 1 && (unsigned char)start[last - 1] == (unsigned char)byte)
+        last--;
+    return last - first;
+}
+
+static bool zone_whole(char *start, size_t n, int byte, enum guard_part part, struct guard_damage *damage)
+{
+    size_t first = memory_differs(start, byte, n);
+    if (first == n)
+        return true;
+    *damage = (struct guard_damage){part, start + first, damage_extent(start, n, first, byte), 0, (uint8_t)byte};
+    return false;
+}
+
+static bool zones_whole(const struct guard_block *block, uint64_t magic, struct guard_damage *damage)
+{
+    if (guard_setting.rear
+        && !zone_whole(block->address + block->size, rear_bytes(block), GUARD_BYTE, GUARD_REAR, damage))
+        return false;
+    if (!guard_setting.front)
+        return true;
+    uint64_t *front = front_words(block);
+    uint64_t expected = magic_for(block, magic);
+    if (__builtin_expect(front[1] != GUARD_WORD, 0)) {
+        zone_whole((char *)&front[1], 8, GUARD_BYTE, GUARD_FRONT, damage);
+        return false;
+    }
+    if (__builtin_expect(front[0] == expected, 1))
+        return true;
+    uint64_t wrong = front[0] ^ expected;
+    unsigned low = (unsigned)__builtin_ctzll(wrong) / 8, high = 7 - (unsigned)__builtin_clzll(wrong) / 8;
+    *damage = (struct guard_damage){GUARD_MAGIC, (char *)&front[0] + low, high - low + 1, expected, 0};
+    return false;
+}
+
+bool guard_whole(const struct guard_block *block, struct guard_damage *damage)
+{
+    return zones_whole(block, GUARD_MAGIC_USED, damage);
+}
+
+bool guard_untouched(const struct guard_block *block, struct guard_damage *damage)
+{
+    if (guard_setting.fill_free != GUARD_NO_FILL
+        && !zone_whole(block->address, filled_bytes(block), (int)guard_setting.fill_free, GUARD_FILL, damage))
+        return false;
+    return zones_whole(block, GUARD_MAGIC_FREE, damage);
+}
+
+void guard_mend(const struct guard_block *block, bool freed)
+{
+    arm_zones(block, freed ? GUARD_MAGIC_FREE : GUARD_MAGIC_USED);
+}

@@ -1,0 +1,65 @@
+/* The witnesses around a block: magic word, guard zones, fills. They are compared with the record, never read for a decision.
+ *
+ *    start            address                    address + size        start + room
+ *    ┌────────┬───────┬──────────────────────────┬─────────────────────┐
+ *    │ magic  │ guard │ the program's bytes      │ guard               │
+ *    └────────┴───────┴──────────────────────────┴─────────────────────┘
+ *      8 bytes 8 bytes  size                       at least `rear` bytes
+ *
+ * The magic word tells USED from FREE and is bound to the address, so that a copied header is no valid one. Profiles without
+ * guards have front == rear == 0: then nothing is written and nothing can be found damaged. */
+#ifndef MIDDEN_CHECK_GUARD_H
+#define MIDDEN_CHECK_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUARD_MAGIC_USED 0xb10c05ed5afe0001ull
+#define GUARD_MAGIC_FREE 0xdead0f4eed0b10c0ull
+#define GUARD_BYTE 0xf5         /* of guard zones */
+#define GUARD_FILL_ALLOC 0xcb   /* of new blocks: as a pointer it is not canonical, as a number odd and negative */
+#define GUARD_FILL_FREE 0xdb    /* of freed blocks */
+#define GUARD_NO_FILL 256
+#define GUARD_FILL_MAX ((size_t)256 << 10) /* bytes filled at the start of a larger block */
+#define GUARD_REAR_MAX ((size_t)4096)      /* bytes of a longer rear zone that are written and compared */
+
+struct guard_setting {
+    size_t front, rear;         /* bytes; front is 0 or 16 */
+    unsigned fill_alloc, fill_free; /* a byte, or GUARD_NO_FILL */
+};
+extern struct guard_setting guard_setting;  /* fixed after start */
+
+struct guard_block {
+    char *address;              /* as the program knows it */
+    size_t size;                /* asked for */
+    size_t room_end;            /* bytes from address to the end of its room, >= size */
+};
+
+enum guard_part { GUARD_FINE, GUARD_MAGIC, GUARD_FRONT, GUARD_REAR, GUARD_FILL };
+
+/* What was found damaged. */
+struct guard_damage {
+    enum guard_part part;
+    char *first;                /* first wrong byte */
+    size_t extent;              /* bytes from the first to the last wrong one */
+    uint64_t expected_word;     /* the magic word expected at first's word; 0: every byte should be `expected` */
+    uint8_t expected;
+};
+
+/* Witnesses of a living block. fill: whether its bytes are filled too (not when the program wants zeros). */
+void guard_arm(const struct guard_block *block, bool fill);
+
+/* Witnesses of a freed block. */
+void guard_retire(const struct guard_block *block);
+
+/* Compares the zones of a living block; true: whole. */
+bool guard_whole(const struct guard_block *block, struct guard_damage *damage);
+
+/* Compares the fill and the zones of a freed block; true: nobody wrote to it since. */
+bool guard_untouched(const struct guard_block *block, struct guard_damage *damage);
+
+/* Puts right what guard_whole found, so that it is found once. */
+void guard_mend(const struct guard_block *block, bool freed);
+
+#endif

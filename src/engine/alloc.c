@@ -1,0 +1,201 @@
+/* Giving blocks out.
+ *
+ * capture the stack → take a place from the heap, guards included → write the witnesses → publish the record → count. The record
+ * is BUSY from the moment the place is ours until everything about the block is true, and LIVE from the last store on. */
+#include "base/anchor.h"
+#include "base/memory.h"
+#include "check/fault.h"
+#include "check/guard.h"
+#include "engine/state.h"
+
+/* The room a block of `size` bytes needs; false: it cannot be had. */
+static bool room_for(size_t size, size_t *room)
+{
+    return size <= PTRDIFF_MAX && !__builtin_add_overflow(size, guard_setting.front + guard_setting.rear, room)
+        && *room <= PTRDIFF_MAX;
+}
+
+static inline uint32_t take_stack(struct thread_state *self, const struct capture_start *from)
+{
+    if (!engine.stacks || self->internal || !from)
+        return 0;
+    uint32_t stack = capture(from);
+    if (__builtin_expect(!stack, 0))
+        __atomic_fetch_add(&midden_anchor.lost_stacks, 1, __ATOMIC_RELAXED);
+    return stack;
+}
+
+static void *arm_block(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call,
+                       unsigned flags, uint32_t stack)
+{
+    struct guard_block guarded = blocks_guarded(block, size);
+    bool zero = flags & ENGINE_ZERO;
+    struct record_block *record = block->tag;
+    unsigned block_flags = self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0;
+
+    __atomic_store_n(&record->head, record_head(size, call, block_flags, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    guard_arm(&guarded, !zero);
+    if (zero && !block->zeroed)
+        memory_fill(guarded.address, 0, size);
+    record->alloc_stack = stack;
+    record->free_stack = 0;
+    record->alloc_thread = (uint16_t)self->index;
+    record->free_thread = 0;
+    record->sequence = blocks_next_sequence(self);
+    __atomic_store_n(&record->head, record_head(size, call, block_flags, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!block->region->stride)
+        blocks_note_slot(block);
+    if (!(block_flags & RECORD_FLAG_OWN))
+        blocks_count_alloc(self, size);
+    if (__builtin_expect(!block->region->user, 0)) {
+        __atomic_fetch_add(&midden_anchor.unrecorded_blocks, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&midden_anchor.unrecorded_bytes, size, __ATOMIC_RELAXED);
+    }
+    return guarded.address;
+}
+
+void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from)
+{
+    if (__builtin_expect(engine.stage < ENGINE_READY, 0))
+        engine_start();
+    struct thread_state *self = threads_self();
+    bool first = engine_enter(self);
+    struct heap *heap = __builtin_expect(first, 1) ? engine.heap : engine.reserve;
+    struct heap_block block;
+    size_t room;
+    void *result = NULL;
+    if (__builtin_expect(!room_for(size, &room), 0)) {
+        if (first && !self->internal) {
+            struct record_finding finding;
+            fault_of_size(size, call, &finding);
+            report_finding(self, &finding, from);
+        }
+    } else {
+        uint32_t stack = first ? take_stack(self, from) : 0;
+        if (heap && heap_alloc(heap, room, align, &block))
+            result = arm_block(self, &block, size, call, flags, stack);
+    }
+    engine_leave(self);
+    return result;
+}
+
+void engine_overflowed(size_t count, size_t size, enum record_allocator call, const struct capture_start *from)
+{
+    (void)count;
+    (void)size;
+    struct thread_state *self = threads_self();
+    if (engine_enter(self) && !self->internal) {
+        struct record_finding finding;
+        fault_of_size(RECORD_UNKNOWN, call, &finding);
+        report_finding(self, &finding, from);
+    }
+    engine_leave(self);
+}
+
+/* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
+static bool resize_in_place(struct thread_state *self, struct heap_block *block, struct heap *owner, size_t size,
+                            enum record_allocator call, const struct capture_start *from)
+{
+    struct record_block *record = block->tag;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    size_t room, old = record_head_size(head);
+    if (guard_setting.rear || !room_for(size, &room) || !heap_resize(owner, block, room ? room : 1))
+        return false;
+    uint32_t stack = take_stack(self, from);
+    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    record->alloc_stack = stack;
+    record->alloc_thread = (uint16_t)self->index;
+    record->sequence = blocks_next_sequence(self);
+    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
+        blocks_count_free(self, old);
+        blocks_count_alloc(self, size);
+    }
+    return true;
+}
+
+bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
+{
+    if (__builtin_expect(engine.stage < ENGINE_READY, 0))
+        engine_start();
+    struct thread_state *self = threads_self();
+    if (self->depth) {
+        /* In a signal handler that interrupted the engine: no look-up is safe, so the old size cannot be known. */
+        return false;
+    }
+    engine_enter(self);
+    struct heap_block block;
+    struct heap *owner;
+    bool found = blocks_find(old, &block, &owner);
+    const struct record_block *record = found ? block.tag : NULL;
+    uint64_t head = found ? __atomic_load_n(&record->head, __ATOMIC_RELAXED) : 0;
+    bool good = found && record_head_state(head) == RECORD_BLOCK_LIVE && block.start + guard_setting.front == (char *)old;
+    if (!good) {
+        struct record_finding finding;
+        fault_of_free(old, call, found ? &block : NULL, from ? from->sp : 0, &finding);
+        report_finding(self, &finding, from);
+        engine_leave(self);
+        return false;
+    }
+    if (resize_in_place(self, &block, owner, size, call, from)) {
+        engine_leave(self);
+        *moved = old;
+        return true;
+    }
+    engine_leave(self);
+
+    void *new = engine_alloc(size, 0, call, 0, from);
+    if (!new)
+        return false;
+    size_t old_size = record_head_size(head);
+    memory_copy(new, old, old_size < size ? old_size : size);
+    engine_free(old, call, ENGINE_NO_SIZE, 0, from);
+    *moved = new;
+    return true;
+}
+
+size_t engine_usable_size(const void *address)
+{
+    if (!address || engine.stage < ENGINE_READY)
+        return 0;
+    struct thread_state *self = threads_self();
+    size_t size = 0;
+    if (engine_enter(self)) {
+        struct heap_block block;
+        struct heap *owner;
+        if (blocks_find(address, &block, &owner) && block.start + guard_setting.front == (const char *)address) {
+            uint64_t head = __atomic_load_n(&((struct record_block *)block.tag)->head, __ATOMIC_RELAXED);
+            if (record_head_state(head) == RECORD_BLOCK_LIVE)
+                size = record_head_size(head);
+        }
+    }
+    engine_leave(self);
+    return size;
+}
+
+size_t engine_trim(void)
+{
+    struct thread_state *self = threads_self();
+    size_t bytes = engine_enter(self) && engine.heap ? heap_trim(engine.heap) : 0;
+    engine_leave(self);
+    return bytes;
+}
+
+void engine_stats(struct engine_stats *stats)
+{
+    struct heap_engine_stats engines[HEAP_ENGINES];
+    memory_fill(stats, 0, sizeof *stats);
+    struct thread_state *self = threads_self();
+    if (engine_enter(self) && engine.heap) {
+        blocks_fold(self);
+        heap_stats(engine.heap, engines);
+        stats->live_bytes = __atomic_load_n(&midden_anchor.live_bytes, __ATOMIC_RELAXED);
+        stats->live_blocks = __atomic_load_n(&midden_anchor.live_blocks, __ATOMIC_RELAXED);
+        stats->peak_bytes = __atomic_load_n(&midden_anchor.peak_bytes, __ATOMIC_RELAXED);
+        stats->mapped_bytes = engines[HEAP_AUTO].mapped;
+        stats->free_bytes = engines[HEAP_AUTO].free_bytes;
+        stats->huge_bytes = engines[HEAP_HUGE].occupied;
+        stats->huge_blocks = engines[HEAP_HUGE].blocks;
+    }
+    engine_leave(self);
+}

@@ -1,0 +1,254 @@
+/* Between the heap library and the record layout: the heap's hooks, the table of regions, the totals.
+ *
+ * The heap library keeps, for every slot, a tag of 24 bytes out of band; here that tag is the block's struct record_block, so a
+ * block's record is found with the block and costs no look-up of its own. Each region of the heap is entered in the table of
+ * regions, from which a reader walks all records.
+ *
+ * Totals: each thread counts in its own record, without sharing a cache line. Living bytes are gathered per thread and added to
+ * the anchor when they reach FOLD_BYTES either way, or at once while the program has one thread, so that the peak is exact there
+ * and within FOLD_BYTES times the threads otherwise. */
+#include <sys/mman.h>
+
+#include "base/anchor.h"
+#include "base/kernel.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "engine/state.h"
+
+#define FOLD_BYTES ((int64_t)64 << 10)
+#define SEQUENCE_BATCH 256
+
+static struct lock regions_lock = LOCK_INIT(LOCK_RANK_REGIONS);
+static uint32_t closed_regions;         /* entries free for use; guarded by regions_lock */
+static uint32_t next_sequence;          /* atomic */
+static struct record_engine_stats engine_stats_record[RECORD_ENGINES];
+
+_Static_assert(sizeof(struct heap_lock) == sizeof(struct lock), "the heap's locks are base/lock.h's");
+
+/* ---- hooks ---- */
+
+static void *hook_alloc_pages(void *ctx, size_t bytes, size_t align)
+{
+    (void)ctx;
+    return memory_map(bytes, align, RECORD_PURPOSE_HEAP);
+}
+
+static void hook_free_pages(void *ctx, void *pages, size_t bytes)
+{
+    (void)ctx;
+    memory_unmap(pages, bytes);
+}
+
+static void hook_lock(void *ctx, struct heap_lock *lock)
+{
+    (void)ctx;
+    lock_take((struct lock *)(void *)lock);
+}
+
+static void hook_unlock(void *ctx, struct heap_lock *lock)
+{
+    (void)ctx;
+    lock_drop((struct lock *)(void *)lock);
+}
+
+static void **hook_magazine(void *ctx)
+{
+    (void)ctx;
+    struct thread_state *self = thread_self_pointer;
+    return self && self->depth == 1 ? &self->magazines : NULL;
+}
+
+static void hook_discard(void *ctx, void *pages, size_t bytes)
+{
+    (void)ctx;
+    kernel.advise(pages, bytes, MADV_DONTNEED);
+}
+
+static void hook_region_opened(void *ctx, struct heap_region *region)
+{
+    (void)ctx;
+    struct record_table *table = anchor_table(RECORD_TABLE_REGIONS);
+    struct record_region *entry = NULL;
+    lock_take(&regions_lock);
+    uint64_t index = 0;
+    if (closed_regions) {
+        /* The closed entries form a list through `records`, which a reader ignores while the entry is not OPEN. */
+        index = closed_regions;
+        entry = table_at(table, index);
+        closed_regions = (uint32_t)entry->records;
+    } else {
+        index = table_reserve(table, 1);
+        entry = index ? table_at(table, index) : NULL;
+    }
+    if (entry) {
+        entry->base = (uintptr_t)region->base;
+        entry->bytes = region->bytes;
+        entry->records = (uintptr_t)region->tags;
+        entry->stride = region->stride;
+        entry->slots = region->slots;
+        entry->user_offset = (uint32_t)guard_setting.front;
+        entry->engine = (uint16_t)region->engine;
+        __atomic_store_n(&entry->state, RECORD_REGION_OPEN, __ATOMIC_RELEASE);
+        if (index >= table->count)
+            table_publish(table, index, 1);
+        region->user = index;
+    } else {
+        region->user = 0;       /* no memory for the entry: blocks in here go unseen by a report, and are counted */
+    }
+    lock_drop(&regions_lock);
+}
+
+static void hook_region_closed(void *ctx, struct heap_region *region)
+{
+    (void)ctx;
+    struct record_region *entry = region->user ? table_at(anchor_table(RECORD_TABLE_REGIONS), region->user) : NULL;
+    if (!entry)
+        return;
+    lock_take(&regions_lock);
+    __atomic_store_n(&entry->state, RECORD_REGION_CLOSED, __ATOMIC_RELEASE);
+    entry->records = closed_regions;
+    closed_regions = (uint32_t)region->user;
+    lock_drop(&regions_lock);
+}
+
+const struct heap_hooks blocks_hooks = {
+    .alloc_pages = hook_alloc_pages,
+    .free_pages = hook_free_pages,
+    .lock = hook_lock,
+    .unlock = hook_unlock,
+    .magazine = hook_magazine,
+    .discard = hook_discard,
+    .region_opened = hook_region_opened,
+    .region_closed = hook_region_closed,
+};
+
+/* The reserve heap has no magazines: those belong to the thread that was interrupted. */
+const struct heap_hooks blocks_reserve_hooks = {
+    .alloc_pages = hook_alloc_pages,
+    .free_pages = hook_free_pages,
+    .lock = hook_lock,
+    .unlock = hook_unlock,
+    .discard = hook_discard,
+    .region_opened = hook_region_opened,
+    .region_closed = hook_region_closed,
+};
+
+bool blocks_init(void)
+{
+    midden_anchor.engines = (uintptr_t)engine_stats_record;
+    return table_init(anchor_table(RECORD_TABLE_REGIONS), sizeof(struct record_region), 10, (uint64_t)1 << 26);
+}
+
+bool blocks_find(const void *address, struct heap_block *block, struct heap **owner)
+{
+    *owner = engine.heap;
+    if (heap_find(engine.heap, address, block))
+        return true;
+    *owner = engine.reserve;
+    return engine.reserve && heap_find(engine.reserve, address, block);
+}
+
+void blocks_note_slot(const struct heap_block *block)
+{
+    struct record_region *entry = block->region->user
+        ? table_at(anchor_table(RECORD_TABLE_REGIONS), block->region->user) : NULL;
+    if (!entry)
+        return;
+    uint32_t known = __atomic_load_n(&entry->slots, __ATOMIC_RELAXED);
+    while (known <= block->slot
+           && !__atomic_compare_exchange_n(&entry->slots, &known, block->slot + 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+}
+
+/* ---- sequence numbers ---- */
+
+uint32_t blocks_next_sequence(struct thread_state *self)
+{
+    if (__builtin_expect(self->sequence == self->sequence_end, 0)) {
+        uint32_t batch = threads_running() == 1 ? 1 : SEQUENCE_BATCH;
+        self->sequence = __atomic_fetch_add(&next_sequence, batch, __ATOMIC_RELAXED);
+        self->sequence_end = self->sequence + batch;
+    }
+    return ++self->sequence;
+}
+
+void blocks_fork_child(struct thread_state *self)
+{
+    lock_reset(&regions_lock);
+    self->sequence = self->sequence_end = 0;
+    midden_anchor.fork_sequence = next_sequence;
+}
+
+/* ---- totals ---- */
+
+/* A counter that only its own thread writes: readers see one word, old or new. */
+static inline void bump(uint64_t *counter, uint64_t by)
+{
+    __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+void blocks_fold(struct thread_state *self)
+{
+    int64_t delta = self->live_delta, blocks = self->blocks_delta;
+    self->live_delta = 0;
+    self->blocks_delta = 0;
+    if (threads_running() == 1) {   /* nobody else writes these: spare the locked instructions */
+        uint64_t now = midden_anchor.live_bytes + (uint64_t)delta;
+        midden_anchor.live_bytes = now;
+        midden_anchor.live_blocks += (uint64_t)blocks;
+        if ((int64_t)now > (int64_t)midden_anchor.peak_bytes)
+            midden_anchor.peak_bytes = now;
+        return;
+    }
+    uint64_t live = __atomic_add_fetch(&midden_anchor.live_bytes, (uint64_t)delta, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&midden_anchor.live_blocks, (uint64_t)blocks, __ATOMIC_RELAXED);
+    uint64_t peak = __atomic_load_n(&midden_anchor.peak_bytes, __ATOMIC_RELAXED);
+    while ((int64_t)live > (int64_t)peak
+           && !__atomic_compare_exchange_n(&midden_anchor.peak_bytes, &peak, live, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+/* Called with every count. */
+static inline void fold_when_due(struct thread_state *self)
+{
+    if (self->live_delta >= FOLD_BYTES || self->live_delta <= -FOLD_BYTES || threads_running() == 1)
+        blocks_fold(self);
+}
+
+void blocks_count_alloc(struct thread_state *self, size_t size)
+{
+    bump(&self->record->allocations, 1);
+    bump(&self->record->allocated_bytes, size);
+    self->live_delta += (int64_t)size;
+    self->blocks_delta++;
+    fold_when_due(self);
+}
+
+void blocks_count_free(struct thread_state *self, size_t size)
+{
+    bump(&self->record->frees, 1);
+    bump(&self->record->freed_bytes, size);
+    self->live_delta -= (int64_t)size;
+    self->blocks_delta--;
+    fold_when_due(self);
+}
+
+void blocks_refresh(void)
+{
+    static const uint8_t counterpart[HEAP_ENGINES] = {
+        [HEAP_AUTO] = RECORD_ENGINE_NONE, [HEAP_SLAB] = RECORD_ENGINE_SLAB, [HEAP_FREELIST] = RECORD_ENGINE_FREELIST,
+        [HEAP_BUDDY] = RECORD_ENGINE_BUDDY, [HEAP_HUGE] = RECORD_ENGINE_HUGE};
+    struct heap_engine_stats stats[HEAP_ENGINES];
+    heap_stats(engine.heap, stats);
+    for (int i = 0; i < HEAP_ENGINES; i++) {
+        struct record_engine_stats *to = &engine_stats_record[counterpart[i]];
+        to->mapped = stats[i].mapped;
+        to->requested = stats[i].requested;
+        to->occupied = stats[i].occupied;
+        to->free_bytes = stats[i].free_bytes;
+        to->largest_free = stats[i].largest_free;
+        to->blocks = stats[i].blocks;
+    }
+    midden_anchor.own_bytes = memory_own_bytes();
+}

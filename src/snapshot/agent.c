@@ -1,0 +1,281 @@
+/* Asking the agent.
+ *
+ * A conversation: a socket to the agent (under `midden run` connected anew each time; otherwise the one to the agent that
+ * snapshot/spawn.c started), one request with descriptors of this process's memory and mappings, one reply.
+ *
+ * Everything is done by raw system calls and nothing here touches errno. Descriptors sit high, are close-on-exec, and may be
+ * closed by the program at any time: a channel that is kept is checked to be still ours before it is used.
+ *
+ * Failures: each is told in one line, once per cause, and the program goes on. A finding that cannot be handed over is written
+ * here, with its stack as module+offset. */
+#include "snapshot/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "base/anchor.h"
+#include "base/kernel.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "base/print.h"
+#include "snapshot/fallback.h"
+#include "snapshot/spawn.h"
+
+static struct lock channel_lock = LOCK_INIT(LOCK_RANK_AGENT);
+static const char *socket_name, *agent_command, *agent_options;
+static uint64_t timeout_seconds;
+static bool complained;
+static bool unreachable;            /* no agent can be started: do not try for every finding */
+
+/* The channel to an agent of our own. */
+static int kept_fd = -1;
+static dev_t kept_dev;
+static ino_t kept_ino;
+static int agent_pid;
+
+void agent_init(const char *name, const char *command, const char *options, uint64_t timeout_s)
+{
+    socket_name = name;
+    agent_command = command;
+    agent_options = options;
+    timeout_seconds = timeout_s;
+}
+
+bool agent_is_parent(void)
+{
+    return socket_name != NULL;
+}
+
+bool agent_owns_pid(int pid)
+{
+    return pid > 0 && (pid == agent_pid || spawn_owns_pid(pid));
+}
+
+static bool still_ours(int fd)
+{
+    struct stat now;
+    return fd >= 0 && kernel_call(SYS_fstat, fd, (long)(uintptr_t)&now, 0, 0, 0, 0) == 0
+        && now.st_dev == kept_dev && now.st_ino == kept_ino;
+}
+
+bool agent_owns_fd(int fd)
+{
+    return fd >= 0 && fd == kept_fd && still_ours(fd);
+}
+
+void agent_hold(void)
+{
+    lock_take(&channel_lock);
+}
+
+void agent_drop(void)
+{
+    lock_drop(&channel_lock);
+}
+
+static void complain(const char *what, long error)
+{
+    if (complained)
+        return;
+    complained = true;
+    print_line("%s (errno %ld): no report is made; findings are shown as module+offset, leaks are not checked", what,
+               -error);
+}
+
+static void set_timeout(int fd)
+{
+    struct timeval limit = {.tv_sec = (time_t)timeout_seconds};
+    kernel_call(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, (long)(uintptr_t)&limit, sizeof limit, 0);
+    kernel_call(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)(uintptr_t)&limit, sizeof limit, 0);
+}
+
+static long connect_to_parent(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t n = memory_length(socket_name);
+    if (n == 0 || n >= sizeof address.sun_path)
+        return -EINVAL;
+    memory_copy(address.sun_path + 1, socket_name, n);
+    long fd = kernel_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0, 0, 0);
+    if (fd < 0)
+        return fd;
+    fd = spawn_high_fd((int)fd);
+    long error;
+    do
+        error = kernel_call(SYS_connect, fd, (long)(uintptr_t)&address,
+                            (long)(offsetof(struct sockaddr_un, sun_path) + 1 + n), 0, 0, 0);
+    while (error == -EINTR);
+    if (error < 0) {
+        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+        return error;
+    }
+    set_timeout((int)fd);
+    return fd;
+}
+
+static long own_channel(void)
+{
+    if (still_ours(kept_fd))
+        return kept_fd;
+    kept_fd = -1;
+    int pid = 0;
+    long fd = spawn_agent(agent_command, agent_options, &pid);
+    if (fd < 0)
+        return fd;
+    struct stat now;
+    if (kernel_call(SYS_fstat, fd, (long)(uintptr_t)&now, 0, 0, 0, 0) == 0) {
+        kept_dev = now.st_dev;
+        kept_ino = now.st_ino;
+    }
+    set_timeout((int)fd);
+    agent_pid = pid;
+    return kept_fd = (int)fd;
+}
+
+static long send_request(int fd, struct wire_request *request, const int *fds, unsigned n_fds)
+{
+    struct iovec part = {request, sizeof *request};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (n_fds) {
+        memory_fill(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memory_copy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+    }
+    long sent;
+    do
+        sent = kernel_call(SYS_sendmsg, fd, (long)(uintptr_t)&message, MSG_NOSIGNAL, 0, 0, 0);
+    while (sent == -EINTR);
+    return sent;
+}
+
+static long receive_reply(int fd, struct wire_reply *reply)
+{
+    long got;
+    do
+        got = kernel_call(SYS_recvfrom, fd, (long)(uintptr_t)reply, sizeof *reply, 0, 0, 0);
+    while (got == -EINTR);
+    if (got >= 0 && (got != (long)sizeof *reply || reply->magic != WIRE_MAGIC))
+        return -EPROTO;
+    return got;
+}
+
+static long open_own(const char *path)
+{
+    return kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+static void fill_request(struct wire_request *request, enum wire_event event, uint32_t flags, uint64_t index, int32_t status)
+{
+    memory_fill(request, 0, sizeof *request);
+    request->magic = WIRE_MAGIC;
+    request->version = WIRE_VERSION;
+    request->event = event;
+    request->flags = flags;
+    request->image = midden_anchor.image;
+    request->pid = midden_anchor.pid;
+    request->tid = (int32_t)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    request->parent_pid = midden_anchor.parent_pid;
+    request->anchor = (uintptr_t)&midden_anchor;
+    request->index = index;
+    request->status = status;
+}
+
+static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int32_t status, struct wire_reply *reply)
+{
+    memory_fill(reply, 0, sizeof *reply);
+    reply->exitcode = -1;
+    if (unreachable)
+        return false;
+    long fd = socket_name ? connect_to_parent() : own_channel();
+    if (fd < 0) {
+        unreachable = !socket_name;
+        complain(socket_name ? "midden run cannot be reached" : "the agent cannot be started", fd);
+        return false;
+    }
+    int fds[2] = {-1, -1};
+    unsigned n_fds = 0;
+    long result = 0;
+    if (event != WIRE_STARTED) {
+        long mem = open_own("/proc/self/mem"), maps = open_own("/proc/self/maps");
+        fds[0] = (int)mem;
+        fds[1] = (int)maps;
+        n_fds = 2;
+        if (mem < 0 || maps < 0) {
+            result = mem < 0 ? mem : maps;
+            complain("/proc/self cannot be opened", result);
+        }
+    }
+    if (result == 0) {
+        struct wire_request request;
+        fill_request(&request, event, flags, index, status);
+        result = send_request((int)fd, &request, fds, n_fds);
+        if (result >= 0)
+            result = receive_reply((int)fd, reply);
+        if (result < 0)
+            complain("the agent did not answer", result);
+    }
+    for (unsigned i = 0; i < n_fds; i++)
+        if (fds[i] >= 0)
+            kernel_call(SYS_close, fds[i], 0, 0, 0, 0, 0);
+    if (socket_name) {
+        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    } else if (result < 0) {
+        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+        kept_fd = -1;
+    }
+    if (result < 0) {
+        memory_fill(reply, 0, sizeof *reply);
+        reply->exitcode = -1;
+    }
+    return result >= 0;
+}
+
+void agent_tell_started(void)
+{
+    struct wire_reply reply;
+    if (!socket_name)
+        return;
+    agent_hold();
+    converse(WIRE_STARTED, 0, 0, 0, &reply);
+    agent_drop();
+}
+
+void agent_tell_finding(uint32_t index)
+{
+    struct wire_reply reply;
+    agent_hold();
+    bool told = converse(WIRE_FINDING, 0, index, 0, &reply);
+    agent_drop();
+    if (!told)
+        fallback_finding(index);
+}
+
+bool agent_ask(enum wire_event event, uint32_t flags, int32_t status, struct wire_reply *reply)
+{
+    return converse(event, flags, 0, status, reply);
+}
+
+void agent_fork_child(void)
+{
+    lock_reset(&channel_lock);
+    if (still_ours(kept_fd))
+        kernel_call(SYS_close, kept_fd, 0, 0, 0, 0, 0);
+    kept_fd = -1;
+    agent_pid = 0;
+    complained = false;
+    unreachable = false;
+}

@@ -1,0 +1,39 @@
+/* The conversation with the agent: the process that reads this one's memory and writes the reports. */
+#ifndef MIDDEN_SNAPSHOT_AGENT_H
+#define MIDDEN_SNAPSHOT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/wire.h"
+
+/* socket_name: the agent of `midden run` listens there (abstract, without the leading NUL); NULL: there is none yet, one is started
+ * when it is first needed. command: the path of the midden command; options: MIDDEN_OPTIONS's value for it, or NULL. The
+ * strings are kept, not copied. timeout_s: seconds to wait for an answer. */
+void agent_init(const char *socket_name, const char *command, const char *options, uint64_t timeout_s);
+
+/* true: `midden run` is there and gives the exit status itself. */
+bool agent_is_parent(void);
+
+/* Says that a program image began; only to an agent that is there already. */
+void agent_tell_started(void);
+
+/* Says that finding `index` was published, and waits until it is reported. Where no agent can be had the finding is written here, as
+ * module+offset. */
+void agent_tell_finding(uint32_t index);
+
+/* One conversation at a time. Whoever parks threads takes the channel first: a stopped thread may have been talking. */
+void agent_hold(void);
+void agent_drop(void);
+
+/* Asks for `event` and waits; the caller holds the channel. flags: enum wire_flag. false: no answer was to be had (one line has said so); *reply is then zero
+ * but for exitcode -1. */
+bool agent_ask(enum wire_event event, uint32_t flags, int32_t status, struct wire_reply *reply);
+
+bool agent_owns_pid(int pid);
+bool agent_owns_fd(int fd);
+
+/* A fork child speaks for itself. */
+void agent_fork_child(void);
+
+#endif
