@@ -19,8 +19,6 @@ void memory_unmap(void *start, size_t bytes);
 /* Limit in bytes on memory_own_bytes(); 0: none. Mappings of purpose HEAP do not count against it. */
 void memory_set_limit(size_t bytes);
 
-/* Most bytes to be mapped for the purposes RECORDS, STACK and OTHER from now on; beyond it those requests are refused. 0: no limit. */
-void memory_limit(uint64_t bytes);
 
 /* Bytes mapped now, by purpose RECORDS, STACK and OTHER. */
 size_t memory_own_bytes(void);

@@ -249,7 +249,7 @@ void engine_start(void)
     table_init(anchor_table(RECORD_TABLE_STRINGS), 1, 18, (uint64_t)1 << 30);
     const char *options = keep(variable(environment, "MIDDEN_OPTIONS"));
     config_read(options, complain);
-    memory_limit(config_of(OPTION_MEMORY_LIMIT));
+    memory_set_limit(config_of(OPTION_MEMORY_LIMIT));
     struct timespec now = {0, 0};
     kernel_call(SYS_clock_gettime, CLOCK_REALTIME, (long)(uintptr_t)&now, 0, 0, 0, 0);
     midden_anchor.start_time = (uint64_t)now.tv_sec;
