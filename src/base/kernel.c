@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/memory.h"
+
 #if defined(__x86_64__)
 long kernel_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -129,9 +131,25 @@ void kernel_signals_back(uint64_t saved)
     kernel_call(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&saved, 0, sizeof saved, 0, 0);
 }
 
+/* rt_sigprocmask copies the new mask before it looks at `how`: EFAULT tells that the 8 bytes are not readable, EINVAL that
+ * they are. Every seccomp filter that lets libc live permits this call, unlike process_vm_readv. */
+bool kernel_readable(const void *start, size_t n)
+{
+    uintptr_t page = kernel_page_size(), at = (uintptr_t)start & ~(uintptr_t)7, end = (uintptr_t)start + n;
+    if (n == 0)
+        return true;
+    if (end < at)
+        return false;
+    for (; at < end; at = (at & ~(page - 1)) + page)
+        if (kernel_call(SYS_rt_sigprocmask, -1, (long)at, 0, 8, 0, 0) != -22 /* EINVAL */)
+            return false;
+    return true;
+}
+
 bool kernel_read_memory(void *to, const void *from, size_t n)
 {
-    struct span { void *start; size_t bytes; } local = {to, n}, remote = {(void *)(uintptr_t)from, n};
-    long pid = kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
-    return kernel_call(SYS_process_vm_readv, pid, (long)&local, 1, (long)&remote, 1, 0) == (long)n;
+    if (!kernel_readable(from, n))
+        return false;
+    memory_copy(to, from, n);
+    return true;
 }

@@ -33,8 +33,11 @@ size_t kernel_page_size(void);
 uint64_t kernel_signals_off(void);
 void kernel_signals_back(uint64_t saved);
 
-/* Copies n bytes that may not be there. false: some are not readable, or the kernel does not let us (a seccomp filter);
- * then to[] is undefined. */
+/* Whether n bytes can be read now: one system call a page. Another thread may unmap them a moment later: of use for memory that
+ * is there or not for as long as the caller looks, such as the stack it runs on or a module that one of its frames is in. */
+bool kernel_readable(const void *start, size_t n);
+
+/* Copies n bytes that may not be there, under the same condition. false: some are not readable; to[] is as it was. */
 bool kernel_read_memory(void *to, const void *from, size_t n);
 
 #endif

@@ -7,15 +7,23 @@
 
 bool depot_init(void);      /* false: no memory; captures then yield 0 */
 
-/* The node for a frame at `pc` called by `parent` (0: outermost). flags: enum record_node_flag. Finds or adds it; 0: full. */
+/* The node for a frame at `pc` called by `parent` (0: outermost). flags: enum record_node_flag. Finds or adds it; 0: full, no
+ * memory, or called by a signal handler that interrupted a capture. */
 uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags);
 
-/* Writes a stack's pcs, innermost first, to pcs[max]; returns the frames. */
+/* The same for a caller that has set thread_state.in_capture itself. */
+uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags);
+
+/* Writes a stack's pcs, innermost first, to pcs[max]; returns the frames. Any context. */
 unsigned depot_frames(uint32_t stack, uintptr_t *pcs, unsigned max);
 
-/* format/site.h over the stack. */
+/* format/site.h over the stack. Any context. */
 uint64_t depot_site(uint32_t stack);
 
 void depot_fork_child(void);
+
+/* Every node is found again by what it says, and every parent is older than its child. Returns the number of broken relations,
+ * each told to `say`. For tests: no other thread adds nodes meanwhile. */
+unsigned depot_consistent(void (*say)(const char *line));
 
 #endif

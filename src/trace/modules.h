@@ -7,25 +7,32 @@
 
 #include "format/record.h"
 
+/* Prepares the table and finds the loader's extent. false: no memory; pcs then are in no module. */
 bool modules_init(void);
 
 /* Index of the module that `pc` lies in, 0: none. Asks the loader without its lock (_dl_find_object; dl_iterate_phdr where
- * that is missing) and adds a module seen for the first time. */
+ * that is missing) and adds a module seen for the first time. `pc` is of a frame of the calling thread, so that its module
+ * cannot be unloaded meanwhile. */
 unsigned modules_of(uintptr_t pc);
 
 /* As modules_of but only among the modules already known: any context, no lock, no call to the loader. */
 unsigned modules_known(uintptr_t pc);
 
-/* Looks for modules that have gone and marks them; true if there were any. Called when modules_suspect() was. */
+/* Looks for modules that have gone and marks them; true if there were any. Called when modules_are_suspect(). Not in signal
+ * handlers that may have interrupted it (capture sees to that). */
 bool modules_refresh(void);
 
 /* A dlclose may have happened (cheap; any context). */
 void modules_suspect(void);
 bool modules_are_suspect(void);
 
+/* Changes whenever a module was found gone: what was derived from a pc earlier is void. Starts at 1; any context. */
+uint32_t modules_epoch(void);
+
 /* true: `pc` is in the dynamic loader's text. Compares only. */
 bool modules_is_loader(uintptr_t pc);
 
+/* Entry `index`, NULL if there is none. */
 struct record_module *modules_at(unsigned index);
 
 /* The module's identity for site_add(). */

@@ -14,10 +14,12 @@ struct quarantine_batch;/* of check/quarantine.c */
 /* What a thread keeps for itself; lies in the tool's own memory, only a pointer to it is in thread-local storage. */
 struct thread_state {
     struct record_thread *record;
-    uint32_t index;                 /* in RECORD_TABLE_THREADS */
+    uint32_t index;                 /* what block records and findings say: the record's place in RECORD_TABLE_THREADS, or
+                                       THREADS_NOT_KEPT when that does not fit 16 bits or there is none */
     uint32_t depth;                 /* >0: inside the tool, entered this often; captures and findings are not made again */
     uint32_t internal;              /* >0: what is allocated now is on the tool's behalf */
     bool in_capture;
+    bool shared;                    /* the state of threads that got none of their own: never captures, has no magazines */
     uint32_t sequence, sequence_end;/* batch of allocation numbers left */
     int64_t live_delta;             /* bytes not yet folded into anchor.live_bytes */
     int64_t blocks_delta;
@@ -29,26 +31,35 @@ struct thread_state {
     uint64_t random;                /* state of a generator for sampling */
     uint32_t park_word;             /* futex: the generation of the park request it has answered */
     uint32_t ignore_depth;          /* __lsan_disable nesting */
+    uintptr_t stack_low, stack_high;/* part of the thread's own stack known to be readable (capture) */
+    uintptr_t other_low, other_high;/* the same of another stack it ran on last (signal stack, coroutine) */
     struct thread_state *next;      /* all states, living or not; linked once, never unlinked */
 };
+
+#define THREADS_NOT_KEPT 65535u
 
 /* Thread-local, initial-exec: no call to __tls_get_addr. */
 extern _Thread_local struct thread_state *thread_self_pointer __attribute__((tls_model("initial-exec")));
 
-bool threads_init(void);                        /* registers the main thread */
-struct thread_state *threads_register(void);    /* the calling thread, on its first use; never NULL (a shared state for late or unregistrable threads) */
+bool threads_init(void);                        /* registers the main thread; false: no memory (all threads share a state) */
+struct thread_state *threads_register(void);    /* the calling thread, on its first use; never NULL (a shared state for unregistrable threads) */
 static inline struct thread_state *threads_self(void)
 {
     struct thread_state *self = thread_self_pointer;
     return __builtin_expect(self != NULL, 1) ? self : threads_register();
 }
 
-/* Called in the new thread before the program's start routine, and when it ends. create_stack: where pthread_create was called. */
+/* Called in the new thread before the program's start routine, and when it ends. create_stack: where pthread_create was called.
+ * What the thread does after threads_ended (destructors of thread-local data) still works and is counted. Its state is used
+ * for another thread only when the kernel does not know it any more; its record stays. */
 void threads_started(uint32_t create_stack, uint32_t creator);
 void threads_ended(void);
 
 /* The kernel's name of the calling thread changed, or is asked for again. */
 void threads_rename(void);
+
+/* Adds the record's counters to the anchor's and sets them to 0. A reader adds up the anchor's and those of ALL records. */
+void threads_fold(struct record_thread *record);
 
 /* Number of threads running now, the caller included. */
 unsigned threads_running(void);
