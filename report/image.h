@@ -22,6 +22,7 @@ struct image_mapping {
     const char *path;           /* of the file, or a name as `[stack]`; "": none. Never NULL; not escaped */
 };
 
+/* read and touched are called from several threads at once. */
 struct image_ops {
     /* Reads up to n bytes at address; returns how many of the first ones could be read (0: none). */
     size_t (*read)(void *ctx, uint64_t address, void *buffer, size_t n);

@@ -1,0 +1,211 @@
+/* The image of a living process: /proc/PID/mem, /proc/PID/maps and, where it can be had, /proc/PID/pagemap.
+ *
+ * maps is read once, when the image is opened. A line of it is
+ *
+ *    START-END rwxp OFFSET MAJOR:MINOR INODE   PATH
+ *
+ * with numbers in hexadecimal but for the inode. pagemap tells which pages were ever touched, so that a scan need not ask the
+ * kernel for gigabytes of reserved and never used memory (each page read that way would be mapped). It holds 8 bytes a page,
+ * bit 63: present, bit 62: swapped. Without it every page counts as touched. */
+#include "image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "memory.h"
+
+struct live {
+    int mem, pagemap;           /* descriptors; pagemap may be -1 */
+    uint64_t page;              /* bytes */
+};
+
+static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
+{
+    const struct live *live = ctx;
+    size_t done = 0;
+    if (address > INT64_MAX)
+        return 0;
+    while (done < n) {
+        ssize_t got = pread(live->mem, (char *)buffer + done, n - done, (off_t)(address + done));
+        if (got > 0)
+            done += (size_t)got;
+        else if (got == 0 || errno != EINTR)
+            break;
+    }
+    return done;
+}
+
+/* The first page from `page` on, up to `last`, whose being touched equals `wanted`; last + 1: none. Asks for few entries first,
+ * then for more. What pagemap does not tell counts as touched. */
+static uint64_t pagemap_find(const struct live *live, uint64_t page, uint64_t last, bool wanted)
+{
+    enum { MOST = 4096 };
+    uint64_t entries[MOST];
+    for (size_t batch = 32; page <= last; batch = batch < MOST ? 2 * batch : batch) {
+        size_t n = last - page + 1 < batch ? (size_t)(last - page + 1) : batch;
+        ssize_t got = pread(live->pagemap, entries, n * sizeof *entries, (off_t)(page * sizeof *entries));
+        if (got < (ssize_t)sizeof *entries)
+            return wanted ? page : last + 1;
+        for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, page++)
+            if ((entries[i] >> 62 != 0) == wanted)
+                return page;
+    }
+    return last + 1;
+}
+
+static bool live_touched(void *ctx, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
+{
+    const struct live *live = ctx;
+    *start = from;
+    *end = to;
+    if (live->pagemap < 0 || from >= to)
+        return from < to;
+    uint64_t last = (to - 1) / live->page;
+    uint64_t page = pagemap_find(live, from / live->page, last, true);
+    if (page > last)
+        return false;
+    if (page * live->page > from)
+        *start = page * live->page;
+    page = pagemap_find(live, page, last, false);
+    if (page <= last)
+        *end = page * live->page;
+    return true;
+}
+
+static void live_close(void *ctx)
+{
+    struct live *live = ctx;
+    close(live->mem);
+    if (live->pagemap >= 0)
+        close(live->pagemap);
+    free(live);
+}
+
+static const struct image_ops live_ops = {live_read, live_touched, live_close};
+
+/* One line of maps. false: it is not one. */
+static bool parse_line(char *line, struct image_mapping *mapping)
+{
+    unsigned long long start, end, offset, inode;
+    unsigned major, minor;
+    char access[5];
+    int path = -1;
+    if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, access, &offset, &major, &minor, &inode, &path) != 7
+        || path < 0 || strlen(access) != 4)
+        return false;
+    *mapping = (struct image_mapping){
+        .start = start, .end = end, .offset = offset, .inode = inode, .device_major = major, .device_minor = minor,
+        .access = (access[0] == 'r' ? IMAGE_READ : 0u) | (access[1] == 'w' ? IMAGE_WRITE : 0u)
+                | (access[2] == 'x' ? IMAGE_EXECUTE : 0u) | (access[3] == 's' ? IMAGE_SHARED : 0u),
+        .path = strdup(line + path)};
+    return mapping->path != NULL;
+}
+
+/* All of a file, NUL added; NULL: errno. */
+static char *slurp(int fd)
+{
+    size_t room = 64 << 10, n = 0;
+    char *text = memory_new(1, room + 1);
+    lseek(fd, 0, SEEK_SET);
+    for (;;) {
+        ssize_t got = read(fd, text + n, room - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            free(text);
+            return NULL;
+        }
+        n += (size_t)got;
+        text[n] = '\0';
+        if (got == 0)
+            return text;
+        if (n == room)
+            text = memory_resize(text, 1, (room *= 2) + 1);
+    }
+}
+
+static struct image_mapping *parse_maps(char *text, size_t *n)
+{
+    struct image_mapping *mappings = NULL;
+    size_t count = 0, room = 0;
+    for (char *line = text, *next; *line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        else
+            next = line + strlen(line);
+        if (count == room)
+            mappings = memory_resize(mappings, room = room ? 2 * room : 256, sizeof *mappings);
+        /* [vsyscall] lies outside the user's half and cannot be read through mem. */
+        if (parse_line(line, &mappings[count])) {
+            if (mappings[count].end <= INT64_MAX)
+                count++;
+            else
+                free((char *)(uintptr_t)mappings[count].path);
+        }
+    }
+    *n = count;
+    return mappings;
+}
+
+struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *error)
+{
+    char path[64];
+    size_t n = 0;
+    char *text = maps_fd >= 0 && mem_fd >= 0 ? slurp(maps_fd) : NULL;
+    if (!text)
+        error_set(error, "the mappings of process %d cannot be read: %s", pid, strerror(maps_fd >= 0 ? errno : EBADF));
+    if (maps_fd >= 0)
+        close(maps_fd);
+    struct image_mapping *mappings = text ? parse_maps(text, &n) : NULL;
+    free(text);
+    if (n == 0) {
+        if (mappings)
+            error_set(error, "process %d has no memory: it has ended", pid);
+        free(mappings);
+        if (mem_fd >= 0)
+            close(mem_fd);
+        return NULL;
+    }
+    struct live *live = memory_new(1, sizeof *live);
+    live->mem = mem_fd;
+    live->page = (uint64_t)sysconf(_SC_PAGESIZE);
+    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+    live->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+    struct image *image = image_new(&live_ops, live, mappings, n, error);
+    if (!image) {
+        live_close(live);
+        for (size_t i = 0; i < n; i++)
+            free((char *)(uintptr_t)mappings[i].path);
+        free(mappings);
+        return NULL;
+    }
+    image->pid = pid;
+    return image;
+}
+
+struct image *image_open_pid(int pid, struct error *error)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    int mem = open(path, O_RDONLY | O_CLOEXEC);
+    if (mem < 0) {
+        if (errno == ENOENT)
+            error_set(error, "there is no process %d", pid);
+        else
+            error_set(error, "the memory of process %d cannot be opened: %s", pid, strerror(errno));
+        return NULL;
+    }
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    int maps = open(path, O_RDONLY | O_CLOEXEC);
+    if (maps < 0) {
+        error_set(error, "the mappings of process %d cannot be opened: %s", pid, strerror(errno));
+        close(mem);
+        return NULL;
+    }
+    return image_open_fds(pid, mem, maps, error);
+}

@@ -1,0 +1,212 @@
+/* The leak checker's picture of the heap: which blocks live where, and which points to which.
+ *
+ * Living blocks are numbered in address order, 0..n-1, and everything about them is kept in arrays by that number, never a copy
+ * of their memory. A block is found from any address in it through an extent:
+ *
+ *    address ─▶ bucket[] ─▶ extent ─▶ uniform: slot = (address - base) / stride ─▶ words[slot / 64]: does it live, which number
+ *                                  └▶ placed:  binary search in offsets[]
+ *
+ *    words[]    ┌ live: a bit per slot ┬ rank: number of the first living slot here, less extent.first ┐   16 bytes per 64 slots
+ *
+ * Pointers kept ("edges") are one 32-bit word each: the target's number, and whether the pointer leads to its first byte. Those
+ * of unit u (UNIT_BLOCKS consecutive blocks) lie in edges[u]; those of block b end at edge_end[b] and start where those of b - 1
+ * end (at 0 for the first of a unit). All in all 13 bytes a block, 16 and a quarter if it is placed, and 4 a pointer. */
+#ifndef MIDDEN_REPORT_LEAK_GRAPH_H
+#define MIDDEN_REPORT_LEAK_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "leaks.h"
+#include "records.h"
+
+enum block_mark {
+    MARK_REACHED = 1,       /* by start-pointers all the way */
+    MARK_POSSIBLE = 2,
+    MARK_INDIRECT = 4,      /* leader[] says from which block */
+    MARK_OWN = 8,           /* the tool's: a root, never listed */
+    MARK_LOADER_TLS = 16,   /* the loader's: any pointer holds it; never listed */
+    MARK_IGNORED = 32,      /* a root by the program's wish */
+    MARK_INHERITED = 64,
+    MARK_EXAMINE = 128      /* reached, and has interior-pointers that may yet matter; it is in the list of them */
+};
+#define MARKS_HIDDEN (MARK_OWN | MARK_LOADER_TLS)
+
+struct slot_word {
+    uint64_t live;
+    uint32_t rank;
+};
+
+struct extent {
+    uint64_t base, end;         /* half-open */
+    uint64_t reciprocal;        /* 2^64 / stride, rounded up; 0: divide */
+    uint32_t stride;            /* 0: placed */
+    uint32_t user_offset;
+    uint32_t slots;             /* uniform: that have records */
+    uint32_t first, n;          /* numbers of its blocks */
+    uint32_t region;            /* index into records->regions */
+    struct slot_word *words;    /* uniform */
+    uint32_t *offsets;          /* placed: [n], from base, rising */
+};
+
+#define UNIT_BLOCKS 8192u
+#define NO_BLOCK UINT32_MAX
+#define MAX_BLOCKS 0x7fffffffu
+#define BIG_SIZE UINT32_MAX     /* in size[]: look into big[] */
+#define EDGE_INTERIOR 0x80000000u
+
+struct big_block {
+    uint32_t block;
+    uint64_t size;
+};
+
+struct graph {
+    struct records *records;
+    const struct leaks_options *options;
+
+    struct extent *extents;     /* in address order; none is empty */
+    size_t n_extents;
+    uint64_t low, span;         /* every block lies in [low, low + span) */
+    uint32_t *bucket;           /* per stretch of 2^bucket_shift bytes from low: the first extent that ends in or behind it */
+    unsigned bucket_shift;
+
+    uint32_t n;                 /* blocks */
+    uint32_t *size;             /* bytes, or BIG_SIZE */
+    uint8_t *marks;             /* enum block_mark */
+    struct big_block *big;      /* rising */
+    size_t n_big;
+
+    uint32_t **edges;           /* [units] */
+    uint32_t *edge_end;         /* [n] */
+    size_t units;
+    uint64_t n_edges;
+
+    uint32_t *leader;           /* of indirectly lost blocks; also the mark stack before that */
+
+    uint64_t *root_interior;    /* interior-pointers found in roots */
+    size_t n_root_interior, room_root_interior;
+
+    uint64_t work_done, work_all;       /* bytes, for the progress call; done is atomic while units are scanned */
+    struct leaks *result;
+};
+
+/* ---- leak_index.c: extents ---- */
+
+/* Reads the records of every region and numbers the living blocks. false: no memory. */
+bool graph_index(struct graph *graph, struct error *error);
+void graph_free(struct graph *graph);
+
+uint64_t graph_big_size(const struct graph *graph, uint32_t block);
+
+static inline uint64_t graph_size(const struct graph *graph, uint32_t block)
+{
+    uint32_t size = graph->size[block];
+    return size == BIG_SIZE ? graph_big_size(graph, block) : size;
+}
+
+/* Steps through the blocks in address order. */
+struct walk {
+    const struct graph *graph;
+    const struct extent *extent;
+    size_t word;                /* uniform: where we are; left: its bits still to come */
+    uint64_t left;
+    uint32_t block;             /* the current one */
+    uint64_t address;
+};
+/* Before `block`: the next walk_next() is at it. */
+void walk_start(struct walk *walk, const struct graph *graph, uint32_t block);
+bool walk_next(struct walk *walk);
+
+/* Address of a block. */
+uint64_t graph_address(const struct graph *graph, uint32_t block);
+
+static inline const struct extent *graph_extent(const struct graph *graph, uint64_t address)
+{
+    size_t k = (size_t)((address - graph->low) >> graph->bucket_shift);
+    size_t low = graph->bucket[k], high = graph->bucket[k + 1];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->extents[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < graph->n_extents && graph->extents[low].base <= address ? &graph->extents[low] : NULL;
+}
+
+/* The block that a word points into, and how far from its first byte; NO_BLOCK: none. */
+static inline uint32_t graph_find(const struct graph *graph, uint64_t word, uint64_t *offset)
+{
+    if (word - graph->low >= graph->span)
+        return NO_BLOCK;
+    const struct extent *extent = graph_extent(graph, word);
+    if (!extent)
+        return NO_BLOCK;
+    uint64_t within = word - extent->base;
+    uint32_t block;
+    if (extent->stride) {
+        uint64_t slot = extent->reciprocal ? (uint64_t)(((unsigned __int128)within * extent->reciprocal) >> 64)
+                                           : within / extent->stride;
+        if (slot >= extent->slots)
+            return NO_BLOCK;
+        const struct slot_word *at = &extent->words[slot / 64];
+        uint64_t bit = 1ull << slot % 64;
+        within -= slot * extent->stride;
+        if (!(at->live & bit) || within < extent->user_offset)
+            return NO_BLOCK;
+        within -= extent->user_offset;
+        block = extent->first + at->rank + (uint32_t)__builtin_popcountll(at->live & (bit - 1));
+    } else {
+        size_t low = 0, high = extent->n;       /* the first offset above it, less one */
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (extent->offsets[middle] <= within)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low == 0)
+            return NO_BLOCK;
+        within -= extent->offsets[low - 1];
+        block = extent->first + (uint32_t)(low - 1);
+    }
+    uint64_t size = graph_size(graph, block);
+    if (within >= (size ? size : 1))
+        return NO_BLOCK;
+    *offset = within;
+    return block;
+}
+
+/* ---- leak_scan.c: what the blocks hold ---- */
+
+/* Fills edges and edge_end. false: no memory. */
+bool graph_scan(struct graph *graph, struct error *error);
+
+/* Calls `word` for every aligned word of [address, address + n) that might point into the heap. Returns the bytes that could
+ * not be read. */
+uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, void (*word)(void *ctx, uint64_t word), void *ctx);
+
+/* ---- leak_roots.c ---- */
+
+/* Marks what the roots hold: by a start-pointer MARK_REACHED; other pointers go to root_interior. */
+void graph_roots(struct graph *graph);
+
+/* ---- leak_heuristics.c ---- */
+
+/* true: an interior-pointer `word`, into `block` at `offset`, counts as a start-pointer. */
+bool heuristic_holds(const struct graph *graph, uint64_t word, uint32_t block, uint64_t offset);
+
+/* ---- leak_reach.c ---- */
+
+/* From the roots' marks and the edges: all other marks, and leader[]. false: no memory. */
+bool graph_reach(struct graph *graph, struct error *error);
+
+/* The definitely lost block that an indirectly lost one hangs on. */
+uint32_t graph_leader(struct graph *graph, uint32_t block);
+
+/* ---- leak_group.c ---- */
+
+/* Totals and records into graph->result. false: no memory. */
+bool graph_group(struct graph *graph, struct error *error);
+
+#endif

@@ -1,0 +1,296 @@
+/* From blocks to leak records: blocks of one kind with one allocation stack together.
+ *
+ *   1. Each indirectly lost block is charged to the definite one it hangs on: sums by leader, numbered in leader[] of the leaders.
+ *   2. The block records are streamed once more for the allocation stack of every living block, and summed in a hash table by
+ *      (kind, stack).
+ *   3. The depot may hold the same stack twice, under two numbers (it is written without a lock): records whose stacks read the
+ *      same are merged.
+ *   4. Sorted, largest first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/site.h"
+#include "leak_graph.h"
+#include "memory.h"
+
+#define BUFFER_BYTES ((size_t)1 << 20)
+
+struct grouping {
+    struct graph *graph;
+    uint32_t *slots;            /* hash table: number of the record + 1, 0: empty */
+    size_t mask;
+    struct leak_record *list;
+    size_t n, room;
+    struct leak_total *indirect;/* by leader[] of the leaders; entry 0 is not used */
+    size_t n_indirect;
+};
+
+/* ---- indirect blocks ---- */
+
+static void charge_leaders(struct grouping *grouping)
+{
+    struct graph *graph = grouping->graph;
+    size_t room = 0;
+    for (uint32_t block = 0; block < graph->n; block++)
+        if (!(graph->marks[block] & MARK_INDIRECT))
+            graph->leader[block] = 0;   /* was the mark stack; now a leader's number */
+    for (uint32_t block = 0; block < graph->n; block++) {
+        if (!(graph->marks[block] & MARK_INDIRECT))
+            continue;
+        uint32_t leader = graph_leader(graph, block);
+        if (!graph->leader[leader]) {
+            if (grouping->n_indirect + 1 >= room)
+                grouping->indirect = memory_resize(grouping->indirect, room = room ? 2 * room : 1024, sizeof *grouping->indirect);
+            graph->leader[leader] = (uint32_t)++grouping->n_indirect;
+            grouping->indirect[grouping->n_indirect] = (struct leak_total){0, 0};
+        }
+        struct leak_total *sum = &grouping->indirect[graph->leader[leader]];
+        sum->bytes += graph_size(graph, block);
+        sum->blocks++;
+    }
+}
+
+/* ---- the table ---- */
+
+static uint64_t key_hash(enum leak_kind kind, uint32_t stack)
+{
+    return site_mix((uint64_t)stack << 3 | (uint64_t)kind);
+}
+
+static void grow(struct grouping *grouping)
+{
+    size_t size = grouping->mask ? 2 * (grouping->mask + 1) : 4096;
+    free(grouping->slots);
+    grouping->slots = memory_new(size, sizeof *grouping->slots);
+    grouping->mask = size - 1;
+    for (size_t i = 0; i < grouping->n; i++) {
+        size_t at = key_hash(grouping->list[i].kind, grouping->list[i].stack) & grouping->mask;
+        while (grouping->slots[at])
+            at = (at + 1) & grouping->mask;
+        grouping->slots[at] = (uint32_t)i + 1;
+    }
+}
+
+static struct leak_record *record_for(struct grouping *grouping, enum leak_kind kind, uint32_t stack)
+{
+    if (2 * grouping->n >= grouping->mask)
+        grow(grouping);
+    size_t at = key_hash(kind, stack) & grouping->mask;
+    for (; grouping->slots[at]; at = (at + 1) & grouping->mask) {
+        struct leak_record *record = &grouping->list[grouping->slots[at] - 1];
+        if (record->kind == kind && record->stack == stack)
+            return record;
+    }
+    if (grouping->n == grouping->room)
+        grouping->list = memory_resize(grouping->list, grouping->room = grouping->room ? 2 * grouping->room : 1024, sizeof *grouping->list);
+    grouping->list[grouping->n] = (struct leak_record){.kind = kind, .stack = stack};
+    grouping->slots[at] = (uint32_t)++grouping->n;
+    return &grouping->list[grouping->n - 1];
+}
+
+static void total_add(struct leak_total *total, uint64_t bytes)
+{
+    total->bytes += bytes;
+    total->blocks++;
+}
+
+static void count_block(struct grouping *grouping, uint32_t block, uint64_t address, const struct record_block *record)
+{
+    struct graph *graph = grouping->graph;
+    struct leaks *leaks = graph->result;
+    uint8_t marks = graph->marks[block];
+    uint64_t size = graph_size(graph, block);
+    enum leak_kind kind = marks & MARK_REACHED ? LEAK_REACHABLE : marks & MARK_POSSIBLE ? LEAK_POSSIBLE
+                        : marks & MARK_INDIRECT ? LEAK_INDIRECT : LEAK_DEFINITE;
+    if (marks & MARKS_HIDDEN)
+        return;
+    if (marks & MARK_IGNORED) {
+        total_add(&leaks->ignored, size);
+        return;
+    }
+    if ((marks & MARK_INHERITED) && kind != LEAK_REACHABLE) {
+        total_add(&leaks->inherited, size);
+        return;
+    }
+    /* A register of a thread that could not be stopped may hold what seems lost. */
+    if (leaks->unparked && kind != LEAK_REACHABLE)
+        kind = LEAK_POSSIBLE;
+    total_add(&leaks->totals[kind], size);
+    struct leak_record *group = record_for(grouping, kind, record->alloc_stack);
+    if (!group->blocks) {
+        group->example = address;
+        group->allocator = (uint8_t)record_head_allocator(record->head);
+    }
+    group->bytes += size;
+    group->blocks++;
+    if (kind == LEAK_DEFINITE && graph->leader[block]) {
+        group->indirect_bytes += grouping->indirect[graph->leader[block]].bytes;
+        group->indirect_blocks += grouping->indirect[graph->leader[block]].blocks;
+    }
+}
+
+/* ---- streaming the records again ---- */
+
+static void group_uniform(struct grouping *grouping, const struct extent *extent, const struct record_region *region, uint8_t *buffer)
+{
+    struct record_block *records = (struct record_block *)buffer;
+    const uint32_t batch = BUFFER_BYTES / sizeof *records / 64 * 64;
+    uint32_t block = extent->first;
+    for (uint32_t done = 0; done < region->slots; done += batch) {
+        uint32_t n = region->slots - done < batch ? region->slots - done : batch;
+        image_read_around(grouping->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
+        for (uint32_t first = 0; first < n; first += 64) {
+            for (uint64_t left = extent->words[(done + first) / 64].live; left; left &= left - 1) {
+                uint32_t slot = first + (uint32_t)__builtin_ctzll(left);
+                count_block(grouping, block++, extent->base + (uint64_t)(done + slot) * extent->stride + extent->user_offset, &records[slot]);
+            }
+        }
+    }
+}
+
+/* A block of more than 4 GiB that has a uniform region to itself. */
+static void group_single(struct grouping *grouping, const struct extent *extent, const struct record_region *region)
+{
+    struct record_block record = {0};
+    if (!image_read_all(grouping->graph->records->image, region->records, &record, sizeof record))
+        record.alloc_stack = 0;
+    count_block(grouping, extent->first, extent->base + extent->user_offset, &record);
+}
+
+/* All extents of one placed region: each living record is found by its address. What was not there when the blocks were numbered
+ * is passed over. */
+static void group_placed(struct grouping *grouping, const struct record_region *region, uint32_t first, uint32_t end, uint8_t *buffer)
+{
+    struct graph *graph = grouping->graph;
+    struct record_placed *records = (struct record_placed *)buffer;
+    const uint32_t batch = BUFFER_BYTES / sizeof *records;
+    uint8_t *counted = memory_new((end - first) / 8 + 1, 1);
+    for (uint32_t done = 0; done < region->slots; done += batch) {
+        uint32_t n = region->slots - done < batch ? region->slots - done : batch;
+        image_read_around(graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t offset;
+            if (record_head_state(records[i].block.head) != RECORD_BLOCK_LIVE)
+                continue;
+            uint32_t block = graph_find(graph, records[i].address, &offset);
+            if (block == NO_BLOCK || offset || block < first || block >= end || counted[(block - first) / 8] & 1u << (block - first) % 8)
+                continue;
+            counted[(block - first) / 8] |= (uint8_t)(1u << (block - first) % 8);
+            count_block(grouping, block, records[i].address, &records[i].block);
+        }
+    }
+    free(counted);
+}
+
+static void group_all(struct grouping *grouping, uint8_t *buffer)
+{
+    struct graph *graph = grouping->graph;
+    for (size_t i = 0, next; i < graph->n_extents; i = next) {
+        const struct extent *extent = &graph->extents[i];
+        const struct record_region *region = &graph->records->regions[extent->region];
+        for (next = i + 1; next < graph->n_extents && graph->extents[next].region == extent->region; next++) {}
+        if (extent->words)
+            group_uniform(grouping, extent, region, buffer);
+        else if (region->stride)
+            group_single(grouping, extent, region);
+        else
+            group_placed(grouping, region, extent->first, graph->extents[next - 1].first + graph->extents[next - 1].n, buffer);
+    }
+}
+
+/* ---- stacks that read the same ---- */
+
+struct keyed {
+    uint64_t hash;
+    struct leak_record record;
+};
+
+static uint64_t stack_hash(struct records *records, uint32_t stack)
+{
+    const struct record_node *nodes[RECORDS_STACK_MAX];
+    size_t n = records_stack(records, stack, nodes, RECORDS_STACK_MAX);
+    uint64_t hash = n;
+    for (size_t i = 0; i < n; i++)
+        hash = site_mix(hash ^ site_mix(nodes[i]->place));
+    return hash;
+}
+
+static bool same_stack(struct records *records, uint32_t a, uint32_t b)
+{
+    const struct record_node *left[RECORDS_STACK_MAX], *right[RECORDS_STACK_MAX];
+    size_t n = records_stack(records, a, left, RECORDS_STACK_MAX);
+    if (records_stack(records, b, right, RECORDS_STACK_MAX) != n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (left[i]->place != right[i]->place)
+            return false;
+    return true;
+}
+
+static int by_key(const void *left, const void *right)
+{
+    const struct keyed *a = left, *b = right;
+    if (a->record.kind != b->record.kind)
+        return a->record.kind < b->record.kind ? -1 : 1;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return a->record.stack < b->record.stack ? -1 : a->record.stack > b->record.stack;
+}
+
+static int by_loss(const void *left, const void *right)
+{
+    const struct leak_record *a = left, *b = right;
+    uint64_t lost_a = a->bytes + a->indirect_bytes, lost_b = b->bytes + b->indirect_bytes;
+    if (lost_a != lost_b)
+        return lost_a > lost_b ? -1 : 1;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    return a->example < b->example ? -1 : a->example > b->example;
+}
+
+static void merge_same(struct grouping *grouping)
+{
+    struct records *records = grouping->graph->records;
+    struct keyed *keyed = memory_new(grouping->n, sizeof *keyed);
+    for (size_t i = 0; i < grouping->n; i++)
+        keyed[i] = (struct keyed){stack_hash(records, grouping->list[i].stack), grouping->list[i]};
+    qsort(keyed, grouping->n, sizeof *keyed, by_key);
+    size_t kept = 0;
+    for (size_t i = 0; i < grouping->n; i++) {
+        const struct leak_record *record = &keyed[i].record;
+        struct leak_record *last = kept ? &grouping->list[kept - 1] : NULL;
+        if (last && last->kind == record->kind && keyed[i].hash == keyed[i - 1].hash && same_stack(records, last->stack, record->stack)) {
+            last->bytes += record->bytes;
+            last->blocks += record->blocks;
+            last->indirect_bytes += record->indirect_bytes;
+            last->indirect_blocks += record->indirect_blocks;
+            if (record->example < last->example)
+                last->example = record->example;
+        } else {
+            grouping->list[kept++] = *record;
+        }
+    }
+    free(keyed);
+    grouping->n = kept;
+    if (kept)
+        qsort(grouping->list, kept, sizeof *grouping->list, by_loss);
+}
+
+bool graph_group(struct graph *graph, struct error *error)
+{
+    struct grouping grouping = {.graph = graph};
+    uint8_t *buffer = memory_try(1, BUFFER_BYTES);
+    if (!buffer) {
+        error_set(error, "no memory to group the leaks");
+        return false;
+    }
+    charge_leaders(&grouping);
+    group_all(&grouping, buffer);
+    merge_same(&grouping);
+    graph->result->records = grouping.list;
+    graph->result->n_records = grouping.n;
+    free(buffer);
+    free(grouping.slots);
+    free(grouping.indirect);
+    return true;
+}

@@ -1,0 +1,414 @@
+/* Numbering the living blocks of an image.
+ *
+ *   1. Each region's records are streamed through a buffer of 1 MiB. A uniform region gives a bitmap of its living slots; their
+ *      sizes go to the end of size[] in slot order, which is address order. A placed region gives (offset, size) pairs that are
+ *      sorted by a radix sort before they are appended. A placed region of 4 GiB and more is sorted by whole addresses and cut
+ *      into extents of less than that, so that an offset fits 32 bits.
+ *   2. size[] and marks[] are reserved for every slot there is and cut to the living ones afterwards (untouched memory costs
+ *      nothing).
+ *   3. bucket[] divides the heap's span so that a look-up starts at most a few extents from its goal.
+ *
+ * A record that cannot be true (a size that leaves its slot or region, an address outside) is left out, with a problem. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "leak_graph.h"
+#include "memory.h"
+
+#define BUFFER_BYTES ((size_t)1 << 20)
+#define OFFSET_LIMIT UINT64_C(0xffffffff)
+
+struct indexer {
+    struct graph *graph;
+    uint8_t *buffer;
+    uint8_t *tls_known;         /* per stack: 0 not asked, 1 no, 2 the loader's TLS */
+    size_t n_stacks;
+    uint64_t damaged, busy;
+    bool no_memory;
+};
+
+static bool is_loader_tls(struct indexer *indexer, uint32_t stack)
+{
+    struct graph *graph = indexer->graph;
+    if (!stack || stack >= indexer->n_stacks || !graph->options->loader_tls)
+        return false;
+    uint8_t *known = &indexer->tls_known[stack];
+    if (!*known) {
+        const struct record_node *node = records_node(graph->records, stack);
+        const struct record_module *module = node ? records_module(graph->records, record_node_module(node->place)) : NULL;
+        *known = module && (module->flags & RECORD_MODULE_LOADER) && graph->options->loader_tls(graph->options->ctx, stack) ? 2 : 1;
+    }
+    return *known == 2;
+}
+
+static uint8_t marks_of(struct indexer *indexer, const struct record_block *block)
+{
+    unsigned flags = record_head_flags(block->head);
+    uint32_t fork_sequence = indexer->graph->records->anchor.fork_sequence;
+    uint8_t marks = 0;
+    if (flags & RECORD_FLAG_OWN)
+        marks |= MARK_OWN | MARK_REACHED;
+    if (flags & RECORD_FLAG_IGNORED)
+        marks |= MARK_IGNORED | MARK_REACHED;
+    if ((flags & RECORD_FLAG_INHERITED) || (fork_sequence && (int32_t)(block->sequence - fork_sequence) <= 0))
+        marks |= MARK_INHERITED;
+    if (is_loader_tls(indexer, block->alloc_stack))
+        marks |= MARK_LOADER_TLS;
+    return marks;
+}
+
+/* Appends one block: the caller has made sure of the order. */
+static void append(struct indexer *indexer, uint64_t size, uint8_t marks)
+{
+    struct graph *graph = indexer->graph;
+    if (size >= BIG_SIZE) {
+        graph->big = memory_resize(graph->big, graph->n_big + 1, sizeof *graph->big);
+        graph->big[graph->n_big++] = (struct big_block){graph->n, size};
+        size = BIG_SIZE;
+    }
+    graph->size[graph->n] = (uint32_t)size;
+    graph->marks[graph->n] = marks;
+    graph->n++;
+}
+
+/* true: the block lives; counts those that were being changed. */
+static bool is_live(struct indexer *indexer, const struct record_block *block)
+{
+    unsigned state = record_head_state(block->head);
+    indexer->busy += state == RECORD_BLOCK_BUSY;
+    return state == RECORD_BLOCK_LIVE;
+}
+
+static struct extent *new_extent(struct graph *graph, size_t region)
+{
+    graph->extents = memory_resize(graph->extents, graph->n_extents + 1, sizeof *graph->extents);
+    struct extent *extent = &graph->extents[graph->n_extents++];
+    *extent = (struct extent){.region = (uint32_t)region, .first = graph->n};
+    return extent;
+}
+
+static void index_uniform(struct indexer *indexer, size_t index)
+{
+    struct graph *graph = indexer->graph;
+    const struct record_region *region = &graph->records->regions[index];
+    struct record_block *blocks = (struct record_block *)indexer->buffer;
+    const uint32_t batch = BUFFER_BYTES / sizeof *blocks;
+    struct slot_word *words = memory_try((region->slots + 63) / 64, sizeof *words);
+    if (!words) {
+        indexer->no_memory = true;
+        return;
+    }
+    uint32_t first = graph->n;
+    uint64_t room = region->slots == 1 ? region->bytes : region->stride;
+    for (uint32_t done = 0; done < region->slots; done += batch) {
+        uint32_t n = region->slots - done < batch ? region->slots - done : batch;
+        image_read_around(graph->records->image, region->records + (uint64_t)done * sizeof *blocks, blocks, n * sizeof *blocks);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t slot = done + i;
+            if (slot % 64 == 0)
+                words[slot / 64].rank = graph->n - first;
+            if (!is_live(indexer, &blocks[i]))
+                continue;
+            uint64_t size = record_head_size(blocks[i].head);
+            if (size > room - region->user_offset || graph->n == MAX_BLOCKS) {
+                indexer->damaged++;
+                continue;
+            }
+            words[slot / 64].live |= 1ull << slot % 64;
+            append(indexer, size, marks_of(indexer, &blocks[i]));
+        }
+    }
+    if (graph->n == first) {
+        free(words);
+        return;
+    }
+    struct extent *extent = new_extent(graph, index);
+    extent->base = region->base;
+    extent->end = region->base + region->bytes;
+    extent->stride = region->slots == 1 ? UINT32_MAX : region->stride;
+    extent->reciprocal = region->slots == 1 || region->bytes > OFFSET_LIMIT ? 0 : UINT64_MAX / region->stride + 1;
+    if (region->slots == 1 && region->bytes > UINT32_MAX)
+        extent->stride = 0;     /* one block of more than 4 GiB: placed, at a single offset */
+    extent->user_offset = region->user_offset;
+    extent->slots = region->slots;
+    extent->first = first;
+    extent->n = graph->n - first;
+    extent->words = words;
+    if (!extent->stride) {
+        extent->offsets = memory_new(1, sizeof *extent->offsets);
+        extent->offsets[0] = region->user_offset;
+        extent->words = NULL;
+        free(words);
+    }
+}
+
+/* ---- placed regions ---- */
+
+struct placed {
+    uint64_t address, size;
+    uint8_t marks;
+};
+
+static int by_address(const void *left, const void *right)
+{
+    const struct placed *a = left, *b = right;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* Sorts by address: least significant digit first, 11 bits at a time, as many digits as `span` has. */
+static void sort_placed(struct placed *blocks, struct placed *spare, size_t n, uint64_t base, uint64_t span)
+{
+    enum { BITS = 11, DIGITS = 1 << BITS };
+    if (n < 512 || !spare) {
+        qsort(blocks, n, sizeof *blocks, by_address);
+        return;
+    }
+    struct placed *from = blocks, *to = spare;
+    for (unsigned shift = 0; shift < 64 && span >> shift; shift += BITS) {
+        size_t start[DIGITS] = {0}, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            start[(from[i].address - base) >> shift & (DIGITS - 1)]++;
+        for (size_t d = 0; d < DIGITS; d++) {
+            size_t count = start[d];
+            start[d] = sum;
+            sum += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            to[start[(from[i].address - base) >> shift & (DIGITS - 1)]++] = from[i];
+        struct placed *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != blocks)
+        memcpy(blocks, from, n * sizeof *blocks);
+}
+
+/* The living blocks of a placed region, in address order, without doubles; *count of them. NULL: none, or no memory. */
+static struct placed *read_placed(struct indexer *indexer, const struct record_region *region, size_t *count)
+{
+    struct record_placed *records = (struct record_placed *)indexer->buffer;
+    const uint32_t batch = BUFFER_BYTES / sizeof *records;
+    size_t room = 0, n = 0, kept = 0;
+    struct placed *blocks = NULL;
+    for (uint32_t done = 0; done < region->slots; done += batch) {
+        uint32_t some = region->slots - done < batch ? region->slots - done : batch;
+        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
+        for (uint32_t i = 0; i < some; i++) {
+            const struct record_placed *record = &records[i];
+            if (!record->address || !is_live(indexer, &record->block))
+                continue;
+            uint64_t size = record_head_size(record->block.head), offset = record->address - region->base;
+            if (record->address < region->base || offset >= region->bytes || size > region->bytes - offset) {
+                indexer->damaged++;
+                continue;
+            }
+            if (n == room)
+                blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
+            blocks[n++] = (struct placed){record->address, size, marks_of(indexer, &record->block)};
+        }
+    }
+    struct placed *spare = n >= 512 ? memory_try(n, sizeof *spare) : NULL;
+    sort_placed(blocks, spare, n, region->base, region->bytes);
+    free(spare);
+    for (size_t i = 0; i < n; i++) {
+        if (kept && blocks[i].address == blocks[kept - 1].address)
+            indexer->damaged++;
+        else
+            blocks[kept++] = blocks[i];
+    }
+    *count = kept;
+    return blocks;
+}
+
+static void index_placed(struct indexer *indexer, size_t index)
+{
+    struct graph *graph = indexer->graph;
+    const struct record_region *region = &graph->records->regions[index];
+    size_t n = 0;
+    struct placed *blocks = read_placed(indexer, region, &n);
+    for (size_t i = 0, end; i < n && !indexer->no_memory; i = end) {
+        for (end = i + 1; end < n && blocks[end].address - blocks[i].address < OFFSET_LIMIT; end++) {}
+        if (end - i > MAX_BLOCKS - graph->n) {
+            indexer->damaged += n - i;
+            break;
+        }
+        struct extent *extent = new_extent(graph, index);
+        extent->base = blocks[i].address;
+        extent->end = end < n ? blocks[end].address : region->base + region->bytes;
+        extent->offsets = memory_new(end - i, sizeof *extent->offsets);
+        extent->n = (uint32_t)(end - i);
+        for (size_t k = i; k < end; k++) {
+            extent->offsets[k - i] = (uint32_t)(blocks[k].address - blocks[i].address);
+            append(indexer, blocks[k].size, blocks[k].marks);
+        }
+    }
+    free(blocks);
+}
+
+/* ---- all of it ---- */
+
+static bool make_buckets(struct graph *graph)
+{
+    graph->low = graph->extents[0].base;
+    graph->span = graph->extents[graph->n_extents - 1].end - graph->low;
+    size_t wanted = 4 * graph->n_extents + 1024;
+    while (graph->bucket_shift < 60 && graph->span >> graph->bucket_shift > wanted)
+        graph->bucket_shift++;
+    size_t n = (size_t)(graph->span >> graph->bucket_shift) + 2, at = 0;
+    graph->bucket = memory_try(n, sizeof *graph->bucket);
+    if (!graph->bucket)
+        return false;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t start = (uint64_t)k << graph->bucket_shift;
+        while (at < graph->n_extents && graph->extents[at].end - graph->low <= start)
+            at++;
+        graph->bucket[k] = (uint32_t)at;
+    }
+    return true;
+}
+
+bool graph_index(struct graph *graph, struct error *error)
+{
+    struct records *records = graph->records;
+    struct indexer indexer = {.graph = graph};
+    uint64_t slots = 0;
+    for (size_t i = 0; i < records->n_regions; i++)
+        slots += records->regions[i].slots;
+    indexer.n_stacks = (size_t)records->tables[RECORD_TABLE_STACKS].count;
+    indexer.buffer = memory_try(1, BUFFER_BYTES);
+    indexer.tls_known = memory_try(indexer.n_stacks, 1);
+    graph->size = memory_try(slots, sizeof *graph->size);
+    graph->marks = memory_try(slots, sizeof *graph->marks);
+    indexer.no_memory = !indexer.buffer || !indexer.tls_known || !graph->size || !graph->marks;
+    for (size_t i = 0; i < records->n_regions && !indexer.no_memory; i++) {
+        if (records->regions[i].stride)
+            index_uniform(&indexer, i);
+        else
+            index_placed(&indexer, i);
+    }
+    free(indexer.buffer);
+    free(indexer.tls_known);
+    if (!indexer.no_memory && graph->n) {
+        graph->size = memory_resize(graph->size, graph->n, sizeof *graph->size);
+        graph->marks = memory_resize(graph->marks, graph->n, sizeof *graph->marks);
+        indexer.no_memory = !make_buckets(graph);
+    }
+    if (indexer.no_memory) {
+        error_set(error, "no memory to number %llu blocks", (unsigned long long)slots);
+        return false;
+    }
+    if (indexer.damaged)
+        records_problem(records, "%llu damaged block records were left out", (unsigned long long)indexer.damaged);
+    if (indexer.busy && records->anchor.phase != RECORD_EXITING)
+        records_problem(records, "%llu blocks were being allocated or freed when the image was taken: left out",
+                        (unsigned long long)indexer.busy);
+    return true;
+}
+
+void graph_free(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->n_extents; i++) {
+        free(graph->extents[i].words);
+        free(graph->extents[i].offsets);
+    }
+    for (size_t i = 0; graph->edges && i < graph->units; i++)
+        free(graph->edges[i]);
+    free(graph->extents);
+    free(graph->bucket);
+    free(graph->size);
+    free(graph->marks);
+    free(graph->big);
+    free(graph->edges);
+    free(graph->edge_end);
+    free(graph->leader);
+    free(graph->root_interior);
+}
+
+uint64_t graph_big_size(const struct graph *graph, uint32_t block)
+{
+    size_t low = 0, high = graph->n_big;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->big[middle].block < block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < graph->n_big && graph->big[low].block == block ? graph->big[low].size : 0;
+}
+
+/* ---- walking ---- */
+
+static const struct extent *extent_of(const struct graph *graph, uint32_t block)
+{
+    size_t low = 0, high = graph->n_extents;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (graph->extents[middle].first <= block)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &graph->extents[low];
+}
+
+/* Points the walk at the word of a uniform extent with its block number `rank`, that one's bit the lowest left. */
+static void walk_to_rank(struct walk *walk, uint32_t rank)
+{
+    const struct extent *extent = walk->extent;
+    size_t low = 0, high = (extent->slots + 63) / 64;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (extent->words[middle].rank <= rank)
+            low = middle;
+        else
+            high = middle;
+    }
+    walk->word = low;
+    walk->left = extent->words[low].live;
+    for (uint32_t skip = rank - extent->words[low].rank; skip; skip--)
+        walk->left &= walk->left - 1;
+}
+
+void walk_start(struct walk *walk, const struct graph *graph, uint32_t block)
+{
+    *walk = (struct walk){.graph = graph, .block = block - 1};
+    if (block >= graph->n)
+        return;
+    walk->extent = extent_of(graph, block);
+    if (walk->extent->words)
+        walk_to_rank(walk, block - walk->extent->first);
+}
+
+bool walk_next(struct walk *walk)
+{
+    const struct graph *graph = walk->graph;
+    if (!walk->extent)
+        return false;
+    uint32_t block = ++walk->block;
+    if (block >= graph->n)
+        return false;
+    const struct extent *extent = walk->extent;
+    if (block - extent->first >= extent->n) {
+        extent = ++walk->extent;
+        walk->word = 0;
+        walk->left = extent->words ? extent->words[0].live : 0;
+    }
+    if (!extent->words) {
+        walk->address = extent->base + extent->offsets[block - extent->first];
+        return true;
+    }
+    while (!walk->left)
+        walk->left = extent->words[++walk->word].live;
+    uint64_t slot = walk->word * 64 + (unsigned)__builtin_ctzll(walk->left);
+    walk->left &= walk->left - 1;
+    walk->address = extent->base + slot * extent->stride + extent->user_offset;
+    return true;
+}
+
+uint64_t graph_address(const struct graph *graph, uint32_t block)
+{
+    struct walk walk;
+    walk_start(&walk, graph, block);
+    return walk_next(&walk) ? walk.address : 0;
+}

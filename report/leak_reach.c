@@ -1,0 +1,209 @@
+/* From roots and edges to the four kinds.
+ *
+ *   1. Reachable: depth first along start-pointer edges from every block that a root holds. A block with interior edges to
+ *      blocks not (yet) reached is put on a list. When the search ends, the blocks on the list are looked at again: only there,
+ *      where it matters, is memory read a second time to ask the heuristics. What they grant is searched from in turn.
+ *   2. Possible: depth first along every edge, from the interior edges that are left over and from interior-pointers in roots.
+ *   3. Lost: in address order, each lost block that is not yet indirect becomes a leader, and every lost block that it leads to
+ *      becomes indirect with it, other leaders included. (Of a cycle, the block with the lowest address is the leader.)
+ *
+ * The order of 1 and 2 does not change the result; the order of 3 is memcheck's. leader[] serves as the mark stack of 1 and 2: a
+ * block enters it at most once in each. */
+#include <stdlib.h>
+
+#include "leak_graph.h"
+#include "memory.h"
+
+struct search {
+    struct graph *graph;
+    uint32_t *stack;            /* blocks whose edges are to be followed */
+    uint32_t top;
+    uint32_t *examine;          /* reached blocks with interior edges */
+    size_t n_examine, room_examine;
+};
+
+/* The edges of a block: their number, *first receives them. */
+static inline uint32_t edges_of(const struct graph *graph, uint32_t block, const uint32_t **first)
+{
+    uint32_t start = block % UNIT_BLOCKS ? graph->edge_end[block - 1] : 0;
+    *first = graph->edges[block / UNIT_BLOCKS] + start;
+    return graph->edge_end[block] - start;
+}
+
+static void reach(struct search *search, uint32_t block)
+{
+    search->graph->marks[block] |= MARK_REACHED;
+    search->stack[search->top++] = block;
+}
+
+static void note_examine(struct search *search, uint32_t block)
+{
+    if (search->graph->marks[block] & MARK_EXAMINE)
+        return;
+    search->graph->marks[block] |= MARK_EXAMINE;
+    if (search->n_examine == search->room_examine)
+        search->examine = memory_resize(search->examine, search->room_examine = search->room_examine ? 2 * search->room_examine : 1024,
+                                        sizeof *search->examine);
+    search->examine[search->n_examine++] = block;
+}
+
+/* Follows start-pointers until the stack is empty. */
+static void follow_strong(struct search *search)
+{
+    struct graph *graph = search->graph;
+    while (search->top) {
+        uint32_t block = search->stack[--search->top];
+        const uint32_t *edges;
+        uint32_t n = edges_of(graph, block, &edges);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t target = edges[i] & ~EDGE_INTERIOR;
+            if (graph->marks[target] & MARK_REACHED)
+                continue;
+            if (edges[i] & EDGE_INTERIOR)
+                note_examine(search, block);
+            else
+                reach(search, target);
+        }
+    }
+}
+
+/* ---- interior-pointers ---- */
+
+static void ask_heuristics(void *ctx, uint64_t word)
+{
+    struct search *search = ctx;
+    struct graph *graph = search->graph;
+    uint64_t offset;
+    uint32_t block = graph_find(graph, word, &offset);
+    if (block != NO_BLOCK && offset && !(graph->marks[block] & MARK_REACHED) && heuristic_holds(graph, word, block, offset))
+        reach(search, block);
+}
+
+/* true: the block has an interior edge to one that is not reached. */
+static bool still_matters(const struct graph *graph, uint32_t block)
+{
+    const uint32_t *edges;
+    uint32_t n = edges_of(graph, block, &edges);
+    for (uint32_t i = 0; i < n; i++)
+        if ((edges[i] & EDGE_INTERIOR) && !(graph->marks[edges[i] & ~EDGE_INTERIOR] & MARK_REACHED))
+            return true;
+    return false;
+}
+
+static void find_reachable(struct search *search)
+{
+    struct graph *graph = search->graph;
+    for (uint32_t block = 0; block < graph->n; block++)
+        if (graph->marks[block] & MARK_REACHED)
+            search->stack[search->top++] = block;
+    /* All seeds are on the stack before the first is followed, so that each block is on it once. */
+    follow_strong(search);
+    for (size_t i = 0; i < graph->n_root_interior; i++) {
+        ask_heuristics(search, graph->root_interior[i]);
+        follow_strong(search);
+    }
+    for (size_t i = 0; i < search->n_examine; i++) {
+        uint32_t block = search->examine[i];
+        if (!still_matters(graph, block))
+            continue;
+        scan_range(graph, graph_address(graph, block), graph_size(graph, block), ask_heuristics, search);
+        follow_strong(search);
+    }
+}
+
+static void possible(struct search *search, uint32_t block)
+{
+    if (search->graph->marks[block] & (MARK_REACHED | MARK_POSSIBLE))
+        return;
+    search->graph->marks[block] |= MARK_POSSIBLE;
+    search->stack[search->top++] = block;
+}
+
+static void find_possible(struct search *search)
+{
+    struct graph *graph = search->graph;
+    const uint32_t *edges;
+    for (size_t i = 0; i < graph->n_root_interior; i++) {
+        uint64_t offset;
+        uint32_t block = graph_find(graph, graph->root_interior[i], &offset);
+        if (block != NO_BLOCK)
+            possible(search, block);
+    }
+    for (size_t i = 0; i < search->n_examine; i++) {
+        uint32_t n = edges_of(graph, search->examine[i], &edges);
+        for (uint32_t k = 0; k < n; k++)
+            if (edges[k] & EDGE_INTERIOR)
+                possible(search, edges[k] & ~EDGE_INTERIOR);
+    }
+    while (search->top) {
+        uint32_t n = edges_of(graph, search->stack[--search->top], &edges);
+        for (uint32_t k = 0; k < n; k++)
+            possible(search, edges[k] & ~EDGE_INTERIOR);
+    }
+}
+
+/* ---- lost blocks ---- */
+
+#define MARKS_HELD (MARK_REACHED | MARK_POSSIBLE | MARKS_HIDDEN)
+
+static bool find_leaders(struct graph *graph)
+{
+    const uint8_t settled = MARKS_HELD | MARK_INDIRECT;
+    uint32_t lost = 0, top = 0;
+    for (uint32_t block = 0; block < graph->n; block++)
+        lost += !(graph->marks[block] & MARKS_HELD);
+    uint32_t *stack = memory_try(lost, sizeof *stack);
+    if (!stack)
+        return false;
+    for (uint32_t leader = 0; leader < graph->n; leader++) {
+        if (graph->marks[leader] & settled)
+            continue;
+        uint32_t block = leader;
+        for (;;) {
+            const uint32_t *edges;
+            uint32_t n = edges_of(graph, block, &edges);
+            for (uint32_t k = 0; k < n; k++) {
+                uint32_t target = edges[k] & ~EDGE_INTERIOR;
+                if ((graph->marks[target] & settled) || target == leader)
+                    continue;
+                graph->marks[target] |= MARK_INDIRECT;
+                graph->leader[target] = leader;
+                stack[top++] = target;
+            }
+            if (!top)
+                break;
+            block = stack[--top];
+        }
+    }
+    free(stack);
+    return true;
+}
+
+uint32_t graph_leader(struct graph *graph, uint32_t block)
+{
+    uint32_t end = block;
+    while (graph->marks[end] & MARK_INDIRECT)
+        end = graph->leader[end];
+    while (block != end) {      /* shorten the way for the next one */
+        uint32_t next = graph->leader[block];
+        graph->leader[block] = end;
+        block = next;
+    }
+    return end;
+}
+
+bool graph_reach(struct graph *graph, struct error *error)
+{
+    struct search search = {.graph = graph};
+    graph->leader = memory_try(graph->n, sizeof *graph->leader);
+    if (graph->leader) {
+        search.stack = graph->leader;
+        find_reachable(&search);
+        find_possible(&search);
+        free(search.examine);
+        if (find_leaders(graph))
+            return true;
+    }
+    error_set(error, "no memory to search %u blocks", graph->n);
+    return false;
+}

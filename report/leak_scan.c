@@ -1,0 +1,328 @@
+/* What the blocks hold: one pass over their memory, in large reads, that keeps only the pointers.
+ *
+ * The blocks are cut into units of UNIT_BLOCKS consecutive ones, which several threads take one after the other. A worker reads
+ * a window of up to 1 MiB, runs a range filter over the words of each block (nothing outside the heap's span can matter; most
+ * words fall here), and puts the survivors into a short queue: when a word enters, the memory that tells its block is
+ * prefetched, and when it leaves, the block is looked up. The edges of a unit are collected in the worker's scratch array and
+ * copied out at their exact length.
+ *
+ * Not kept: a block's pointers to itself, and the same edge twice in a row. Very large blocks are read only where they were
+ * ever touched. What cannot be read counts as zero. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "leak_graph.h"
+#include "memory.h"
+
+#define WINDOW_BYTES ((size_t)1 << 20)
+#define SPARSE_BYTES ((uint64_t)4 << 20)    /* blocks from here on are asked what was touched */
+#define QUEUE 32u                           /* words under way; a power of two */
+#define MAX_WORKERS 16u
+
+struct window {
+    const struct image *image;
+    uint64_t start;
+    size_t n;
+    uint64_t *words;            /* WINDOW_BYTES */
+    uint64_t unreadable, read;
+};
+
+/* The bytes at `address`, up to n of them: *got receives how many (at least 1). Reads ahead as far as `limit`. */
+static const unsigned char *window_at(struct window *window, uint64_t address, uint64_t n, uint64_t limit, size_t *got)
+{
+    if (address < window->start || address >= window->start + window->n
+        || (n > window->start + window->n - address && n <= WINDOW_BYTES / 2)) {
+        uint64_t want = limit > address ? limit - address : n;
+        if (want < n)
+            want = n;
+        window->start = address & ~UINT64_C(7);
+        window->n = want + 8 > WINDOW_BYTES ? WINDOW_BYTES : (size_t)(want + (address & 7) + 7) & ~(size_t)7;
+        size_t read = image_read_around(window->image, window->start, window->words, window->n);
+        window->unreadable += window->n - read;
+        window->read += window->n;
+    }
+    size_t left = (size_t)(window->start + window->n - address);
+    *got = n < left ? (size_t)n : left;
+    return (const unsigned char *)window->words + (address - window->start);
+}
+
+/* ---- a worker ---- */
+
+struct pending {
+    uint64_t word;
+    uint32_t source;
+};
+
+struct worker {
+    struct graph *graph;
+    struct window window;
+    struct pending queue[QUEUE];
+    uint32_t head, tail;        /* of the queue, counting on */
+    uint32_t *scratch;          /* edges of the unit */
+    size_t n, room;
+    uint32_t unit_first;        /* first block of the unit */
+    uint32_t source;            /* whose edges come next */
+    uint64_t pointers;
+    bool no_memory;
+    pthread_t thread;
+};
+
+static void keep_edge(struct worker *worker, uint32_t edge)
+{
+    if (worker->n == worker->room) {
+        size_t room = worker->room ? 2 * worker->room : 4 * UNIT_BLOCKS;
+        uint32_t *grown = room > UINT32_MAX ? NULL : reallocarray(worker->scratch, room, sizeof *grown);
+        if (!grown) {
+            worker->no_memory = true;
+            return;
+        }
+        worker->scratch = grown;
+        worker->room = room;
+    }
+    worker->scratch[worker->n++] = edge;
+}
+
+/* Looks the oldest word of the queue up. */
+static void resolve(struct worker *worker)
+{
+    struct graph *graph = worker->graph;
+    const struct pending *pending = &worker->queue[worker->tail++ % QUEUE];
+    uint64_t offset;
+    while (worker->source < pending->source)    /* what came before has all its edges */
+        graph->edge_end[worker->source++] = (uint32_t)worker->n;
+    uint32_t block = graph_find(graph, pending->word, &offset);
+    if (block == NO_BLOCK || block == pending->source)
+        return;
+    uint32_t edge = offset && !(graph->marks[block] & MARK_LOADER_TLS) ? block | EDGE_INTERIOR : block;
+    uint32_t before = pending->source > worker->unit_first ? graph->edge_end[pending->source - 1] : 0;
+    if (worker->n > before && worker->scratch[worker->n - 1] == edge)
+        return;
+    keep_edge(worker, edge);
+}
+
+/* Brings near what graph_find() will read. */
+static void prefetch(const struct graph *graph, uint64_t word)
+{
+    const struct extent *extent = graph_extent(graph, word);
+    if (!extent)
+        return;
+    uint64_t within = word - extent->base;
+    if (extent->stride && extent->reciprocal) {
+        uint64_t slot = (uint64_t)(((unsigned __int128)within * extent->reciprocal) >> 64);
+        if (slot >= extent->slots)
+            return;
+        const struct slot_word *at = &extent->words[slot / 64];
+        __builtin_prefetch(&graph->size[extent->first + at->rank + (uint32_t)slot % 64 / 2]);
+    } else if (!extent->stride) {
+        __builtin_prefetch(&extent->offsets[extent->n / 2]);
+    }
+}
+
+static inline void enqueue(struct worker *worker, uint64_t word, uint32_t source)
+{
+    if (worker->head - worker->tail == QUEUE)
+        resolve(worker);
+    prefetch(worker->graph, word);
+    worker->queue[worker->head++ % QUEUE] = (struct pending){word, source};
+}
+
+/* The words of one stretch of a block: address is a multiple of 8. */
+static void scan_words(struct worker *worker, const uint64_t *words, size_t n, uint32_t source)
+{
+    const uint64_t low = worker->graph->low, span = worker->graph->span;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        bool a = words[i] - low < span, b = words[i + 1] - low < span;
+        bool c = words[i + 2] - low < span, d = words[i + 3] - low < span;
+        if (!(a | b | c | d))
+            continue;
+        for (size_t k = i; k < i + 4; k++)
+            if (words[k] - low < span)
+                enqueue(worker, words[k], source);
+    }
+    for (; i < n; i++)
+        if (words[i] - low < span)
+            enqueue(worker, words[i], source);
+}
+
+static void scan_stretch(struct worker *worker, uint64_t start, uint64_t end, uint64_t limit, uint32_t source)
+{
+    for (uint64_t at = start; at < end;) {
+        size_t got;
+        const unsigned char *bytes = window_at(&worker->window, at, end - at, limit, &got);
+        got &= ~(size_t)7;
+        scan_words(worker, (const uint64_t *)(const void *)bytes, got / 8, source);
+        at += got;
+    }
+}
+
+static void scan_block(struct worker *worker, const struct walk *walk, uint64_t limit)
+{
+    const struct image *image = worker->window.image;
+    uint64_t start = (walk->address + 7) & ~UINT64_C(7);
+    uint64_t end = (walk->address + graph_size(worker->graph, walk->block)) & ~UINT64_C(7);
+    if (end <= start)
+        return;
+    if (end - start < SPARSE_BYTES || !image->ops->touched) {
+        scan_stretch(worker, start, end, limit, walk->block);
+        return;
+    }
+    uint64_t from, to;
+    for (uint64_t at = start; at < end && image->ops->touched(image->ctx, at, end, &from, &to); at = to) {
+        if (to <= at || to > end || from < at)
+            break;
+        scan_stretch(worker, from, to & ~UINT64_C(7), to, walk->block);
+    }
+}
+
+static void scan_unit(struct worker *worker, size_t unit)
+{
+    struct graph *graph = worker->graph;
+    uint32_t first = (uint32_t)(unit * UNIT_BLOCKS);
+    uint32_t end = graph->n - first < UNIT_BLOCKS ? graph->n : first + UNIT_BLOCKS;
+    struct walk walk;
+    worker->unit_first = worker->source = first;
+    worker->n = 0;
+    uint64_t last = graph_address(graph, end - 1), last_end = last + graph_size(graph, end - 1);
+    walk_start(&walk, graph, first);
+    for (uint32_t block = first; block < end && walk_next(&walk); block++) {
+        /* Read ahead within the extent only: between extents there may be anything. */
+        uint64_t limit = walk.extent->end < last_end ? walk.extent->end : last_end;
+        scan_block(worker, &walk, limit);
+    }
+    while (worker->tail != worker->head)
+        resolve(worker);
+    while (worker->source < end)
+        graph->edge_end[worker->source++] = (uint32_t)worker->n;
+    if (worker->n) {
+        graph->edges[unit] = memory_try(worker->n, sizeof **graph->edges);
+        if (graph->edges[unit])
+            memcpy(graph->edges[unit], worker->scratch, worker->n * sizeof **graph->edges);
+        else
+            worker->no_memory = true;
+        worker->pointers += worker->n;
+    }
+}
+
+/* ---- all units ---- */
+
+struct crew {
+    struct graph *graph;
+    atomic_size_t next;
+    atomic_bool stop;
+    struct worker workers[MAX_WORKERS];
+};
+
+struct task {
+    struct crew *crew;
+    struct worker *worker;
+    bool leads;                 /* reports progress */
+};
+
+static void *work(void *argument)
+{
+    struct task *task = argument;
+    struct graph *graph = task->crew->graph;
+    for (;;) {
+        size_t unit = atomic_fetch_add(&task->crew->next, 1);
+        if (unit >= graph->units || atomic_load(&task->crew->stop))
+            return NULL;
+        scan_unit(task->worker, unit);
+        if (task->worker->no_memory)
+            atomic_store(&task->crew->stop, true);
+        if (task->leads && graph->options->progress)
+            graph->options->progress(graph->options->ctx, unit + 1, graph->units + graph->units / 4 + 1);
+    }
+}
+
+static unsigned crew_size(const struct graph *graph)
+{
+    long machine = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned n = graph->options->threads ? graph->options->threads : machine > 0 ? (unsigned)machine : 1;
+    if (n > MAX_WORKERS)
+        n = MAX_WORKERS;
+    if (n > graph->units / 4 + 1)       /* a few units do not pay for a thread */
+        n = (unsigned)(graph->units / 4 + 1);
+    return n;
+}
+
+bool graph_scan(struct graph *graph, struct error *error)
+{
+    graph->units = (graph->n + (size_t)UNIT_BLOCKS - 1) / UNIT_BLOCKS;
+    graph->edges = memory_try(graph->units, sizeof *graph->edges);
+    graph->edge_end = memory_try(graph->n, sizeof *graph->edge_end);
+    struct crew *crew = memory_new(1, sizeof *crew);
+    struct task tasks[MAX_WORKERS];
+    unsigned n = crew_size(graph), started = 1;
+    bool no_memory = !graph->edges || !graph->edge_end;
+    crew->graph = graph;
+    for (unsigned i = 0; i < n && !no_memory; i++) {
+        struct worker *worker = &crew->workers[i];
+        worker->graph = graph;
+        worker->window.image = graph->records->image;
+        worker->window.words = memory_try(1, WINDOW_BYTES);
+        no_memory = !worker->window.words;
+        tasks[i] = (struct task){crew, worker, i == 0};
+    }
+    if (!no_memory) {
+        while (started < n && pthread_create(&crew->workers[started].thread, NULL, work, &tasks[started]) == 0)
+            started++;
+        work(&tasks[0]);
+        for (unsigned i = 1; i < started; i++)
+            pthread_join(crew->workers[i].thread, NULL);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *worker = &crew->workers[i];
+        graph->n_edges += worker->pointers;
+        graph->result->scanned_bytes += worker->window.read;
+        graph->result->unreadable_bytes += worker->window.unreadable;
+        no_memory |= worker->no_memory;
+        free(worker->window.words);
+        free(worker->scratch);
+    }
+    free(crew);
+    if (no_memory)
+        error_set(error, "no memory for the pointers between %u blocks", graph->n);
+    return !no_memory;
+}
+
+/* ---- other memory ---- */
+
+static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer,
+                           void (*word)(void *ctx, uint64_t word), void *ctx)
+{
+    uint64_t unreadable = 0;
+    for (uint64_t at = start; at < end;) {
+        size_t n = end - at < WINDOW_BYTES ? (size_t)(end - at) : WINDOW_BYTES;
+        unreadable += n - image_read_around(graph->records->image, at, buffer, n);
+        for (size_t i = 0; i < n / 8; i++)
+            if (buffer[i] - graph->low < graph->span)
+                word(ctx, buffer[i]);
+        at += n;
+    }
+    graph->result->scanned_bytes += end - start;
+    return unreadable;
+}
+
+uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, void (*word)(void *ctx, uint64_t word), void *ctx)
+{
+    const struct image *image = graph->records->image;
+    uint64_t start = (address + 7) & ~UINT64_C(7), end = (address + n) & ~UINT64_C(7), unreadable = 0, from, to;
+    if (end <= start)
+        return 0;
+    uint64_t *buffer = memory_new(1, end - start < WINDOW_BYTES ? (size_t)(end - start) : WINDOW_BYTES);
+    if (end - start < SPARSE_BYTES || !image->ops->touched) {
+        unreadable = scan_piece(graph, start, end, buffer, word, ctx);
+    } else {
+        for (uint64_t at = start; at < end && image->ops->touched(image->ctx, at, end, &from, &to); at = to) {
+            if (to <= at || to > end || from < at)
+                break;
+            unreadable += scan_piece(graph, from & ~UINT64_C(7), to & ~UINT64_C(7), buffer, word, ctx);
+        }
+    }
+    free(buffer);
+    return unreadable;
+}

@@ -1,0 +1,73 @@
+/* The leak check, from first to last: number the blocks, scan them for pointers, mark what the roots hold, search, group.
+ * Each step is a file of its own (leak_index.c, leak_scan.c, leak_roots.c, leak_reach.c, leak_group.c); leak_graph.h draws what
+ * they share.
+ *
+ * Cost: linear in the bytes of living blocks and roots. Memory: see leak_graph.h; the heap itself is never copied. */
+#include "leaks.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "leak_graph.h"
+#include "memory.h"
+
+const char *const leak_kind_names[LEAK_KINDS] = {
+    [LEAK_DEFINITE] = "definite", [LEAK_INDIRECT] = "indirect", [LEAK_POSSIBLE] = "possible", [LEAK_REACHABLE] = "reachable",
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Bytes that the graph holds now. */
+static uint64_t graph_memory(const struct graph *graph)
+{
+    uint64_t bytes = (uint64_t)graph->n * (sizeof *graph->size + sizeof *graph->marks + sizeof *graph->edge_end + sizeof *graph->leader)
+                   + graph->n_edges * sizeof **graph->edges + graph->units * sizeof *graph->edges
+                   + graph->n_extents * sizeof *graph->extents + graph->n_root_interior * sizeof *graph->root_interior;
+    for (size_t i = 0; i < graph->n_extents; i++) {
+        const struct extent *extent = &graph->extents[i];
+        bytes += extent->words ? (extent->slots + 63) / 64 * sizeof *extent->words : extent->n * sizeof *extent->offsets;
+    }
+    return bytes;
+}
+
+struct leaks *leaks_check(struct records *records, const struct leaks_options *options, struct error *error)
+{
+    double start = now();
+    struct leaks *leaks = memory_new(1, sizeof *leaks);
+    struct graph graph = {.records = records, .options = options, .result = leaks};
+    bool done = graph_index(&graph, error);
+    if (done && graph.n) {
+        done = graph_scan(&graph, error);
+        if (done) {
+            graph_roots(&graph);
+            if (options->progress)
+                options->progress(options->ctx, 9, 10);
+            done = graph_reach(&graph, error) && graph_group(&graph, error);
+        }
+    }
+    leaks->pointers = graph.n_edges;
+    leaks->memory = graph_memory(&graph);
+    graph_free(&graph);
+    if (!done) {
+        leaks_free(leaks);
+        return NULL;
+    }
+    if (options->progress)
+        options->progress(options->ctx, 1, 1);
+    leaks->seconds = now() - start;
+    return leaks;
+}
+
+void leaks_free(struct leaks *leaks)
+{
+    if (!leaks)
+        return;
+    free(leaks->records);
+    free(leaks);
+}
