@@ -86,6 +86,14 @@ uint32_t engine_park_count(void);
 /* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */
 int engine_park_signal(void);
 
+/* Fault signals are the engine's in the kernel and the program's in what it sees. true: `signal` is one of them; then sigaction on it goes
+ * to engine_sigaction (new, old: struct sigaction or NULL), and it is kept out of the masks that reach the kernel, but for
+ * SIGABRT. */
+bool engine_takes_signal(int signal);
+void engine_sigaction(int signal, const void *new, void *old);
+/* true: the alternate stack at `start` is the engine's, and the program has none. */
+bool engine_owns_sigstack(const void *start);
+
 /* true: descriptor fd is the engine's own. */
 bool engine_owns_fd(int fd);
 /* true: pid is a child that the engine made and the program's wait family must pass over. */

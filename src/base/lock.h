@@ -11,9 +11,11 @@ enum lock_rank {
     LOCK_RANK_AGENT,        /* one conversation with the agent at a time */
     LOCK_RANK_THREADS,      /* the thread table */
     LOCK_RANK_QUARANTINE,
+    LOCK_RANK_PAGEGUARD,
     LOCK_RANK_MODULES,
     LOCK_RANK_DEPOT,        /* growth of the stack depot */
     LOCK_RANK_FINDINGS,
+    LOCK_RANK_SIGNALS,      /* the signal actions that the program asked for */
     LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
     LOCK_RANK_REGIONS = 48, /* the table of regions */
     LOCK_RANK_TABLES = 49,  /* growth of record tables */

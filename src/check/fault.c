@@ -96,10 +96,9 @@ static enum record_detail memory_around(const void *address, uintptr_t sp)
     return RECORD_DETAIL_MAPPED;
 }
 
-void fault_of_free(const void *address, enum record_allocator call, const struct heap_block *slot, uintptr_t sp,
-                   struct record_finding *finding)
+void fault_of_free(const void *address, enum record_allocator call, const struct record_block *record, const char *block,
+                   uintptr_t sp, struct record_finding *finding)
 {
-    const struct record_block *record = slot ? slot->tag : NULL;
     uint64_t head = record ? __atomic_load_n(&record->head, __ATOMIC_RELAXED) : 0;
     unsigned state = record_head_state(head);
     if (!record || state == RECORD_BLOCK_EMPTY) {
@@ -107,7 +106,6 @@ void fault_of_free(const void *address, enum record_allocator call, const struct
         finding->address = (uintptr_t)address;
         finding->detail = (uint8_t)(record ? RECORD_DETAIL_NEVER_ALLOCATED : memory_around(address, sp));
     } else {
-        char *block = slot->start + guard_setting.front;
         bool freed = state != RECORD_BLOCK_LIVE;    /* BUSY: another thread is freeing it at this moment */
         int64_t offset = (const char *)address - block;
         bool inside = offset >= 0 && (uint64_t)offset < record_head_size(head);
@@ -121,6 +119,32 @@ void fault_of_free(const void *address, enum record_allocator call, const struct
         finding->block.head = head;
     }
     finding->call = (uint8_t)call;
+}
+
+void fault_of_access(const void *address, enum record_access access, const struct record_block *record, const char *block,
+                     struct record_finding *finding)
+{
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    bool freed = record_head_state(head) != RECORD_BLOCK_LIVE;
+    enum record_kind kind = freed ? RECORD_KIND_HEAP_USE_AFTER_FREE
+                          : (const char *)address < block ? RECORD_KIND_HEAP_BUFFER_UNDERFLOW : RECORD_KIND_HEAP_BUFFER_OVERFLOW;
+    begin(finding, kind, access == RECORD_ACCESS_CALL ? RECORD_ACCESS_READ : access, RECORD_AT_ACCESS);
+    finding->address = (uintptr_t)address;
+    about_block(finding, block, record);
+}
+
+void fault_of_signal(const void *address, int signal, enum record_access access, const struct record_block *record,
+                     const char *block, struct record_finding *finding)
+{
+    begin(finding, RECORD_KIND_INVALID_ACCESS, access, RECORD_AT_ACCESS);
+    finding->address = (uintptr_t)address;
+    finding->signal = (uint16_t)signal;
+    if (record && record_head_state(record->head) != RECORD_BLOCK_EMPTY)
+        about_block(finding, block, record);
+    else if ((uintptr_t)address < kernel_page_size())
+        finding->detail = RECORD_DETAIL_NULL;
+    else
+        finding->detail = (uint8_t)memory_around(address, 0);
 }
 
 void fault_of_mismatch(const void *address, const struct record_block *record, enum record_allocator call, uint64_t size,

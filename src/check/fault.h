@@ -8,7 +8,6 @@
 
 #include "check/guard.h"
 #include "format/record.h"
-#include "heap/heap.h"
 
 /* Each function fills *finding in, all but stack and thread, which the caller knows. */
 
@@ -16,10 +15,18 @@
 void fault_of_damage(const struct guard_block *block, const struct record_block *record, const struct guard_damage *damage,
                      bool freed, enum record_detected detected, struct record_finding *finding);
 
-/* `address` was handed to `call` (free, realloc, delete, …) but is not the start of a living block. slot: the slot it lies in, NULL:
- * none. sp: the caller's stack pointer. */
-void fault_of_free(const void *address, enum record_allocator call, const struct heap_block *slot, uintptr_t sp,
-                   struct record_finding *finding);
+/* `address` was handed to `call` (free, realloc, delete, …) but is not the start of a living block. record, block: of the slot it lies
+ * in; NULL: in none. sp: the caller's stack pointer. */
+void fault_of_free(const void *address, enum record_allocator call, const struct record_block *record, const char *block,
+                   uintptr_t sp, struct record_finding *finding);
+
+/* The program touched `address`, which page guards watch: in or beside the block of this record. */
+void fault_of_access(const void *address, enum record_access access, const struct record_block *record, const char *block,
+                     struct record_finding *finding);
+
+/* The program dies of `signal`; address: the faulting one, or the pc. record, block: as above. */
+void fault_of_signal(const void *address, int signal, enum record_access access, const struct record_block *record,
+                     const char *block, struct record_finding *finding);
 
 /* A block was freed by a function of the wrong family (size == RECORD_UNKNOWN and align == 0), or with a wrong size or alignment. */
 void fault_of_mismatch(const void *address, const struct record_block *record, enum record_allocator call, uint64_t size,

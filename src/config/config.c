@@ -17,6 +17,7 @@ void config_read(const char *text, config_complaint *complain)
         const char *fallback = option_rows[i].fallback;
         config.given[i] = false;
         config.value[i] = 0;
+        config.text[i].length = 0;
         option_value((enum option_id)i, fallback, length(fallback), &config.value[i]);
     }
     if (!text)
@@ -28,7 +29,9 @@ void config_read(const char *text, config_complaint *complain)
             complain(&name, NULL);
         else if (!option_value(id, value.start, value.length, &config.value[id]))
             complain(&name, &value);
-        else
+        else {
             config.given[id] = true;
+            config.text[id] = value;
+        }
     }
 }

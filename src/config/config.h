@@ -13,6 +13,7 @@ enum config_leak_check { LEAK_CHECK_FULL, LEAK_CHECK_SUMMARY, LEAK_CHECK_NO };
 
 struct config {
     uint64_t value[OPTIONS];    /* meaning of each option, as option_value() gives it; those of type FILE, FILES, TEXT: 0 */
+    struct option_span text[OPTIONS]; /* the value as it was written, within the text read; length 0: the default stands */
     bool given[OPTIONS];        /* it was named, the value is not the default */
 };
 

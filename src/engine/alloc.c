@@ -25,33 +25,66 @@ static inline uint32_t take_stack(struct thread_state *self, const struct captur
     return stack;
 }
 
-static void *arm_block(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call,
-                       unsigned flags, uint32_t stack)
+/* Fills a block's record in and makes it LIVE; what the witnesses need is done by `arm` in between. */
+static void publish(struct thread_state *self, struct record_block *record, size_t size, enum record_allocator call,
+                    unsigned flags, uint32_t stack)
 {
-    struct guard_block guarded = blocks_guarded(block, size);
-    bool zero = flags & ENGINE_ZERO;
-    struct record_block *record = block->tag;
-    unsigned block_flags = self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0;
-
-    __atomic_store_n(&record->head, record_head(size, call, block_flags, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
-    guard_arm(&guarded, !zero);
-    if (zero && !block->zeroed)
-        memory_fill(guarded.address, 0, size);
     record->alloc_stack = stack;
     record->free_stack = 0;
     record->alloc_thread = (uint16_t)self->index;
     record->free_thread = 0;
     record->sequence = blocks_next_sequence(self);
-    __atomic_store_n(&record->head, record_head(size, call, block_flags, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    __atomic_store_n(&record->head, record_head(size, call, flags, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(flags & RECORD_FLAG_OWN))
+        blocks_count_alloc(self, size);
+}
+
+static inline unsigned new_flags(const struct thread_state *self)
+{
+    return self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0;
+}
+
+static void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call,
+                     unsigned flags, uint32_t stack)
+{
+    struct guard_block guarded = {block->start + guard_setting.front, size, block->room - guard_setting.front};
+    bool zero = flags & ENGINE_ZERO;
+    struct record_block *record = block->tag;
+    unsigned kept = new_flags(self);
+
+    __atomic_store_n(&record->head, record_head(size, call, kept, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    guard_arm(&guarded, !zero);
+    if (zero && !block->zeroed)
+        memory_fill(guarded.address, 0, size);
+    publish(self, record, size, call, kept, stack);
     if (!block->region->stride)
         blocks_note_slot(block);
-    if (!(block_flags & RECORD_FLAG_OWN))
-        blocks_count_alloc(self, size);
     if (__builtin_expect(!block->region->user, 0)) {
         __atomic_fetch_add(&midden_anchor.unrecorded_blocks, 1, __ATOMIC_RELAXED);
         __atomic_fetch_add(&midden_anchor.unrecorded_bytes, size, __ATOMIC_RELAXED);
     }
     return guarded.address;
+}
+
+/* A block between page guards; NULL: none is to be had, or its stack's turn is over. */
+static void *between_guards(struct thread_state *self, size_t size, size_t align, enum record_allocator call,
+                            unsigned flags, uint32_t stack)
+{
+    enum pageguard_side side = pageguard_choose(self, stack, size, align);
+    struct pageguard_slot slot;
+    char *address;
+    if (side == PAGEGUARD_NONE || !pageguard_take(size, align, side, &slot, &address))
+        return NULL;
+    struct record_block *record = &slot.record->block;
+    unsigned kept = new_flags(self) | RECORD_FLAG_PAGE_GUARD;
+    __atomic_store_n(&record->head, record_head(size, call, kept, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    __atomic_store_n(&slot.record->address, (uintptr_t)address, __ATOMIC_RELEASE);
+    if (!(flags & ENGINE_ZERO) && guard_setting.fill_alloc != GUARD_NO_FILL)
+        memory_fill(address, (int)guard_setting.fill_alloc, size);
+    else if (flags & ENGINE_ZERO)
+        memory_fill(address, 0, size);
+    publish(self, record, size, call, kept, stack);
+    return address;
 }
 
 void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from)
@@ -72,8 +105,10 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
         }
     } else {
         uint32_t stack = first ? take_stack(self, from) : 0;
-        if (heap && heap_alloc(heap, room, align, &block))
-            result = arm_block(self, &block, size, call, flags, stack);
+        if (stack)
+            result = between_guards(self, size, align, call, flags, stack);
+        if (!result && heap && heap_alloc(heap, room, align, &block))
+            result = in_heap(self, &block, size, call, flags, stack);
     }
     engine_leave(self);
     return result;
@@ -93,13 +128,14 @@ void engine_overflowed(size_t count, size_t size, enum record_allocator call, co
 }
 
 /* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
-static bool resize_in_place(struct thread_state *self, struct heap_block *block, struct heap *owner, size_t size,
-                            enum record_allocator call, const struct capture_start *from)
+static bool resize_in_place(struct thread_state *self, struct place *place, size_t size, enum record_allocator call,
+                            const struct capture_start *from)
 {
-    struct record_block *record = block->tag;
+    struct record_block *record = place->record;
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
     size_t room, old = record_head_size(head);
-    if (guard_setting.rear || !room_for(size, &room) || !heap_resize(owner, block, room ? room : 1))
+    if (guard_setting.rear || place->guarded || !room_for(size, &room)
+        || !heap_resize(place->owner, &place->block, room ? room : 1))
         return false;
     uint32_t stack = take_stack(self, from);
     __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
@@ -124,20 +160,17 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
         return false;
     }
     engine_enter(self);
-    struct heap_block block;
-    struct heap *owner;
-    bool found = blocks_find(old, &block, &owner);
-    const struct record_block *record = found ? block.tag : NULL;
-    uint64_t head = found ? __atomic_load_n(&record->head, __ATOMIC_RELAXED) : 0;
-    bool good = found && record_head_state(head) == RECORD_BLOCK_LIVE && block.start + guard_setting.front == (char *)old;
-    if (!good) {
+    struct place place;
+    bool found = blocks_find(old, &place);
+    uint64_t head = found ? __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE) : 0;
+    if (!found || record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)old) {
         struct record_finding finding;
-        fault_of_free(old, call, found ? &block : NULL, from ? from->sp : 0, &finding);
+        fault_of_free(old, call, found ? place.record : NULL, found ? place.address : NULL, from ? from->sp : 0, &finding);
         report_finding(self, &finding, from);
         engine_leave(self);
         return false;
     }
-    if (resize_in_place(self, &block, owner, size, call, from)) {
+    if (resize_in_place(self, &place, size, call, from)) {
         engine_leave(self);
         *moved = old;
         return true;
@@ -161,10 +194,9 @@ size_t engine_usable_size(const void *address)
     struct thread_state *self = threads_self();
     size_t size = 0;
     if (engine_enter(self)) {
-        struct heap_block block;
-        struct heap *owner;
-        if (blocks_find(address, &block, &owner) && block.start + guard_setting.front == (const char *)address) {
-            uint64_t head = __atomic_load_n(&((struct record_block *)block.tag)->head, __ATOMIC_RELAXED);
+        struct place place;
+        if (blocks_find(address, &place) && place.address == (const char *)address) {
+            uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_RELAXED);
             if (record_head_state(head) == RECORD_BLOCK_LIVE)
                 size = record_head_size(head);
         }

@@ -88,7 +88,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
         entry->stride = region->stride;
         entry->slots = region->slots;
         entry->user_offset = (uint32_t)guard_setting.front;
-        entry->engine = (uint16_t)region->engine;
+        entry->engine = region->engine == HEAP_ENGINES ? RECORD_ENGINE_GUARDED : (uint16_t)region->engine;
         __atomic_store_n(&entry->state, RECORD_REGION_OPEN, __ATOMIC_RELEASE);
         if (index >= table->count)
             table_publish(table, index, 1);
@@ -140,13 +140,49 @@ bool blocks_init(void)
     return table_init(anchor_table(RECORD_TABLE_REGIONS), sizeof(struct record_region), 10, (uint64_t)1 << 26);
 }
 
-bool blocks_find(const void *address, struct heap_block *block, struct heap **owner)
+bool blocks_find(const void *address, struct place *place)
 {
-    *owner = engine.heap;
-    if (heap_find(engine.heap, address, block))
-        return true;
-    *owner = engine.reserve;
-    return engine.reserve && heap_find(engine.reserve, address, block);
+    place->guarded = false;
+    place->owner = engine.heap;
+    if (__builtin_expect(!heap_find(engine.heap, address, &place->block), 0)) {
+        if (pageguard_find(address, &place->slot)) {
+            place->guarded = true;
+            place->record = &place->slot.record->block;
+            place->address = (char *)(uintptr_t)place->slot.record->address;
+            return place->address != NULL;
+        }
+        place->owner = engine.reserve;
+        if (!engine.reserve || !heap_find(engine.reserve, address, &place->block))
+            return false;
+    }
+    place->record = place->block.tag;
+    place->address = place->block.start + guard_setting.front;
+    return true;
+}
+
+bool blocks_whole(const struct place *place, size_t size, struct guard_damage *damage)
+{
+    if (__builtin_expect(place->guarded, 0))
+        return pageguard_whole(&place->slot, damage);
+    struct guard_block guarded = blocks_guarded(place, size);
+    return guard_whole(&guarded, damage);
+}
+
+void blocks_mend(const struct place *place, size_t size)
+{
+    if (place->guarded) {
+        pageguard_mend(&place->slot);
+    } else {
+        struct guard_block guarded = blocks_guarded(place, size);
+        guard_mend(&guarded, false);
+    }
+}
+
+void blocks_announce_guarded(char *base, size_t bytes, struct record_placed *records, uint32_t slots)
+{
+    struct heap_region region = {
+        .base = base, .bytes = bytes, .tags = records, .stride = 0, .slots = slots, .engine = HEAP_ENGINES, .user = 0};
+    hook_region_opened(NULL, &region);
 }
 
 void blocks_note_slot(const struct heap_block *block)

@@ -10,79 +10,97 @@
 #include "engine/state.h"
 #include "trace/modules.h"
 
-static void bad_free(struct thread_state *self, void *address, enum record_allocator call, const struct heap_block *slot,
+static void bad_free(struct thread_state *self, void *address, enum record_allocator call, const struct place *place,
                      const struct capture_start *from)
 {
     struct record_finding finding;
-    fault_of_free(address, call, slot, from ? from->sp : 0, &finding);
+    fault_of_free(address, call, place ? place->record : NULL, place ? place->address : NULL, from ? from->sp : 0, &finding);
     report_finding(self, &finding, from);
 }
 
 /* What the call says about the block, against what the record says. */
-static void compare_call(struct thread_state *self, const struct heap_block *block, const struct guard_block *guarded,
-                         uint64_t head, enum record_allocator call, size_t size, size_t align,
-                         const struct capture_start *from)
+static void compare_call(struct thread_state *self, const struct place *place, uint64_t head, enum record_allocator call,
+                         size_t size, size_t align, const struct capture_start *from)
 {
     struct record_finding finding;
     enum record_family gave = fault_family((enum record_allocator)record_head_allocator(head));
     if (gave != fault_family(call))
-        fault_of_mismatch(guarded->address, block->tag, call, RECORD_UNKNOWN, RECORD_DETAIL_NONE, &finding);
-    else if (size != ENGINE_NO_SIZE && size != guarded->size)
-        fault_of_mismatch(guarded->address, block->tag, call, size, RECORD_DETAIL_SIZE, &finding);
-    else if (align && (uintptr_t)guarded->address & (align - 1))
-        fault_of_mismatch(guarded->address, block->tag, call, align, RECORD_DETAIL_ALIGNMENT, &finding);
+        fault_of_mismatch(place->address, place->record, call, RECORD_UNKNOWN, RECORD_DETAIL_NONE, &finding);
+    else if (size != ENGINE_NO_SIZE && size != record_head_size(head))
+        fault_of_mismatch(place->address, place->record, call, size, RECORD_DETAIL_SIZE, &finding);
+    else if (align && (uintptr_t)place->address & (align - 1))
+        fault_of_mismatch(place->address, place->record, call, align, RECORD_DETAIL_ALIGNMENT, &finding);
     else
         return;
     finding.block.head = head;
     report_finding(self, &finding, from);
 }
 
+/* The block's witnesses, on its way out. */
+static void compare_witnesses(struct thread_state *self, const struct place *place, uint64_t head,
+                              const struct capture_start *from)
+{
+    struct guard_damage damage;
+    size_t size = record_head_size(head);
+    if (__builtin_expect(blocks_whole(place, size, &damage), 1))
+        return;
+    if (!(record_head_flags(head) & RECORD_FLAG_DAMAGED)) {
+        struct record_finding finding;
+        struct guard_block guarded = blocks_guarded(place, size);
+        fault_of_damage(&guarded, place->record, &damage, false, RECORD_AT_FREE, &finding);
+        finding.block.head = head;
+        pageguard_suspect(place->record->alloc_stack);
+        report_finding(self, &finding, from);
+    }
+    blocks_mend(place, size);
+}
+
+/* Marks the record as freed and lets the memory go: to the quarantine, behind page guards, or to the heap. */
+static void let_go(struct thread_state *self, struct place *place, uint64_t head, const struct capture_start *from)
+{
+    struct record_block *record = place->record;
+    size_t size = record_head_size(head);
+    unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_DAMAGED;
+    bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
+    record->free_stack = engine.stacks && from && !self->internal ? capture(from) : 0;
+    record->free_thread = (uint16_t)self->index;
+    if (place->guarded) {
+        flags |= RECORD_FLAG_INACCESSIBLE;
+    } else {
+        struct guard_block guarded = blocks_guarded(place, size);
+        guard_retire(&guarded);
+    }
+    unsigned state = held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE;
+    __atomic_store_n(&record->head, record_head(size, record_head_allocator(head), flags, state), __ATOMIC_RELEASE);
+    if (!(flags & RECORD_FLAG_OWN))
+        blocks_count_free(self, size);
+    if (place->guarded)
+        pageguard_retire(&place->slot);
+    else if (!held)
+        heap_free(place->owner, &place->block);
+    else if (!quarantine_put(&self->quarantine, place->address, place->block.room))
+        quarantine_release(&place->block, RECORD_AT_EVICTION);
+}
+
 static void take_back(struct thread_state *self, void *address, enum record_allocator call, size_t size, size_t align,
                       const struct capture_start *from)
 {
-    struct heap_block block;
-    struct heap *owner;
-    if (!blocks_find(address, &block, &owner)) {
+    struct place place;
+    if (!blocks_find(address, &place)) {
         bad_free(self, address, call, NULL, from);
         return;
     }
-    struct record_block *record = block.tag;
-    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    struct guard_block guarded = blocks_guarded(&block, record_head_size(head));
+    uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
     uint64_t busy = (head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
-    if (record_head_state(head) != RECORD_BLOCK_LIVE || guarded.address != (char *)address
-        || !__atomic_compare_exchange_n(&record->head, &head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
-        bad_free(self, address, call, &block, from);
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address
+        || !__atomic_compare_exchange_n(&place.record->head, &head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+        bad_free(self, address, call, &place, from);
         return;
     }
-
-    unsigned flags = record_head_flags(head);
-    struct guard_damage damage;
-    if (__builtin_expect(!guard_whole(&guarded, &damage), 0)) {
-        struct record_finding finding;
-        if (!(flags & RECORD_FLAG_DAMAGED)) {
-            fault_of_damage(&guarded, record, &damage, false, RECORD_AT_FREE, &finding);
-            finding.block.head = head;
-            report_finding(self, &finding, from);
-        }
-        guard_mend(&guarded, false);
-    }
-    if (!(flags & RECORD_FLAG_OWN))
-        compare_call(self, &block, &guarded, head, call, size, align, from);
-
-    bool held = owner == engine.heap && quarantine_on();
-    guard_retire(&guarded);
-    record->free_stack = engine.stacks && from && !self->internal ? capture(from) : 0;
-    record->free_thread = (uint16_t)self->index;
-    unsigned state = held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE;
-    flags &= ~(unsigned)RECORD_FLAG_DAMAGED;
-    __atomic_store_n(&record->head, record_head(guarded.size, record_head_allocator(head), flags, state), __ATOMIC_RELEASE);
-    if (!(flags & RECORD_FLAG_OWN))
-        blocks_count_free(self, guarded.size);
-    if (!held)
-        heap_free(owner, &block);
-    else if (!quarantine_put(&self->quarantine, guarded.address, block.room))
-        quarantine_release(&block, RECORD_AT_EVICTION);
+    compare_witnesses(self, &place, head, from);
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN))
+        compare_call(self, &place, head, call, size, align, from);
+    let_go(self, &place, head, from);
 }
 
 void engine_free(void *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from)

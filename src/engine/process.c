@@ -1,4 +1,5 @@
 /* The life of the process: threads, fork, main, exec, and its end. */
+#include "engine/signals.h"
 #include "engine/state.h"
 
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 void engine_thread_start(uint32_t create_stack, uint32_t creator)
 {
     threads_started(create_stack, creator);
+    signals_thread_start();
 }
 
 void engine_thread_end(void)
@@ -29,6 +31,7 @@ void engine_thread_end(void)
         blocks_fold(self);
     }
     engine_leave(self);
+    signals_thread_end();
     threads_ended();
 }
 
@@ -64,6 +67,7 @@ void engine_fork_prepare(void)
     struct thread_state *self = threads_self();
     agent_hold();
     quarantine_lock();
+    pageguard_lock();
     heap_lock_all(engine.heap);
     if (engine.reserve)
         heap_lock_all(engine.reserve);
@@ -76,6 +80,7 @@ static void fork_release(struct thread_state *self)
     if (engine.reserve)
         heap_unlock_all(engine.reserve);
     heap_unlock_all(engine.heap);
+    pageguard_unlock();
     quarantine_unlock();
     agent_drop();
 }

@@ -16,9 +16,9 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
         agent_tell_finding(index);
 }
 
-/* Compares one block that a record says is living or held back. */
+/* Compares one block that a record says is living or held back. guarded: its slot between page guards; NULL: in a heap. */
 static void sweep_block(struct thread_state *self, struct record_block *record, char *address, size_t room_end,
-                        enum record_detected detected)
+                        const struct pageguard_slot *guarded, enum record_detected detected)
 {
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     unsigned state = record_head_state(head);
@@ -26,14 +26,15 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     if ((!freed && state != RECORD_BLOCK_LIVE)
         || record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE))
         return;
-    struct guard_block guarded = {address, record_head_size(head), room_end};
+    struct guard_block block = {address, record_head_size(head), room_end};
     struct guard_damage damage;
-    if (guarded.size > room_end || (freed ? guard_untouched(&guarded, &damage) : guard_whole(&guarded, &damage)))
+    if (block.size > room_end
+        || (guarded ? pageguard_whole(guarded, &damage) : freed ? guard_untouched(&block, &damage) : guard_whole(&block, &damage)))
         return;
     if (__atomic_load_n(&record->head, __ATOMIC_ACQUIRE) != head)
         return;     /* a running thread changed it meanwhile */
     struct record_finding finding;
-    fault_of_damage(&guarded, record, &damage, freed, detected, &finding);
+    fault_of_damage(&block, record, &damage, freed, detected, &finding);
     finding.block.head = head;
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -58,16 +59,16 @@ void report_sweep(enum record_detected detected)
                 if (records[s].head)
                     sweep_block(self, &records[s],
                                 (char *)(uintptr_t)(region->base + (uint64_t)s * region->stride + region->user_offset),
-                                region->stride - region->user_offset, detected);
+                                region->stride - region->user_offset, NULL, detected);
         } else {
             struct record_placed *records = (struct record_placed *)(uintptr_t)region->records;
             for (uint32_t s = 0; s < slots; s++) {
-                struct heap_block block;
-                struct heap *owner;
-                if (records[s].address && records[s].block.head
-                    && blocks_find((void *)(uintptr_t)records[s].address, &block, &owner) && block.used)
-                    sweep_block(self, &records[s].block, (char *)(uintptr_t)records[s].address,
-                                block.room - guard_setting.front, detected);
+                struct place place;
+                if (!records[s].address || !records[s].block.head
+                    || !blocks_find((void *)(uintptr_t)records[s].address, &place) || place.record != &records[s].block)
+                    continue;
+                sweep_block(self, &records[s].block, place.address, blocks_guarded(&place, 0).room_end,
+                            place.guarded ? &place.slot : NULL, detected);
             }
         }
     }

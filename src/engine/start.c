@@ -2,6 +2,7 @@
  *
  * That call often comes from the dynamic loader, before libc's own constructors: nothing here may depend on them. The environment
  * is found through `environ` or, while libc has not set that yet, behind the arguments at the top of the initial stack. */
+#include "engine/signals.h"
 #include "engine/state.h"
 
 #include <fcntl.h>
@@ -25,6 +26,8 @@
 #ifndef MIDDEN_BINDIR
 #error "the build says where the midden command is installed"
 #endif
+
+#define PARANOID_BUDGET 65536u
 
 struct engine engine;
 
@@ -211,6 +214,24 @@ static void damaged_in_quarantine(const struct guard_block *block, const struct 
     report_finding(threads_self(), &finding, NULL);
 }
 
+static void start_page_guards(bool checks)
+{
+    bool every = config_of(OPTION_PROFILE) == PROFILE_PARANOID;
+    uint64_t wanted = config_of(OPTION_GUARD_BUDGET);
+    if (every && !config.given[OPTION_GUARD_BUDGET])
+        wanted = PARANOID_BUDGET;
+    uint64_t budget = checks ? pageguard_init(wanted, every, blocks_announce_guarded) : 0;
+    if (checks && budget < wanted && config.given[OPTION_GUARD_BUDGET])
+        print_line("--guard-budget=%lu is more than this kernel allows; it is lowered to %lu", (unsigned long)wanted,
+                   (unsigned long)budget);
+    const char *sites = config.text[OPTION_GUARD_SITE].start;
+    for (size_t i = 0; sites && i < config.text[OPTION_GUARD_SITE].length; i++) {
+        const char *at = sites + i;
+        pageguard_add_site(hexadecimal(&at));
+        i = (size_t)(at - sites);
+    }
+}
+
 static bool start_heap(void)
 {
     struct heap_config layout = {
@@ -228,6 +249,7 @@ static bool start_heap(void)
     layout.engine = HEAP_AUTO;
     engine.reserve = heap_create(&layout, &blocks_reserve_hooks);
     bool checks = guard_setting.rear != 0;
+    start_page_guards(checks);
     quarantine_init(engine.heap, checks ? config_of(OPTION_QUARANTINE) : 0, !config.given[OPTION_QUARANTINE],
                     damaged_in_quarantine);
     return true;
@@ -282,6 +304,7 @@ void engine_open_libraries(void)
     engine_start();
     capture_open_unwinder();
     park_init();
+    signals_init();
     agent_tell_started();
 }
 

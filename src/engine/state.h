@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "check/guard.h"
+#include "check/pageguard.h"
 #include "config/config.h"
 #include "engine.h"
 #include "heap/heap.h"
@@ -47,8 +48,30 @@ extern const struct heap_hooks blocks_reserve_hooks;
 
 bool blocks_init(void);
 
-/* The slot around an address, in whichever heap; false: in none. */
-bool blocks_find(const void *address, struct heap_block *block, struct heap **owner);
+/* Where a block lies: in a slot of a heap, or between page guards. */
+struct place {
+    struct record_block *record;
+    char *address;              /* of the block, as the program knows it */
+    bool guarded;               /* between page guards: slot is valid, else block and owner */
+    struct heap_block block;
+    struct heap *owner;
+    struct pageguard_slot slot;
+};
+
+/* The place around an address, whether a block lives in it or not; false: in none. */
+bool blocks_find(const void *address, struct place *place);
+
+/* The witnesses of the block at a place, which has `size` bytes. */
+bool blocks_whole(const struct place *place, size_t size, struct guard_damage *damage);
+void blocks_mend(const struct place *place, size_t size);
+static inline struct guard_block blocks_guarded(const struct place *place, size_t size)
+{
+    return (struct guard_block){place->address, size, place->guarded
+        ? (size_t)(place->slot.data + place->slot.data_bytes - place->address) : place->block.room - guard_setting.front};
+}
+
+/* A region of slots between page guards, for the table of regions. */
+void blocks_announce_guarded(char *base, size_t bytes, struct record_placed *records, uint32_t slots);
 
 /* A placed region's table of records grew up to this block's slot. */
 void blocks_note_slot(const struct heap_block *block);
@@ -61,11 +84,6 @@ void blocks_count_alloc(struct thread_state *self, size_t size);
 void blocks_count_free(struct thread_state *self, size_t size);
 void blocks_fold(struct thread_state *self);    /* what the thread has not yet added to the anchor */
 void blocks_refresh(void);                      /* engine statistics into the records, before a report */
-
-static inline struct guard_block blocks_guarded(const struct heap_block *block, size_t size)
-{
-    return (struct guard_block){block->start + guard_setting.front, size, block->room - guard_setting.front};
-}
 
 /* ---- findings (engine/report.c) -------------------------------------------------------------------------------------------- */
 

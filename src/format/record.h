@@ -317,7 +317,7 @@ struct record_finding {
     uint32_t damage_bytes;      /* 0: none */
     uint8_t expected;           /* what every one of those bytes should have been, unless expected_word is set */
     uint8_t detail;             /* enum record_detail */
-    uint16_t reserved0;
+    uint16_t signal;            /* number of the signal the program died of, for invalid-access; 0: none */
     uint64_t expected_word;     /* magic word that stood at damage_address; 0: none */
     uint8_t damage[RECORD_DAMAGE_BYTES];
     uint64_t call_name;         /* string reference: the checked call, as `memcpy`; 0: none */
@@ -328,7 +328,8 @@ struct record_finding {
 
 /* What an invalid-free's address was, or which part of a mismatch did not fit. */
 enum record_detail { RECORD_DETAIL_NONE, RECORD_DETAIL_STACK, RECORD_DETAIL_GLOBAL, RECORD_DETAIL_MAPPED, RECORD_DETAIL_UNMAPPED,
-                     RECORD_DETAIL_GUARD, RECORD_DETAIL_OWN, RECORD_DETAIL_SIZE, RECORD_DETAIL_ALIGNMENT, RECORD_DETAIL_NEVER_ALLOCATED };
+                     RECORD_DETAIL_GUARD, RECORD_DETAIL_OWN, RECORD_DETAIL_SIZE, RECORD_DETAIL_ALIGNMENT, RECORD_DETAIL_NEVER_ALLOCATED,
+                     RECORD_DETAIL_NULL /* within the first page */ };
 
 /* ---- own memory and extra roots ---------------------------------------------------------------------------------------- */
 

@@ -16,23 +16,13 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 
 #include "base/anchor.h"
 #include "base/kernel.h"
-#include "base/memory.h"
+#include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
-#define RED_ZONE 128            /* x86-64 ABI: bytes below the stack pointer that a function may use; aarch64 has none, none is lost */
-#define KERNEL_SIGSET_BYTES 8
-
-/* The kernel's own struct sigaction, which is not libc's. */
-struct kernel_sigaction {
-    void (*handler)(int, siginfo_t *, void *);
-    unsigned long flags;
-    void (*restorer)(void);
-    unsigned long mask;
-};
+#define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
 
 static int signal_number;
 static uint32_t request;        /* atomic; both only grow */
@@ -43,55 +33,12 @@ static _Thread_local uint32_t parks_of_thread __attribute__((tls_model("initial-
 
 extern int __libc_allocate_rtsig(int high) __attribute__((weak));
 
-#if defined(__x86_64__)
-#define SA_HAS_RESTORER 0x04000000ul
-void park_restorer(void);
-__asm__(".pushsection .text\n"
-        ".hidden park_restorer\n"
-        ".globl park_restorer\n"
-        ".type park_restorer, @function\n"
-        "park_restorer:\n"
-        "    mov $15, %eax\n"   /* SYS_rt_sigreturn */
-        "    syscall\n"
-        ".size park_restorer, .-park_restorer\n"
-        ".popsection\n");
-#else
-#define SA_HAS_RESTORER 0ul
-#define park_restorer NULL
-#endif
-
 static void note_context(struct record_thread *record, const ucontext_t *context)
 {
-#if defined(__x86_64__)
-    unsigned n = 0;
-    for (; n < NGREG && n < RECORD_REGISTERS; n++)
-        record->registers[n] = (uint64_t)context->uc_mcontext.gregs[n];
-    record->n_registers = n;
-    record->stack_low = (uint64_t)context->uc_mcontext.gregs[REG_RSP] - RED_ZONE;
-    /* The vector registers lie in the signal frame behind the ucontext; how far, the software-reserved bytes of the legacy area
-     * say (Linux: arch/x86/include/uapi/asm/sigcontext.h, struct _fpx_sw_bytes at offset 464). */
-    const unsigned char *vectors = (const unsigned char *)context->uc_mcontext.fpregs;
-    uint64_t high = (uintptr_t)(context + 1);
-    if (vectors) {
-        uint32_t magic, bytes = 512;
-        memory_copy(&magic, vectors + 464, sizeof magic);
-        if (magic == 0x46505853u)
-            memory_copy(&bytes, vectors + 468, sizeof bytes);
-        if (bytes < (1u << 16))
-            high = (uintptr_t)vectors + bytes;
-    }
-#else
-    unsigned n = 0;
-    for (; n < 31; n++)
-        record->registers[n] = context->uc_mcontext.regs[n];
-    record->registers[n++] = context->uc_mcontext.sp;
-    record->registers[n++] = context->uc_mcontext.pc;
-    record->n_registers = n;
-    record->stack_low = context->uc_mcontext.sp;
-    uint64_t high = (uintptr_t)(context + 1);
-#endif
+    record->n_registers = sigframe_registers(context, record->registers);
+    record->stack_low = sigframe_sp(context) - RED_ZONE;
     record->context_low = (uintptr_t)context;
-    record->context_high = high;
+    record->context_high = sigframe_end(context);
 }
 
 static void handle(int number, siginfo_t *info, void *context)
@@ -124,13 +71,7 @@ void park_init(void)
     int number = __libc_allocate_rtsig(0);
     if (number <= 0)
         return;
-    struct kernel_sigaction action = {
-        .handler = handle,
-        .flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_HAS_RESTORER,
-        .restorer = park_restorer,
-        .mask = ~0ul,
-    };
-    if (kernel_call(SYS_rt_sigaction, number, (long)(uintptr_t)&action, 0, KERNEL_SIGSET_BYTES, 0, 0) == 0)
+    if (sigframe_install(number, handle, SA_ONSTACK | SA_RESTART, ~0ul) == 0)
         signal_number = number;
 }
 

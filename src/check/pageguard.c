@@ -1,0 +1,418 @@
+/* Slots between guard pages: chunks of 64 slots, one size of slot a chunk.
+ *
+ *   chunk of class k:   G D^k G D^k G … D^k G      (G: one guard page, D: a data page; k = 1, 2, 4, 8, 16)
+ *
+ * Inaccessible is: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13: no mapping is split, so the number of mappings does not
+ * matter), else mprotect, also for a stretch that is mlocked, where guards are refused.
+ *
+ * Taking a slot: an unused one; else, while the budget allows, a new chunk; else the oldest freed one of the class. Freed slots
+ * wait in a queue per class, linked by index. All that under one lock; looking a slot up takes none: chunks are only ever added.
+ *
+ * CPU time: each cycle of a slot costs some microseconds, so guarding stops while the time spent on it is more than a twentieth
+ * of the process's CPU time plus a grace. Time is counted as cycles times CYCLE_NS; the process's clock is read once in
+ * METER_EVERY cycles. */
+#include "check/pageguard.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/kernel.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "trace/depot.h"
+#include "trace/threads.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+#define CHUNK_SLOTS 64
+#define CLASSES 5                   /* 1, 2, 4, 8, 16 data pages */
+#define MOST_CHUNKS 2048
+#define CERTAIN 4                   /* guarded for certain: the first allocations of a site, two on each side */
+#define MOST_SITES 16
+#define SITE_STATES ((size_t)1 << 26)
+#define SUSPECT 0x80u
+
+#define CYCLE_NS 7000u
+#define METER_EVERY 32u
+#define GRACE_NS 30000000ull
+#define SHARE 20u                   /* one part in so many of the CPU time */
+
+enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
+
+struct slot {
+    uint8_t state;
+    uint8_t protected_data;         /* inaccessible by mprotect, not by a guard */
+    uint8_t opened;                 /* a guard page beside it was opened after a fault */
+    uint8_t pad;
+    uint32_t next;                  /* chunk * CHUNK_SLOTS + index + 1 of the next in a list; 0: last */
+};
+
+struct chunk {
+    char *base;                     /* first guard page */
+    size_t bytes;
+    uint32_t pages;                 /* data pages of a slot */
+    uint32_t class;
+    struct record_placed *records;
+    struct slot slots[CHUNK_SLOTS];
+};
+
+static struct chunk chunks[MOST_CHUNKS];
+static uint32_t n_chunks;           /* atomic: entries below it are complete */
+
+static struct {
+    struct lock lock;               /* guards the lists and the counts */
+    uint32_t unused[CLASSES], oldest[CLASSES], newest[CLASSES];
+    uint64_t slots, budget;
+    bool every, guards;             /* guards: MADV_GUARD_INSTALL works */
+    void (*announce)(char *, size_t, struct record_placed *, uint32_t);
+    uint64_t sites[MOST_SITES];
+    uint32_t n_sites;
+    uint8_t *states;                /* per stack id: guarded blocks so far, and SUSPECT */
+    uint32_t cycles;                /* atomic: slots taken */
+    uint64_t cpu_ns;                /* as last read */
+} guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
+
+static inline size_t page(void)
+{
+    return kernel_page_size();
+}
+
+/* ---- making pages inaccessible ---- */
+
+/* Returns 1 when it took mprotect, 0 when a guard did, -1 when neither was possible. */
+static int close_pages(char *start, size_t bytes)
+{
+    if (guards.guards && kernel.advise(start, bytes, MADV_GUARD_INSTALL) == 0)
+        return 0;
+    return kernel.protect(start, bytes, PROT_NONE) == 0 ? 1 : -1;
+}
+
+static bool open_pages(char *start, size_t bytes, bool protected)
+{
+    if (guards.guards && kernel.advise(start, bytes, MADV_GUARD_REMOVE) != 0)
+        return false;
+    return !protected || kernel.protect(start, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+static uint64_t mappings_allowed(void)
+{
+    char text[32];
+    uint64_t most = 65530;
+    long fd = kernel_call(SYS_openat, -100, (long)(uintptr_t)"/proc/sys/vm/max_map_count", 0, 0, 0, 0);
+    if (fd >= 0) {
+        long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
+        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+        if (n > 0) {
+            most = 0;
+            for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+                most = most * 10 + (uint64_t)(text[i] - '0');
+        }
+    }
+    return most / 2;    /* the other half is the program's */
+}
+
+uint64_t pageguard_init(uint64_t budget, bool every,
+                        void (*announce)(char *, size_t, struct record_placed *, uint32_t))
+{
+    guards.announce = announce;
+    guards.every = every;
+    char *probe = budget ? memory_map(page(), page(), RECORD_PURPOSE_OTHER) : NULL;
+    if (!probe)
+        return guards.budget = 0;
+    guards.guards = kernel.advise(probe, page(), MADV_GUARD_INSTALL) == 0;
+    memory_unmap(probe, page());
+    /* By mprotect a slot costs two mappings: its data pages and the guard behind. */
+    if (!guards.guards && budget > mappings_allowed() / 2)
+        budget = mappings_allowed() / 2;
+    if (budget > (uint64_t)MOST_CHUNKS * CHUNK_SLOTS)
+        budget = (uint64_t)MOST_CHUNKS * CHUNK_SLOTS;
+    if (!every)
+        guards.states = memory_map(SITE_STATES, 0, RECORD_PURPOSE_RECORDS);
+    return guards.budget = budget;
+}
+
+void pageguard_add_site(uint64_t site)
+{
+    if (guards.n_sites < MOST_SITES)
+        guards.sites[guards.n_sites++] = site;
+}
+
+/* ---- which blocks ---- */
+
+static uint64_t random_next(struct thread_state *self)
+{
+    uint64_t x = self->random ? self->random : (uintptr_t)self * 0x9e3779b97f4a7c15ull + 1;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return self->random = x;
+}
+
+static bool time_left(void)
+{
+    uint32_t cycles = __atomic_load_n(&guards.cycles, __ATOMIC_RELAXED);
+    uint64_t spent = (uint64_t)cycles * CYCLE_NS;
+    if (spent <= GRACE_NS + __atomic_load_n(&guards.cpu_ns, __ATOMIC_RELAXED) / SHARE)
+        return true;
+    struct timespec now = {0, 0};
+    kernel_call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (long)(uintptr_t)&now, 0, 0, 0, 0);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    __atomic_store_n(&guards.cpu_ns, ns, __ATOMIC_RELAXED);
+    return spent <= GRACE_NS + ns / SHARE;
+}
+
+static bool site_wanted(uint32_t stack)
+{
+    if (!guards.n_sites)
+        return false;
+    uint64_t site = depot_site(stack);
+    for (uint32_t i = 0; i < guards.n_sites; i++)
+        if (guards.sites[i] == site)
+            return true;
+    return false;
+}
+
+enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
+{
+    if (!guards.budget || size > (size_t)16 * page() || align > page())
+        return PAGEGUARD_NONE;
+    if (guards.every)
+        return random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+    if (!guards.states || !stack || stack >= SITE_STATES)
+        return PAGEGUARD_NONE;
+    uint8_t state = __atomic_load_n(&guards.states[stack], __ATOMIC_RELAXED);
+    unsigned guarded = state & ~SUSPECT;
+    bool certain = guarded < CERTAIN || state & SUSPECT;
+    if (!certain) {
+        /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
+        unsigned shift = guarded - CERTAIN + 1;
+        if (shift > 20)
+            shift = 20;
+        if (random_next(self) >> (64 - shift) && !site_wanted(stack))
+            return PAGEGUARD_NONE;
+    }
+    if (!time_left() && !(state & SUSPECT) && guarded)
+        return PAGEGUARD_NONE;
+    if (guarded < 0x7f)
+        __atomic_store_n(&guards.states[stack], (uint8_t)(state + 1), __ATOMIC_RELAXED);
+    return guarded & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+}
+
+void pageguard_suspect(uint32_t stack)
+{
+    if (guards.states && stack && stack < SITE_STATES)
+        __atomic_fetch_or(&guards.states[stack], SUSPECT, __ATOMIC_RELAXED);
+}
+
+/* ---- slots ---- */
+
+static inline char *slot_data(const struct chunk *chunk, uint32_t index)
+{
+    return chunk->base + page() + (size_t)index * (chunk->pages + 1) * page();
+}
+
+static struct slot *slot_of(uint32_t link, struct pageguard_slot *out)
+{
+    struct chunk *chunk = &chunks[(link - 1) / CHUNK_SLOTS];
+    uint32_t index = (link - 1) % CHUNK_SLOTS;
+    out->data = slot_data(chunk, index);
+    out->data_bytes = (size_t)chunk->pages * page();
+    out->record = &chunk->records[index];
+    out->chunk = (link - 1) / CHUNK_SLOTS;
+    out->index = index;
+    return &chunk->slots[index];
+}
+
+/* A new chunk, all of it inaccessible; its slots join the unused ones. The lock is held. */
+static bool add_chunk(unsigned class)
+{
+    uint32_t number = n_chunks;
+    if (number == MOST_CHUNKS || guards.slots + CHUNK_SLOTS > guards.budget + CHUNK_SLOTS - 1)
+        return false;
+    struct chunk *chunk = &chunks[number];
+    chunk->class = class;
+    chunk->pages = 1u << class;
+    chunk->bytes = ((size_t)CHUNK_SLOTS * (chunk->pages + 1) + 1) * page();
+    chunk->records = memory_keep(CHUNK_SLOTS * sizeof *chunk->records, 64);
+    chunk->base = chunk->records ? memory_map(chunk->bytes, page(), RECORD_PURPOSE_HEAP) : NULL;
+    if (!chunk->base)
+        return false;
+    int closed = close_pages(chunk->base, chunk->bytes);
+    if (closed < 0) {
+        memory_unmap(chunk->base, chunk->bytes);
+        return false;
+    }
+    for (uint32_t i = CHUNK_SLOTS; i-- > 0;) {
+        chunk->slots[i].protected_data = closed == 1;
+        chunk->slots[i].next = guards.unused[class];
+        guards.unused[class] = number * CHUNK_SLOTS + i + 1;
+    }
+    guards.slots += CHUNK_SLOTS;
+    guards.announce(chunk->base, chunk->bytes, chunk->records, CHUNK_SLOTS);
+    __atomic_store_n(&n_chunks, number + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+static uint32_t pop_slot(unsigned class)
+{
+    struct pageguard_slot found;
+    if (!guards.unused[class])
+        add_chunk(class);
+    uint32_t link = guards.unused[class];
+    if (link) {
+        guards.unused[class] = slot_of(link, &found)->next;
+    } else if ((link = guards.oldest[class])) {
+        guards.oldest[class] = slot_of(link, &found)->next;
+        if (!guards.oldest[class])
+            guards.newest[class] = 0;
+    }
+    return link;
+}
+
+/* The guard page behind (or in front of) a slot was opened after a fault: it is shut again with the slot's next use. */
+static void shut_guards(const struct pageguard_slot *slot, struct slot *state)
+{
+    if (!state->opened)
+        return;
+    close_pages(slot->data - page(), page());
+    close_pages(slot->data + slot->data_bytes, page());
+    state->opened = 0;
+}
+
+static void fill_zones(const struct pageguard_slot *slot, char *address, size_t size)
+{
+    memory_fill(slot->data, GUARD_BYTE, (size_t)(address - slot->data));
+    memory_fill(address + size, GUARD_BYTE, (size_t)(slot->data + slot->data_bytes - (address + size)));
+}
+
+bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address)
+{
+    unsigned class = 0;
+    while (class < CLASSES && (page() << class) < size)
+        class++;
+    if (class == CLASSES)
+        return false;
+    lock_take(&guards.lock);
+    uint32_t link = pop_slot(class);
+    lock_drop(&guards.lock);
+    if (!link)
+        return false;
+    struct slot *state = slot_of(link, slot);
+    shut_guards(slot, state);
+    if (!open_pages(slot->data, slot->data_bytes, state->protected_data)) {
+        lock_take(&guards.lock);    /* out of mappings: the slot stays shut and is tried again later */
+        state->next = guards.unused[class];
+        guards.unused[class] = link;
+        lock_drop(&guards.lock);
+        return false;
+    }
+    state->protected_data = 0;
+    state->state = SLOT_LIVE;
+    __atomic_fetch_add(&guards.cycles, 1, __ATOMIC_RELAXED);
+    if (align < 16)
+        align = 16;
+    *address = side == PAGEGUARD_LOW ? slot->data
+                                     : slot->data + ((slot->data_bytes - size) & ~(align - 1));
+    fill_zones(slot, *address, size);
+    return true;
+}
+
+bool pageguard_find(const void *address, struct pageguard_slot *slot)
+{
+    uint32_t n = __atomic_load_n(&n_chunks, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct chunk *chunk = &chunks[i];
+        size_t offset = (size_t)((const char *)address - chunk->base);
+        if ((const char *)address < chunk->base || offset >= chunk->bytes)
+            continue;
+        size_t stride = (size_t)(chunk->pages + 1) * page();
+        size_t index = offset < page() ? 0 : (offset - page()) / stride;
+        if (index >= CHUNK_SLOTS)
+            index = CHUNK_SLOTS - 1;
+        slot_of((uint32_t)(i * CHUNK_SLOTS + index + 1), slot);
+        /* In a guard page: the slot behind it may be the one whose block was underrun. */
+        if ((const char *)address >= slot->data + slot->data_bytes && index + 1 < CHUNK_SLOTS) {
+            struct pageguard_slot after;
+            slot_of((uint32_t)(i * CHUNK_SLOTS + index + 2), &after);
+            uintptr_t here = (uintptr_t)address, before_end = 0, after_start = 0;
+            if (slot->record->address)
+                before_end = slot->record->address + record_head_size(slot->record->block.head);
+            if (after.record->address)
+                after_start = after.record->address;
+            if (!before_end || (after_start && after_start - here < here - before_end))
+                *slot = after;
+        }
+        return true;
+    }
+    return false;
+}
+
+bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage)
+{
+    char *address = (char *)(uintptr_t)slot->record->address;
+    char *end = address + record_head_size(slot->record->block.head), *limit = slot->data + slot->data_bytes;
+    size_t wrong = memory_differs(end, GUARD_BYTE, (size_t)(limit - end));
+    if (wrong < (size_t)(limit - end)) {
+        char *last = limit;
+        while ((unsigned char)last[-1] == GUARD_BYTE)
+            last--;
+        *damage = (struct guard_damage){GUARD_REAR, end + wrong, (size_t)(last - (end + wrong)), 0, GUARD_BYTE};
+        return false;
+    }
+    size_t front = (size_t)(address - slot->data);
+    wrong = memory_differs(slot->data, GUARD_BYTE, front);
+    if (wrong == front)
+        return true;
+    char *last = address;
+    while ((unsigned char)last[-1] == GUARD_BYTE)
+        last--;
+    *damage = (struct guard_damage){GUARD_FRONT, slot->data + wrong, (size_t)(last - (slot->data + wrong)), 0, GUARD_BYTE};
+    return false;
+}
+
+void pageguard_mend(const struct pageguard_slot *slot)
+{
+    fill_zones(slot, (char *)(uintptr_t)slot->record->address, record_head_size(slot->record->block.head));
+}
+
+void pageguard_retire(const struct pageguard_slot *slot)
+{
+    struct slot *state = &chunks[slot->chunk].slots[slot->index];
+    uint32_t link = slot->chunk * CHUNK_SLOTS + slot->index + 1, class = chunks[slot->chunk].class;
+    state->protected_data = close_pages(slot->data, slot->data_bytes) == 1;
+    state->state = SLOT_FREED;
+    state->next = 0;
+    lock_take(&guards.lock);
+    if (guards.newest[class]) {
+        struct pageguard_slot newest;
+        slot_of(guards.newest[class], &newest)->next = link;
+    } else {
+        guards.oldest[class] = link;
+    }
+    guards.newest[class] = link;
+    lock_drop(&guards.lock);
+}
+
+void pageguard_open(const struct pageguard_slot *slot, const void *address)
+{
+    struct slot *state = &chunks[slot->chunk].slots[slot->index];
+    char *start = (char *)((uintptr_t)address & ~(page() - 1));
+    state->opened = 1;
+    if (guards.guards)
+        kernel.advise(start, page(), MADV_GUARD_REMOVE);
+    kernel.protect(start, page(), PROT_READ | PROT_WRITE);
+}
+
+void pageguard_lock(void)
+{
+    lock_take(&guards.lock);
+}
+
+void pageguard_unlock(void)
+{
+    lock_drop(&guards.lock);
+}

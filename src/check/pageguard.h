@@ -1,0 +1,68 @@
+/* Page guards: blocks that stand against an inaccessible page, so that a stray access faults at the guilty instruction.
+ *
+ *      guard page │ data pages                              │ guard page │ data pages …
+ *                 │ zone (filled)  │ the block     │ slack  │                            high side: overflow faults
+ *                 │ the block      │ slack + zone          │                            low side: underflow faults
+ *
+ * A slot is one to sixteen data pages between two guard pages, which it shares with its neighbours. What lies between the block
+ * and its slot's ends is filled and compared like any guard zone. A freed slot's data pages become inaccessible as well, until
+ * the slot is the oldest freed one and its place is needed.
+ *
+ * Fair to sites: which blocks are guarded is decided per allocation stack: the first ones of each, then with a probability that
+ * halves per guarded block, all of them again once a site has shown damage; within a number of slots and a share of CPU time. */
+#ifndef MIDDEN_CHECK_PAGEGUARD_H
+#define MIDDEN_CHECK_PAGEGUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "check/guard.h"
+#include "format/record.h"
+
+struct thread_state;
+
+struct pageguard_slot {
+    char *data;                     /* first data page */
+    size_t data_bytes;              /* of the data pages */
+    struct record_placed *record;   /* its record; address 0: never used */
+    uint32_t chunk, index;          /* which slot it is */
+};
+
+/* budget: slots in all; every: guard every block that fits a slot. Returns the budget as it could be had: less where the kernel's limit
+ * on mappings does not allow more. announce: told a region of slots (the caller enters it in the table of regions). */
+uint64_t pageguard_init(uint64_t budget, bool every, void (*announce)(char *base, size_t bytes, struct record_placed *records,
+                                                                     uint32_t slots));
+
+/* Every block of this site (format/site.h) is guarded. Up to 16. */
+void pageguard_add_site(uint64_t site);
+
+/* Whether the block now being allocated at `stack` shall be guarded, and on which side. */
+enum pageguard_side { PAGEGUARD_NONE, PAGEGUARD_HIGH, PAGEGUARD_LOW };
+enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align);
+
+/* Blocks of this stack have shown damage. */
+void pageguard_suspect(uint32_t stack);
+
+/* A slot for a block of `size` bytes aligned to `align` on that side, open and its zones filled; *address is where the block goes.
+ * false: none is to be had, nothing has changed. */
+bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address);
+
+/* The slot around an address, guard pages included (a guard page belongs to the slot whose block is nearer). Lock-free, any context.
+ * false: no slot. */
+bool pageguard_find(const void *address, struct pageguard_slot *slot);
+
+/* true: no byte of the slot's zones was changed. The block is living. */
+bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage);
+void pageguard_mend(const struct pageguard_slot *slot);
+
+/* The block was freed (its record says so): the data pages become inaccessible and the slot waits for its turn. */
+void pageguard_retire(const struct pageguard_slot *slot);
+
+/* A fault in the slot was reported: the page at `address` is opened, so that the program can go on. Any context. */
+void pageguard_open(const struct pageguard_slot *slot, const void *address);
+
+void pageguard_lock(void);
+void pageguard_unlock(void);
+
+#endif

@@ -1,0 +1,59 @@
+/* What a signal frame tells: registers, and for a fault whether it was a read or a write. Per architecture, in one place. */
+#ifndef MIDDEN_SNAPSHOT_SIGFRAME_H
+#define MIDDEN_SNAPSHOT_SIGFRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <signal.h>
+#include <ucontext.h>
+
+#include "format/record.h"
+
+/* The kernel's own struct sigaction, which is not libc's. */
+struct kernel_sigaction {
+    void (*handler)(int, siginfo_t *, void *);
+    unsigned long flags;
+    void (*restorer)(void);
+    unsigned long mask;
+};
+#define KERNEL_SIGSET_BYTES 8
+
+/* Sets the kernel's action for a signal: `handler` with every signal in `mask` blocked; flags beside SA_SIGINFO. Returns 0 or a
+ * negated errno. */
+long sigframe_install(int signal, void (*handler)(int, siginfo_t *, void *), unsigned long flags, unsigned long mask);
+
+static inline uintptr_t sigframe_pc(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    return (uintptr_t)context->uc_mcontext.pc;
+#endif
+}
+static inline uintptr_t sigframe_sp(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#else
+    return (uintptr_t)context->uc_mcontext.sp;
+#endif
+}
+static inline uintptr_t sigframe_fp(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
+#else
+    return (uintptr_t)context->uc_mcontext.regs[29];
+#endif
+}
+
+/* How a page fault touched its address: RECORD_ACCESS_READ, WRITE, CALL for an instruction fetch, or UNKNOWN. */
+enum record_access sigframe_access(const ucontext_t *context);
+
+/* General registers into registers[RECORD_REGISTERS]; returns how many. */
+unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers);
+
+/* End of the frame's saved state, vector registers included. */
+uintptr_t sigframe_end(const ucontext_t *context);
+
+#endif
