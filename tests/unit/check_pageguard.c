@@ -1,0 +1,129 @@
+/* Page guards: slots keep their alignment and sides, addresses find their slot, neighbours do not overlap, freed slots are used
+ * again oldest first and are inaccessible meanwhile, a site's first blocks are guarded on both sides, budgets hold. */
+#include "check/pageguard.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trace/threads.h"
+#include "unit.h"
+
+static unsigned announced;
+static sigjmp_buf back;
+
+static void announce(char *base, size_t bytes, struct record_placed *records, uint32_t slots)
+{
+    CHECK(base && bytes && records && slots == 64, "announcement");
+    announced++;
+}
+
+static void faulted(int number)
+{
+    (void)number;
+    siglongjmp(back, 1);
+}
+
+/* true: touching the byte faults */
+static bool faults(volatile char *address)
+{
+    if (sigsetjmp(back, 1))
+        return true;
+    (void)*address;
+    return false;
+}
+
+static void publish(struct pageguard_slot *slot, char *address, size_t size, unsigned state)
+{
+    slot->record->address = (uintptr_t)address;
+    slot->record->block.head = record_head(size, RECORD_BY_MALLOC, RECORD_FLAG_PAGE_GUARD, state);
+}
+
+int main(void)
+{
+    uint64_t random = unit_seed("check_pageguard");
+    struct sigaction action = {.sa_handler = faulted};
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t budget = pageguard_init(256, false, announce);
+    CHECK(budget == 256, "budget %lu", (unsigned long)budget);
+
+    enum { N = 200 };
+    static struct pageguard_slot slots[N];
+    static char *addresses[N];
+    static size_t sizes[N];
+    unsigned taken = 0;
+    for (unsigned i = 0; i < N; i++) {
+        size_t size = unit_random(&random) % (i % 4 ? 200 : 3 * page) + 1, align = (size_t)16 << unit_random(&random) % 4;
+        enum pageguard_side side = i & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+        if (!pageguard_take(size, align, side, &slots[taken], &addresses[taken]))
+            continue;
+        char *address = addresses[taken];
+        struct pageguard_slot *slot = &slots[taken], found;
+        sizes[taken] = size;
+        publish(slot, address, size, RECORD_BLOCK_LIVE);
+        memset(address, 'x', size);
+        CHECK(((uintptr_t)address & (align - 1)) == 0, "alignment %zu", align);
+        CHECK(address >= slot->data && address + size <= slot->data + slot->data_bytes, "inside");
+        if (side == PAGEGUARD_HIGH)
+            CHECK((size_t)(slot->data + slot->data_bytes - (address + size)) < align, "close to the end");
+        else
+            CHECK(address == slot->data, "at the start");
+        CHECK(faults(slot->data - 1), "the page in front is open");
+        CHECK(faults(slot->data + slot->data_bytes), "the page behind is open");
+        for (int probe = 0; probe < 4; probe++) {
+            const char *at = address + (probe == 3 ? size - 1 : unit_random(&random) % size);
+            CHECK(pageguard_find(at, &found) && found.record == slot->record, "not found from inside");
+        }
+        struct guard_damage damage;
+        CHECK(pageguard_whole(slot, &damage), "whole");
+        size_t slack = (size_t)(slot->data + slot->data_bytes - (address + size));
+        if (slack) {
+            size_t at = unit_random(&random) % slack;
+            address[size + at] ^= 1;
+            CHECK(!pageguard_whole(slot, &damage) && damage.first == address + size + at && damage.extent == 1, "damage behind");
+            address[size + at] ^= 1;
+        }
+        taken++;
+    }
+    CHECK(taken > 100, "only %u slots", taken);
+    CHECK(announced >= 1 && announced <= 4, "%u chunks for a budget of 256", announced);
+    for (unsigned i = 0; i < taken; i++) {
+        publish(&slots[i], addresses[i], sizes[i], RECORD_BLOCK_QUARANTINED);
+        pageguard_retire(&slots[i]);
+        CHECK(faults(addresses[i]), "a freed block can be touched");
+    }
+    /* The budget is spent: the next one of this size is an unused slot or the oldest freed one, never the newest. */
+    struct pageguard_slot again;
+    char *address;
+    for (unsigned i = 0; i < 20; i++) {
+        CHECK(pageguard_take(100, 16, PAGEGUARD_HIGH, &again, &address), "no slot again");
+        CHECK(again.record != slots[taken - 1].record, "the newest freed slot was used again first");
+        CHECK(!faults(address), "a slot given out cannot be touched");
+    }
+    /* A page opened after a fault is shut again with the slot's next use. */
+    publish(&again, address, 100, RECORD_BLOCK_LIVE);
+    char *behind = again.data + again.data_bytes;
+    pageguard_open(&again, behind);
+    CHECK(!faults(behind), "opened page faults");
+
+    /* Sites: the first ones certainly and on both sides, later ones rarely, all of them after damage. */
+    struct thread_state self = {.random = 12345};
+    unsigned low = 0, high = 0, later = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        enum pageguard_side side = pageguard_choose(&self, 77, 64, 16);
+        low += side == PAGEGUARD_LOW;
+        high += side == PAGEGUARD_HIGH;
+    }
+    CHECK(low == 2 && high == 2, "low %u high %u", low, high);
+    for (unsigned i = 0; i < 100000; i++)
+        later += pageguard_choose(&self, 77, 64, 16) != PAGEGUARD_NONE;
+    CHECK(later > 4 && later < 60, "%u of 100000 later blocks guarded", later);
+    pageguard_suspect(77);
+    for (unsigned i = 0; i < 100; i++)
+        CHECK(pageguard_choose(&self, 77, 64, 16) != PAGEGUARD_NONE, "a suspect site's block was left unguarded");
+    CHECK(pageguard_choose(&self, 78, (size_t)1 << 30, 16) == PAGEGUARD_NONE, "a huge block");
+    return unit_result("check_pageguard");
+}
