@@ -32,6 +32,12 @@ const struct frame *frames_guilty(const struct stack *stack);
 /* A number for the stack that survives address layout, rebuilds and moved lines: from function names and module names. */
 uint64_t frames_fingerprint(const struct stack *stack, uint64_t seed);
 
+/* true: the frame is of libc, the loader, the C++ library, or of a header of theirs; or an allocation call. */
+bool frames_is_library(const struct frame *frame);
+
+/* Name of an allocation or freeing call in reports. */
+const char *frames_allocator_name(unsigned allocator);
+
 /* The last component of a path. */
 const char *frames_basename(const char *path);
 

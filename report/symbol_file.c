@@ -1,0 +1,290 @@
+/* Opening an ELF file for symbols, and looking an address up in it.
+ *
+ * Each file is an offline module of a libdwfl session of its own, at an address of libdwfl's choosing; so one file serves
+ * processes and load epochs that had it at different places, and two files that were loaded at the same place one after the
+ * other never meet.
+ *
+ * Look-up: the compilation unit from .debug_aranges or, where a compiler writes none (clang), from a table of the units' ranges
+ * made once; in it the innermost scope; from there outwards every inlined subroutine up to the function that was compiled. The
+ * line of the innermost is the line table's, that of each other one is where the call into it was inlined. Without debug
+ * information the ELF symbol table gives the function's name alone. */
+#include "symbol_file.h"
+
+#include <dwarf.h>
+#include <elfutils/libdwelf.h>
+#include <fcntl.h>
+#include <libiberty/demangle.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = symbol_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+};
+
+/* ---- opening ---- */
+
+/* true: the file behind fd carries the build id. */
+static bool has_build_id(int fd, const uint8_t *build_id, uint32_t n)
+{
+    const void *found = NULL;
+    elf_version(EV_CURRENT);
+    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    ssize_t got = elf ? dwelf_elf_gnu_build_id(elf, &found) : -1;
+    bool same = got == (ssize_t)n && memcmp(found, build_id, n) == 0;
+    elf_end(elf);
+    return same;
+}
+
+static const char *open_module(struct symbol_file *file)
+{
+    struct stat status;
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return "it cannot be opened";
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(fd);
+        return "it is no regular file";
+    }
+    if (file->build_id_bytes && !has_build_id(fd, file->build_id, file->build_id_bytes)) {
+        close(fd);
+        return "the file on disk is not the one that ran (its build id differs)";
+    }
+    file->dwfl = dwfl_begin(&callbacks);
+    file->module = file->dwfl ? dwfl_report_offline(file->dwfl, file->path, file->path, fd) : NULL;
+    if (!file->module) {
+        close(fd);
+        return "it is no ELF file that can be read";
+    }
+    dwfl_report_end(file->dwfl, NULL, NULL);
+    if (!dwfl_module_getelf(file->module, &file->bias))
+        return "it cannot be read";
+    return NULL;
+}
+
+struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes)
+{
+    struct symbol_file *file = memory_new(1, sizeof *file);
+    file->path = memory_new(1, strlen(path) + 1);
+    strcpy(file->path, path);
+    file->build_id_bytes = build_id_bytes <= sizeof file->build_id ? build_id_bytes : 0;
+    memcpy(file->build_id, build_id, file->build_id_bytes);
+    const char *why = open_module(file);
+    if (why) {
+        file->unusable = memory_new(1, strlen(why) + 1);
+        strcpy(file->unusable, why);
+    }
+    return file;
+}
+
+void symbol_file_close(struct symbol_file *file)
+{
+    dwfl_end(file->dwfl);
+    free(file->ranges);
+    free(file->unusable);
+    free(file->path);
+    free(file);
+}
+
+/* ---- units ---- */
+
+static int by_low(const void *left, const void *right)
+{
+    const struct unit_range *a = left, *b = right;
+    return a->low < b->low ? -1 : a->low > b->low;
+}
+
+static void make_ranges(struct symbol_file *file)
+{
+    Dwarf_Addr bias;
+    size_t room = 0;
+    file->ranges_made = true;
+    for (Dwarf_Die *unit = NULL; (unit = dwfl_module_nextcu(file->module, unit, &bias));) {
+        Dwarf_Addr base, low, high;
+        for (ptrdiff_t at = 0; (at = dwarf_ranges(unit, at, &base, &low, &high)) > 0;) {
+            if (low >= high)
+                continue;
+            if (file->n_ranges == room)
+                file->ranges = memory_resize(file->ranges, room = room ? 2 * room : 256, sizeof *file->ranges);
+            file->ranges[file->n_ranges++] = (struct unit_range){low, high, unit};
+        }
+    }
+    if (file->n_ranges)
+        qsort(file->ranges, file->n_ranges, sizeof *file->ranges, by_low);
+}
+
+static Dwarf_Die *unit_at(struct symbol_file *file, Dwarf_Addr address, Dwarf_Addr *bias)
+{
+    Dwarf_Die *unit = dwfl_module_addrdie(file->module, address, bias);
+    if (unit || !dwfl_module_getdwarf(file->module, bias))
+        return unit;
+    if (!file->ranges_made)
+        make_ranges(file);
+    size_t low = 0, high = file->n_ranges;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (file->ranges[middle].low <= address - *bias)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && address - *bias < file->ranges[low - 1].high ? file->ranges[low - 1].unit : NULL;
+}
+
+/* ---- names ---- */
+
+static const char *readable_name(struct arena *arena, const char *name)
+{
+    if (!name || !*name)
+        return NULL;
+    char *plain = cplus_demangle(name, DMGL_PARAMS | DMGL_ANSI | DMGL_AUTO);
+    const char *kept = arena_text(arena, plain ? plain : name, strlen(plain ? plain : name));
+    free(plain);
+    return kept;
+}
+
+static const char *linkage_name(Dwarf_Die *die)
+{
+    Dwarf_Attribute attribute;
+    if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) || dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute))
+        return dwarf_formstring(&attribute);
+    return NULL;
+}
+
+/* A path without empty, `.` and `..` components, absolute where a directory is known. */
+static const char *whole_path(struct arena *arena, const char *directory, const char *path)
+{
+    if (!path)
+        return NULL;
+    char *whole = *path == '/' || !directory ? arena_text(arena, path, strlen(path)) : arena_format(arena, "%s/%s", directory, path);
+    if (*whole != '/')
+        return whole;
+    char *out = whole;
+    for (char *in = whole; *in;) {
+        while (*in == '/')
+            in++;
+        size_t n = strcspn(in, "/");
+        if (n == 2 && in[0] == '.' && in[1] == '.') {
+            while (out > whole && *--out != '/') {}
+        } else if (n && !(n == 1 && *in == '.')) {
+            *out++ = '/';
+            memmove(out, in, n);
+            out += n;
+        }
+        in += n;
+    }
+    *out = '\0';
+    return whole;
+}
+
+static const char *unit_directory(Dwarf_Die *unit)
+{
+    Dwarf_Attribute attribute;
+    return dwarf_attr(unit, DW_AT_comp_dir, &attribute) ? dwarf_formstring(&attribute) : NULL;
+}
+
+/* ---- looking up ---- */
+
+static void line_of_table(struct frame *frame, struct arena *arena, Dwarf_Die *unit, Dwarf_Addr address)
+{
+    int number = 0, column = 0;
+    Dwarf_Line *line = dwarf_getsrc_die(unit, address);
+    if (!line)
+        return;
+    frame->file = whole_path(arena, unit_directory(unit), dwarf_linesrc(line, NULL, NULL));
+    if (dwarf_lineno(line, &number) == 0 && number > 0)
+        frame->line = (unsigned)number;
+    if (dwarf_linecol(line, &column) == 0 && column > 0)
+        frame->column = (unsigned)column;
+}
+
+static unsigned unsigned_attribute(Dwarf_Die *die, unsigned name)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Word value;
+    if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &value) != 0 || value > 0x7fffffff)
+        return 0;
+    return (unsigned)value;
+}
+
+/* Where an inlined subroutine's call stood. */
+static void line_of_call(struct frame *frame, struct arena *arena, Dwarf_Die *unit, Dwarf_Die *inlined)
+{
+    Dwarf_Files *files;
+    size_t n;
+    unsigned file = unsigned_attribute(inlined, DW_AT_call_file);
+    frame->line = unsigned_attribute(inlined, DW_AT_call_line);
+    frame->column = unsigned_attribute(inlined, DW_AT_call_column);
+    if (dwarf_getsrcfiles(unit, &files, &n) == 0 && file < n)
+        frame->file = whole_path(arena, unit_directory(unit), dwarf_filesrc(files, file, NULL, NULL));
+}
+
+/* The scopes around address in the compiled code, innermost first; freed by the caller. */
+static int scopes_at(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **scopes)
+{
+    Dwarf_Die *lexical = NULL;
+    *scopes = NULL;
+    int n = dwarf_getscopes(unit, address, &lexical);
+    if (n <= 0)
+        return 0;
+    n = dwarf_getscopes_die(&lexical[0], scopes);
+    free(lexical);
+    return n > 0 ? n : 0;
+}
+
+/* *described: the outermost one has its linkage name. */
+static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf_Addr address, struct frame *frames, bool *described)
+{
+    Dwarf_Addr bias;
+    Dwarf_Die *unit = unit_at(file, address, &bias), *scopes;
+    size_t count = 0;
+    if (!unit)
+        return 0;
+    int n = scopes_at(unit, address - bias, &scopes);
+    line_of_table(&frames[0], arena, unit, address - bias);
+    for (int i = 0; i < n && count < SYMBOL_FRAMES_MAX - 1; i++) {
+        int tag = dwarf_tag(&scopes[i]);
+        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
+            continue;
+        const char *linkage = linkage_name(&scopes[i]);
+        frames[count].function = readable_name(arena, linkage ? linkage : dwarf_diename(&scopes[i]));
+        frames[count].inlined = tag == DW_TAG_inlined_subroutine;
+        count++;
+        if (tag == DW_TAG_subprogram) {
+            *described = linkage != NULL;
+            break;
+        }
+        line_of_call(&frames[count], arena, unit, &scopes[i]);
+    }
+    free(scopes);
+    if (count && frames[count - 1].inlined)     /* cut, or the host is not described */
+        frames[count - 1].inlined = false;
+    if (!count && frames[0].file)
+        count = 1;
+    return count;
+}
+
+size_t symbol_file_look_up(struct symbol_file *file, struct arena *arena, uint64_t address, struct frame *frames)
+{
+    if (file->unusable)
+        return 0;
+    Dwarf_Addr at = address + file->bias;
+    GElf_Off offset;
+    GElf_Sym symbol;
+    bool described = false;
+    size_t n = look_up_dwarf(file, arena, at, frames, &described);
+    if (n && described)
+        return n;
+    const char *name = dwfl_module_addrinfo(file->module, at, &offset, &symbol, NULL, NULL, NULL);
+    /* A label without a size, or a far away one, says nothing about where we are. */
+    if (name && (symbol.st_size == 0 || offset >= symbol.st_size) && GELF_ST_TYPE(symbol.st_info) != STT_NOTYPE)
+        name = NULL;
+    struct frame *host = &frames[n ? n - 1 : 0];
+    bool mangled = name && (strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0);
+    if (name && (!host->function || mangled))   /* a mangled name tells the parameters as well */
+        host->function = readable_name(arena, name);
+    return n ? n : host->function != NULL;
+}

@@ -1,0 +1,143 @@
+/* The symboliser: files and answers, each found once.
+ *
+ * Files are kept in a list by (path, build id). Answers are kept in a hash table by (file, pc, exact, flags of the module), for
+ * the pc is part of the answer; the table only grows. A pc that is a return address is looked up one byte earlier, in the call. */
+#include "symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/site.h"
+#include "memory.h"
+#include "symbol_file.h"
+
+struct answer {
+    const struct symbol_file *file;     /* NULL: no module */
+    const char *path;
+    uint64_t pc, offset;
+    uint32_t flags;
+    bool exact;
+    uint32_t n;                         /* frames; 0: the place in the table is free */
+    struct frame *frames;
+};
+
+struct symbols {
+    struct arena arena;
+    struct symbol_file *files;
+    struct answer *answers;
+    size_t mask, n_answers;
+    const char **notes;
+    size_t n_notes;
+};
+
+struct symbols *symbols_open(void)
+{
+    struct symbols *symbols = memory_new(1, sizeof *symbols);
+    symbols->mask = 1023;
+    symbols->answers = memory_new(symbols->mask + 1, sizeof *symbols->answers);
+    return symbols;
+}
+
+void symbols_close(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    for (struct symbol_file *file = symbols->files, *next; file; file = next) {
+        next = file->next;
+        symbol_file_close(file);
+    }
+    free(symbols->answers);
+    free(symbols->notes);
+    arena_free(&symbols->arena);
+    free(symbols);
+}
+
+static struct symbol_file *file_for(struct symbols *symbols, const struct record_module *module, const char *path)
+{
+    uint32_t n = module->build_id_bytes <= sizeof module->build_id ? module->build_id_bytes : 0;
+    for (struct symbol_file *file = symbols->files; file; file = file->next)
+        if (file->build_id_bytes == n && memcmp(file->build_id, module->build_id, n) == 0 && strcmp(file->path, path) == 0)
+            return file;
+    struct symbol_file *file = symbol_file_open(path, module->build_id, n);
+    file->next = symbols->files;
+    symbols->files = file;
+    if (file->unusable && *path == '/') {
+        symbols->notes = memory_resize(symbols->notes, symbols->n_notes + 1, sizeof *symbols->notes);
+        symbols->notes[symbols->n_notes++] = arena_format(&symbols->arena, "no symbols from \"%s\": %s", path, file->unusable);
+    }
+    return file;
+}
+
+static size_t answer_place(const struct answer *answers, size_t mask, const struct answer *wanted)
+{
+    size_t at = site_mix(wanted->pc ^ site_mix((uintptr_t)wanted->file ^ wanted->flags ^ (uint64_t)wanted->exact << 40)) & mask;
+    for (; answers[at].n; at = (at + 1) & mask)
+        if (answers[at].pc == wanted->pc && answers[at].file == wanted->file && answers[at].exact == wanted->exact
+            && answers[at].flags == wanted->flags && answers[at].offset == wanted->offset)
+            break;
+    return at;
+}
+
+static void grow(struct symbols *symbols)
+{
+    size_t mask = 2 * symbols->mask + 1;
+    struct answer *answers = memory_new(mask + 1, sizeof *answers);
+    for (size_t i = 0; i <= symbols->mask; i++)
+        if (symbols->answers[i].n)
+            answers[answer_place(answers, mask, &symbols->answers[i])] = symbols->answers[i];
+    free(symbols->answers);
+    symbols->answers = answers;
+    symbols->mask = mask;
+}
+
+/* Fills in an answer that was not in the table. */
+static void look_up(struct symbols *symbols, struct symbol_file *file, struct answer *answer)
+{
+    struct frame found[SYMBOL_FRAMES_MAX];
+    memset(found, 0, sizeof found);
+    size_t n = 0;
+    if (file)
+        n = symbol_file_look_up(file, &symbols->arena, answer->exact ? answer->offset : answer->offset - 1, found);
+    if (n == 0)
+        n = 1;
+    answer->n = (uint32_t)n;
+    answer->frames = arena_new(&symbols->arena, n * sizeof *answer->frames);
+    for (size_t i = 0; i < n; i++) {
+        answer->frames[i] = found[i];
+        answer->frames[i].pc = answer->pc;
+        answer->frames[i].offset = answer->offset;
+        answer->frames[i].module = answer->path;
+        answer->frames[i].module_flags = answer->flags;
+    }
+}
+
+size_t symbols_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t pc, bool exact,
+                  const struct frame **frames)
+{
+    struct answer wanted = {.pc = pc, .exact = exact};
+    struct symbol_file *file = NULL;
+    if (module && path && *path) {
+        file = file_for(symbols, module, path);
+        wanted.file = file;
+        wanted.path = file->path;
+        wanted.offset = pc - module->bias;
+        wanted.flags = module->flags;
+    }
+    size_t at = answer_place(symbols->answers, symbols->mask, &wanted);
+    if (!symbols->answers[at].n) {
+        if (2 * ++symbols->n_answers > symbols->mask) {
+            grow(symbols);
+            at = answer_place(symbols->answers, symbols->mask, &wanted);
+        }
+        look_up(symbols, file, &wanted);
+        symbols->answers[at] = wanted;
+    }
+    *frames = symbols->answers[at].frames;
+    return symbols->answers[at].n;
+}
+
+size_t symbols_notes(const struct symbols *symbols, const char *const **notes)
+{
+    *notes = symbols->notes;
+    return symbols->n_notes;
+}
