@@ -13,3 +13,28 @@ libreport_la_SOURCES = \
 	report/symbols.h report/frames.h report/model.h report/render.h
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(JANSSON_CFLAGS)
 libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lpthread
+
+# The command: its subcommands, the supervisor and the agent.
+noinst_LTLIBRARIES += libcommand.la
+libcommand_la_SOURCES = \
+	report/command.h report/commands.def report/help.c \
+	report/settings.h report/settings.c \
+	report/say.h report/say.c \
+	report/run.c \
+	report/program.h report/program.c \
+	report/launch.h report/launch.c \
+	report/supervise.h report/supervise.c \
+	report/agent.h report/agent.c \
+	report/wire.h report/wire.c \
+	report/deliver.h report/deliver.c \
+	report/tree.h report/tree.c \
+	report/outputs.h report/outputs.c \
+	report/suppressions.h report/suppressions.c \
+	src/format/options.h src/format/options.c src/format/options.def
+libcommand_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
+libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)
+
+# The options as the manual page and README.md show them.
+noinst_PROGRAMS += option_tables
+option_tables_SOURCES = report/option_tables.c
+option_tables_SOURCES += src/format/options.c

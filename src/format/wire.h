@@ -47,7 +47,9 @@ struct wire_reply {
     int32_t exitcode;       /* the exit status the library should end the process with; -1: the program's own.
                                Always -1 under `midden run`, where the command itself gives the status */
     uint32_t leaks;         /* WIRE_CHECK: records that gate */
-    uint64_t reserved;
+    uint32_t image;         /* WIRE_STARTED: the number of this program image among those of its pid, from 1, as the agent counts
+                               them (the library cannot: exec keeps the pid and nothing else); 0: not known */
+    uint32_t reserved;
 };
 
 #endif

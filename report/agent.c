@@ -1,0 +1,331 @@
+/* The event loop.
+ *
+ *   listener     a process of the tree connects; the kernel tells its pid and user
+ *   connections  one request each, answered when the report is made; a client that stays silent or sends nonsense costs its
+ *                connection and nothing else
+ *   pidfds       a process has ended: what is due about it is written
+ *   control      the program has ended, with its wait status
+ *
+ * Requests are served one after the other. When the program has ended, those who are connected are still served (silent ones get
+ * a short time), then the last report and the summary are written and the verdict is sent. Descendants that go on running are
+ * named and not waited for.
+ *
+ * Only processes of the same user are listened to, or ones that began in the tree and changed their user since. */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "memory.h"
+#include "say.h"
+#include "supervise.h"
+#include "suppressions.h"
+
+enum {
+    COMPLAINTS = 10,        /* lines about clients that talk nonsense; then silence */
+    LAST_WORDS_MS = 1000    /* for a silent client after the program's end */
+};
+
+struct connection {
+    int fd;
+    pid_t pid;              /* as the kernel says; 0: unknown */
+    struct connection *next;
+};
+
+struct loop {
+    struct agent *agent;
+    struct connection *connections;
+    size_t n_connections;
+    bool bare;
+    bool program_ended, parent_gone;
+    int wait_status;
+    unsigned complaints;
+};
+
+static void complain(struct loop *loop, pid_t pid, const char *what)
+{
+    if (++loop->complaints > COMPLAINTS)
+        return;
+    say("process %d was not listened to: %s%s", (int)pid, what,
+        loop->complaints == COMPLAINTS ? " (more of this is not told)" : "");
+}
+
+static void drop(struct loop *loop, struct connection *connection)
+{
+    struct connection **at = &loop->connections;
+    while (*at != connection)
+        at = &(*at)->next;
+    *at = connection->next;
+    close(connection->fd);
+    free(connection);
+    loop->n_connections--;
+}
+
+static void enter(struct loop *loop, int fd)
+{
+    struct connection *connection = memory_new(1, sizeof *connection);
+    uid_t uid;
+    connection->fd = fd;
+    connection->next = loop->connections;
+    loop->connections = connection;
+    loop->n_connections++;
+    if (!wire_peer(fd, &connection->pid, &uid)) {
+        connection->pid = 0;
+        uid = (uid_t)-1;
+    }
+    if (loop->bare)
+        return;     /* the library gave us this socket itself */
+    if (uid != geteuid() && !tree_find(&loop->agent->delivery.tree, connection->pid)) {
+        complain(loop, connection->pid, "it belongs to another user");
+        drop(loop, connection);
+    }
+}
+
+static void accept_all(struct loop *loop)
+{
+    while (loop->agent->listener >= 0) {
+        int fd = accept4(loop->agent->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            enter(loop, fd);
+        } else if ((errno == EMFILE || errno == ENFILE) && loop->connections) {
+            struct connection *oldest = loop->connections;
+            while (oldest->next)
+                oldest = oldest->next;
+            complain(loop, oldest->pid, "too many connections, and it says nothing");
+            drop(loop, oldest);
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+static bool is_connected(const struct loop *loop, pid_t pid)
+{
+    for (const struct connection *connection = loop->connections; connection; connection = connection->next)
+        if (connection->pid == pid)
+            return true;
+    return false;
+}
+
+/* Answers one request. */
+static void serve(struct loop *loop, struct connection *connection, struct wire_message *message)
+{
+    struct agent *agent = loop->agent;
+    const struct wire_request *request = &message->request;
+    pid_t pid = connection->pid && !loop->bare ? connection->pid : request->pid;
+    if (pid <= 0) {
+        complain(loop, pid, "it does not tell its number");
+        if (message->mem_fd >= 0)
+            close(message->mem_fd);
+        if (message->maps_fd >= 0)
+            close(message->maps_fd);
+        wire_send(connection->fd, 1, false, -1, 0, 0);
+        return;
+    }
+    struct process *process = tree_enter(&agent->delivery.tree, pid);
+    if (loop->bare) {
+        process->owner = request->parent_pid == 0;
+        if (request->image > 1)
+            process->image = request->image;
+    }
+    struct delivered result = {.done = true, .gating = process->gating};
+    if (request->event == WIRE_STARTED)
+        deliver_started(&agent->delivery, process);
+    if (request->event != WIRE_STARTED || message->mem_fd >= 0)
+        result = deliver_request(&agent->delivery, process, message);
+    int exitcode = -1;
+    if (loop->bare && request->event == WIRE_END && result.gating && agent->delivery.options.error_exitcode)
+        exitcode = agent->delivery.options.error_exitcode;
+    wire_send(connection->fd, result.done ? 0 : 1, result.gating, exitcode, result.leaks, process->image);
+}
+
+/* Takes what a client sent. false: the connection is gone. */
+static bool hear(struct loop *loop, struct connection *connection)
+{
+    struct wire_message message;
+    struct error error = {""};
+    switch (wire_receive(connection->fd, &message, &error)) {
+    case WIRE_GOT:
+        serve(loop, connection, &message);
+        return true;
+    case WIRE_NOTHING:
+        return true;
+    case WIRE_BAD:
+        complain(loop, connection->pid, error.text);
+        break;
+    case WIRE_CLOSED:
+        break;
+    }
+    drop(loop, connection);
+    return false;
+}
+
+static void hear_control(struct loop *loop)
+{
+    struct supervise_ended ended;
+    ssize_t got = recv(loop->agent->control, &ended, sizeof ended, MSG_DONTWAIT);
+    if (got == (ssize_t)sizeof ended) {
+        loop->program_ended = true;
+        loop->wait_status = ended.wait_status;
+    } else if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        loop->parent_gone = true;
+    }
+}
+
+/* Everything that is ready now. One client's request may take long; the others' wait. timeout_ms as for poll(2). Returns how
+ * many descriptors had something. */
+static int turn(struct loop *loop, int timeout_ms)
+{
+    struct agent *agent = loop->agent;
+    size_t n_processes = 0, n = 0;
+    for (struct process *process = agent->delivery.tree.processes; process; process = process->next)
+        n_processes += !process->program && !process->dead && process->pidfd >= 0;
+    size_t room = 2 + loop->n_connections + n_processes;
+    struct pollfd *polls = memory_new(room, sizeof *polls);
+    struct connection **clients = memory_new(room, sizeof *clients);
+    struct process **processes = memory_new(room, sizeof *processes);
+
+    polls[n++] = (struct pollfd){loop->parent_gone || loop->program_ended ? -1 : agent->control, POLLIN, 0};
+    polls[n++] = (struct pollfd){agent->listener, POLLIN, 0};
+    for (struct connection *connection = loop->connections; connection; connection = connection->next) {
+        clients[n] = connection;
+        polls[n++] = (struct pollfd){connection->fd, POLLIN, 0};
+    }
+    if (!loop->bare)
+        for (struct process *process = agent->delivery.tree.processes; process; process = process->next)
+            if (!process->program && !process->dead && process->pidfd >= 0) {
+                processes[n] = process;
+                polls[n++] = (struct pollfd){process->pidfd, POLLIN, 0};
+            }
+
+    int ready = poll(polls, n, timeout_ms);
+    if (ready > 0) {
+        for (size_t i = 2; i < n; i++)
+            if (clients[i] && polls[i].revents)
+                hear(loop, clients[i]);
+        accept_all(loop);
+        /* Deaths last: a process may have asked, been answered and ended since. */
+        for (size_t i = 2; i < n; i++)
+            if (processes[i] && polls[i].revents && !is_connected(loop, processes[i]->pid))
+                deliver_gone(&agent->delivery, processes[i]);
+        if (polls[0].revents)
+            hear_control(loop);
+    }
+    free(polls);
+    free(clients);
+    free(processes);
+    return ready;
+}
+
+static long milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* After the program's end: whoever is connected is answered. */
+static void serve_the_rest(struct loop *loop)
+{
+    long until = milliseconds() + LAST_WORDS_MS;
+    accept_all(loop);
+    while (loop->connections) {
+        long before = milliseconds();
+        if (before >= until)
+            break;
+        if (turn(loop, (int)(until - before)) > 0)
+            until += milliseconds() - before;       /* the time that a report took does not count */
+    }
+    while (loop->connections)
+        drop(loop, loop->connections);
+}
+
+static void close_all(struct loop *loop)
+{
+    struct process *next;
+    for (struct process *process = loop->agent->delivery.tree.processes; process; process = next) {
+        next = process->next;
+        if (!process->program && !process->dead && (loop->bare || process_is_dead(process)))
+            deliver_gone(&loop->agent->delivery, process);
+    }
+}
+
+/* The program is known before it has said a word, by the name it is started with. */
+static void enter_program(struct agent *agent)
+{
+    struct process *process = tree_enter(&agent->delivery.tree, agent->program);
+    process->program = process->owner = true;
+    free(process->command);
+    process->command = need(strdup(agent->delivery.argv[0]));
+    process->json = agent->delivery.json;
+    process->log = agent->delivery.log;
+}
+
+int agent_serve(struct agent *agent, int library)
+{
+    struct loop loop = {.agent = agent, .bare = library >= 0};
+    if (loop.bare)
+        enter(&loop, library);
+    else
+        enter_program(agent);
+    while (loop.bare ? loop.connections != NULL : !loop.program_ended && !loop.parent_gone)
+        turn(&loop, -1);
+    if (!loop.bare)
+        serve_the_rest(&loop);
+    close_all(&loop);
+    if (loop.program_ended) {
+        deliver_program(&agent->delivery, tree_find(&agent->delivery.tree, agent->program), loop.wait_status);
+        struct supervise_verdict verdict = {.gating = agent->delivery.tree.gating};
+        send(agent->control, &verdict, sizeof verdict, MSG_NOSIGNAL);
+    }
+    return STATUS_DONE;
+}
+
+/* ---- under a bare preload: `midden agent --fd=N [--options=TEXT]` --------------------------------------------------------------------------------------------------- */
+
+int command_agent(int argc, char **argv, struct settings *before)
+{
+    struct settings settings;
+    int library = -1;
+    (void)before;
+    settings_init(&settings);
+    for (int i = 1; i < argc; i++) {
+        char *end;
+        if (strncmp(argv[i], "--fd=", 5) == 0) {
+            long number = strtol(argv[i] + 5, &end, 10);
+            if (end != argv[i] + 5 && !*end && number >= 0 && number < 1 << 30)
+                library = (int)number;
+        } else if (strncmp(argv[i], "--options=", 10) == 0) {
+            settings_read(&settings, "MIDDEN_OPTIONS", argv[i] + 10, SETTINGS_LENIENT);
+        } else {
+            library = -1;
+            break;
+        }
+    }
+    if (library < 0 || fcntl(library, F_SETFD, FD_CLOEXEC) != 0) {
+        say("agent: it takes --fd=N, an open socket; this command is started by libmidden.so, not by hand");
+        return STATUS_USAGE;
+    }
+    prctl(PR_SET_NAME, "midden-agent", 0, 0, 0);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+
+    struct suppressions *suppressions = NULL;
+    if (settings.n_suppressions)    /* a broken file is told and left out: the program is running already */
+        suppressions = suppressions_read(settings.suppressions, settings.n_suppressions);
+    struct agent agent = {.listener = -1, .control = -1};
+    delivery_init(&agent.delivery, &settings, suppressions, false);
+    return agent_serve(&agent, library);
+}

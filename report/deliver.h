@@ -1,0 +1,48 @@
+/* From a request to a report in the right place. */
+#ifndef MIDDEN_REPORT_DELIVER_H
+#define MIDDEN_REPORT_DELIVER_H
+
+#include <stdbool.h>
+
+#include "settings.h"
+#include "symbols.h"
+#include "tree.h"
+#include "wire.h"
+
+struct suppressions;
+
+struct delivery {
+    const struct settings *settings;
+    struct suppressions *suppressions;  /* NULL: none */
+    struct symbols *symbols;
+    struct model_options options;
+    struct tree tree;
+    bool under_run;             /* false: the library started this agent by itself */
+    int log, json;              /* the program's files for its first image, opened before it started; -1: none */
+    char **argv;                /* the program's; NULL under a bare preload */
+};
+
+/* settings, suppressions and argv must outlive it. */
+void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, bool under_run);
+
+/* What a request is answered with. */
+struct delivered {
+    bool done;                  /* false: it failed, and that was said */
+    bool gating;
+    uint32_t leaks;             /* WIRE_CHECK: records that gate */
+};
+
+/* An image began: closes the one before it in the same process. */
+void deliver_started(struct delivery *delivery, struct process *process);
+
+/* WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK, WIRE_DUMP. Takes the message's descriptors over. */
+struct delivered deliver_request(struct delivery *delivery, struct process *process, struct wire_message *message);
+
+/* A process other than the program is gone (or its agent ends): what is due is written, and it is dropped if it had nothing to
+ * say. The pointer is then no longer valid. */
+void deliver_gone(struct delivery *delivery, struct process *process);
+
+/* The program has ended: its last report, and the summary if there were several processes. */
+void deliver_program(struct delivery *delivery, struct process *program, int wait_status);
+
+#endif

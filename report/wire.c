@@ -1,0 +1,114 @@
+/* Receiving requests. Any process of the same user can connect and send anything: a message counts only if its length, magic,
+ * version and event are right; the pid that matters comes from SO_PEERCRED, not from the message. */
+#include "wire.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { MAX_DESCRIPTORS = 8 };
+
+static void take_descriptors(struct msghdr *header, struct wire_message *message)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            if (message->mem_fd < 0)
+                message->mem_fd = fd;
+            else if (message->maps_fd < 0)
+                message->maps_fd = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error)
+{
+    union {
+        struct cmsghdr aligned;
+        char room[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct iovec part = {&message->request, sizeof message->request};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+
+    memset(message, 0, sizeof *message);
+    message->mem_fd = message->maps_fd = -1;
+    ssize_t got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? WIRE_NOTHING : WIRE_CLOSED;
+    take_descriptors(&header, message);
+    const struct wire_request *request = &message->request;
+    if (got == 0 && message->mem_fd < 0)
+        return WIRE_CLOSED;
+
+    if (got < (ssize_t)offsetof(struct wire_request, event) || request->magic != WIRE_MAGIC)
+        error_set(error, "it sent %zd bytes that are no request", got);
+    else if (request->version != WIRE_VERSION)
+        error_set(error, "it speaks version %u of the protocol and this midden version %u: libmidden.so and midden must be of one installation",
+                  request->version, WIRE_VERSION);
+    else if (got != (ssize_t)sizeof *request || (header.msg_flags & MSG_TRUNC))
+        error_set(error, "its request has a wrong length");
+    else if (request->event < WIRE_STARTED || request->event > WIRE_DUMP)
+        error_set(error, "it asks for event %u, which does not exist", request->event);
+    else {
+        message->request.path[sizeof message->request.path - 1] = 0;
+        return WIRE_GOT;
+    }
+    if (message->mem_fd >= 0)
+        close(message->mem_fd);
+    if (message->maps_fd >= 0)
+        close(message->maps_fd);
+    message->mem_fd = message->maps_fd = -1;
+    wire_send(socket, 1, false, -1, 0, 0);
+    return WIRE_BAD;
+}
+
+bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image)
+{
+    struct wire_reply reply = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .status = status, .gating = gating,
+                               .exitcode = exitcode, .leaks = leaks, .image = image};
+    return send(socket, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof reply;
+}
+
+bool wire_peer(int socket, pid_t *pid, uid_t *uid)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+        return false;
+    *pid = who.pid;
+    *uid = who.uid;
+    return true;
+}
+
+int wire_listen(char name[WIRE_NAME_BYTES])
+{
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return -1;
+    int length = snprintf(name, WIRE_NAME_BYTES, "midden-%016llx%016llx", (unsigned long long)random[0],
+                          (unsigned long long)random[1]);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path + 1, name, (size_t)length);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    socklen_t n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    if (bind(fd, (struct sockaddr *)&address, n) != 0 || listen(fd, 1024) != 0) {
+        int trouble = errno;
+        close(fd);
+        errno = trouble;
+        return -1;
+    }
+    return fd;
+}

@@ -1,0 +1,36 @@
+/* The agent's side of the protocol in format/wire.h: one message in, one out, and nothing believed. */
+#ifndef MIDDEN_REPORT_WIRE_H
+#define MIDDEN_REPORT_WIRE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "format/wire.h"
+
+struct wire_message {
+    struct wire_request request;    /* path ends with NUL */
+    int mem_fd, maps_fd;            /* -1: not sent. Owned by the receiver */
+};
+
+enum wire_result {
+    WIRE_GOT,       /* a request that can be understood */
+    WIRE_NOTHING,   /* none there now */
+    WIRE_CLOSED,    /* the other side is gone */
+    WIRE_BAD        /* not of this protocol; *error says what is wrong. A reply was sent where that could help */
+};
+
+/* Takes one request from a SOCK_SEQPACKET socket; never blocks. Descriptors beyond the two are closed. */
+enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error);
+
+/* Answers. false: nobody listens any more. */
+bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image);
+
+/* Who is at the other end, from the kernel. false: unknown. pid 0: in a pid namespace that we do not see. */
+bool wire_peer(int socket, pid_t *pid, uid_t *uid);
+
+/* A socket that listens on a random abstract name. -1: errno. name: NUL terminated, without the leading NUL of the address. */
+#define WIRE_NAME_BYTES 48
+int wire_listen(char name[WIRE_NAME_BYTES]);
+
+#endif
