@@ -1,0 +1,16 @@
+/* Held by a thread-local variable of a library that was loaded with dlopen: its TLS lies outside the static block. */
+/* PLUGIN: held-by-plugin-thread-local-code.c */
+/* LINK: -ldl -Wl,-rpath,$ORIGIN */
+#include <dlfcn.h>
+#include "subject.h"
+
+int main(void)
+{
+    void *plugin = dlopen("held-by-plugin-thread-local-code.so", RTLD_NOW);
+    if (!plugin)
+        return 1;
+    void (*keep)(void) = (void (*)(void))dlsym(plugin, "plugin_keep");
+    keep();
+    scrub();
+    return 0;
+}

@@ -1,0 +1,191 @@
+/* A random graph of heap blocks from a seed, to compare what leak checkers say about it. argv: the seed.
+ *
+ *   1. blocks of random sizes from several allocation functions; some are reallocated, some freed
+ *   2. words of the living blocks are filled: pointers to starts, interiors and ends of other blocks (also freed ones),
+ *      numbers; the shape is a list, a tree, a ring, a star or no shape at all
+ *   3. some blocks are held by roots: globals, thread-local variables, a pthread key, a mapping, the stack of main (which ends
+ *      by exit() and so is alive), stack and thread-local variables of a thread that waits
+ *   4. everything that might hold an address by accident is wiped
+ * Addresses are kept as their complement, so that the table of blocks holds nothing. */
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "subject.h"
+
+enum { MAX_NODES = 500, ROOTS = 12 };
+
+static uint64_t state;
+static unsigned nodes;
+static size_t uniform;     /* the size of all blocks, 0: each its own */
+static uintptr_t hidden[MAX_NODES];
+static size_t sizes[MAX_NODES];
+static char freed[MAX_NODES];
+
+void *global_roots[ROOTS];
+static _Thread_local void *local_roots[ROOTS];
+static pthread_key_t key;
+static pthread_barrier_t ready;
+
+static uint64_t next(void)
+{
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static unsigned below(unsigned n) { return (unsigned)(next() % n); }
+static int chance(unsigned percent) { return below(100) < percent; }
+
+static size_t random_size(void)
+{
+    if (uniform)
+        return uniform;
+    switch (below(20)) {
+    case 0: return 0;
+    case 1: return below(8);
+    case 2: return 4096 + below(20000);
+    case 3: return chance(20) ? 300000 + below(2000000) : 100 + below(900);
+    default: return 8 + below(200);
+    }
+}
+
+static NOINLINE void make(unsigned i)
+{
+    size_t size = sizes[i] = random_size();
+    void *block;
+    switch (below(4)) {
+    case 0: block = calloc(1, size); break;
+    case 1: block = memalign(32u << below(4), size); break;
+    case 2: block = realloc(NULL, size ? size : ++sizes[i]); break;
+    default: block = malloc(size); break;
+    }
+    if (!block)
+        abort();
+    memset(block, 0, sizes[i]);
+    hidden[i] = hide(block);
+}
+
+static NOINLINE void change(unsigned i)
+{
+    void *block = unhide(hidden[i]);
+    if (chance(50)) {
+        size_t size = uniform ? uniform : random_size() + 1;
+        block = realloc(block, size);
+        memset(block, 0, size);
+        sizes[i] = size;
+        hidden[i] = hide(block);
+    } else {
+        free(block);
+        freed[i] = 1;
+    }
+}
+
+/* An address in or around block i. */
+static NOINLINE char *somewhere(unsigned i)
+{
+    char *block = unhide(hidden[i]);
+    switch (below(12)) {
+    case 0: return sizes[i] > 1 ? block + 1 + below((unsigned)sizes[i] - 1) : block;
+    case 1: return sizes[i] > 8 ? block + 8 : block;
+    case 2: return block + sizes[i];
+    default: return block;
+    }
+}
+
+static NOINLINE void store(unsigned i, size_t word, void *value)
+{
+    if (!freed[i] && sizes[i] >= (word + 1) * sizeof value)
+        memcpy((char *)unhide(hidden[i]) + word * sizeof value, &value, sizeof value);
+}
+
+static NOINLINE void connect(void)
+{
+    unsigned shape = below(6);
+    for (unsigned i = 0; i < nodes; i++) {
+        size_t words = sizes[i] / sizeof(void *);
+        size_t limit = words < 6 ? words : 6;
+        switch (shape) {
+        case 0: if (i + 1 < nodes) store(i, 0, unhide(hidden[i + 1])); break;
+        case 1: store(i, 0, unhide(hidden[(i + 1) % nodes])); break;
+        case 2: if (2 * i + 2 < nodes) { store(i, 0, unhide(hidden[2 * i + 1])); store(i, 1, unhide(hidden[2 * i + 2])); } break;
+        case 3: store(i, 0, unhide(hidden[i / 10 * 10])); break;
+        default: break;
+        }
+        for (size_t word = 0; word < limit; word++)
+            if (chance(shape < 4 ? 5 : 25))
+                store(i, word, somewhere(below(nodes)));
+            else if (chance(5))
+                store(i, word, (void *)(uintptr_t)next());
+        if (words > 100 && chance(50))
+            store(i, words - 1, somewhere(below(nodes)));
+        if (chance(5) && sizes[i] > 16)             /* the shape of length64's blocks */
+            store(i, 0, (void *)(sizes[i] - 8));
+        if (chance(5) && sizes[i] >= 40)            /* the shape of new[]'s blocks, of 8-byte elements */
+            store(i, 0, (void *)((sizes[i] - 8) / 8));
+        if (chance(5) && sizes[i] >= 40) {          /* the shape of an old-style string */
+            store(i, 0, (void *)(sizes[i] - 30));
+            store(i, 1, (void *)(sizes[i] - 25));
+        }
+    }
+}
+
+static NOINLINE void hold(void **roots, unsigned percent)
+{
+    for (unsigned i = 0; i < ROOTS; i++)
+        roots[i] = chance(percent) ? somewhere(below(nodes)) : NULL;
+}
+
+static NOINLINE void hold_elsewhere(void)
+{
+    if (chance(50))
+        pthread_setspecific(key, unhide(hidden[below(nodes)]));
+    if (chance(50)) {
+        void **mapping = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        hold(mapping + 1000, 40);
+    }
+}
+
+static void *waiting(void *unused)
+{
+    void *roots[ROOTS];
+    hold(roots, 15);
+    hold(local_roots, 15);
+    KEEP_OBJECT(roots);
+    scrub();
+    pthread_barrier_wait(&ready);
+    for (;;)
+        pause();
+    return unused;
+}
+
+int main(int argc, char **argv)
+{
+    void *roots[ROOTS];
+    pthread_t other;
+    state = strtoul(argv[1], NULL, 10);
+    uniform = chance(40) ? 8 + below(200) : 0;
+    puts(uniform ? "uniform" : "mixed");
+    nodes = 20 + below(MAX_NODES - 20);
+    for (unsigned i = 0; i < nodes; i++)
+        make(i);
+    for (unsigned i = 0; i < nodes; i++)
+        if (chance(20))
+            change(i);
+    connect();
+    unsigned percent = below(60);
+    hold(roots, percent / 2);
+    hold(global_roots, percent);
+    hold(local_roots, percent / 2);
+    pthread_key_create(&key, NULL);
+    hold_elsewhere();
+    if (chance(50)) {
+        pthread_barrier_init(&ready, NULL, 2);
+        pthread_create(&other, NULL, waiting, NULL);
+        pthread_barrier_wait(&ready);
+    }
+    KEEP_OBJECT(roots);
+    scrub();
+    exit(roots[0] == (void *)1);
+}

@@ -1,0 +1,108 @@
+"""Every mistake of tests/subjects/errors is named: kind, access, offset, function and line, as its comments say.
+
+When a mistake is found decides which line a report can know: at the access or call itself the guilty line; when damage is found
+later (on free, on eviction, at exit) the lines where the block was allocated and freed.
+"""
+import pytest
+
+import harness
+from annotations import Subject, subjects
+
+SUBJECTS = subjects(harness.SUBJECTS / "errors")
+VARIANTS = harness.VARIANTS
+
+
+def cases():
+    for source in SUBJECTS:
+        for variant in harness.variants(["gcc-O0", "clang-O2"]):
+            for arguments, keys in Subject(source).runs:
+                name = "-".join([source.stem, *arguments, variant])
+                yield pytest.param(source, variant, arguments, keys, id=name)
+
+
+def pytest_generate_tests(metafunc):
+    if "arguments" in metafunc.fixturenames:
+        metafunc.parametrize("source,variant,arguments,keys", list(cases()))
+
+
+def lines(places):
+    return {(place.function, place.line) for place in places}
+
+
+def check_origin(finding, subject, run):
+    """The stacks of the block: where it was allocated and, if it was, freed."""
+    block = finding["block"]
+    if subject.allocs:
+        assert block, run.describe()
+        assert harness.place_of(block["alloc"]["stack"], subject.path) in lines(subject.allocs), run.describe()
+        assert block["site"], run.describe()
+    freed_before = finding["kind"] in ("double-free", "heap-use-after-free")
+    if freed_before and subject.frees:
+        assert block["free"], run.describe()
+        assert harness.place_of(block["free"]["stack"], subject.path) in lines(subject.frees), run.describe()
+
+
+def check_place(finding, subject, run):
+    """The stack of the finding itself."""
+    where = harness.place_of(finding["stack"], subject.path)
+    if finding["detected"] in ("access", "call"):
+        assert where in lines(subject.bugs), run.describe()
+    elif finding["detected"] == "free":
+        assert where in lines(subject.frees or subject.bugs), run.describe()
+
+
+def check_extent(finding, keys, run):
+    for key in ("offset", "size", "count"):
+        if key in keys and not (key == "size" and finding["detected"] == "access"):
+            assert finding[key] == int(keys[key]), (key, keys[key], run.describe())
+
+
+def test_mistake_is_named(source, variant, arguments, keys, workshop, midden):
+    subject = Subject(source)
+    program = workshop.build(source.relative_to(harness.SUBJECTS), variant)
+    run = midden([program, *arguments])
+    bug = subject.bugs[0]
+    found = run.report["errors"]
+    assert found, "nothing found\n" + run.describe()
+    for finding in found:
+        assert (finding["kind"], finding["access"]) == (bug.kind, bug.access), run.describe()
+        assert finding["severity"] == "error", run.describe()
+        check_origin(finding, subject, run)
+        check_place(finding, subject, run)
+        check_extent(finding, {**bug.keys, **keys}, run)
+    assert run.status == harness.GATE, run.describe()
+    assert run.report["verdict"]["gating"] is True, run.describe()
+    if "twice" not in source.stem:
+        assert len(found) == 1, "one mistake, several findings\n" + run.describe()
+
+
+def test_text_names_what_the_json_names(workshop, midden):
+    """The text report carries kind, function and line of the mistake, of the allocation and of the free."""
+    for name in ("double-free-in-other-thread", "write-after-delete", "overflow-write-in-calloc"):
+        source = next(path for path in SUBJECTS if path.stem == name)
+        subject = Subject(source)
+        run = midden([workshop.build(source.relative_to(harness.SUBJECTS), "gcc-O0")])
+        assert subject.bugs[0].kind in run.text, run.describe()
+        for place in [*subject.allocs, *subject.frees]:
+            assert f"{source.name}:{place.line}" in run.text, run.describe()
+            assert place.function in run.text, run.describe()
+
+
+def test_program_goes_on_after_a_finding(workshop, midden):
+    """Output and, with --error-exitcode=0, the status are the program's own."""
+    program = workshop.build("errors/overflow-and-go-on.c", "gcc-O0")
+    run = midden([program], "--error-exitcode=0")
+    assert (run.status, run.stdout) == (7, b"still here\n"), run.describe()
+    assert len(run.report["errors"]) == 1, run.describe()
+    run = midden([program], "--error-exitcode=55")
+    assert (run.status, run.stdout) == (55, b"still here\n"), run.describe()
+
+
+def test_overflow_extent_is_told(workshop, midden):
+    """Every overflow of the size matrix starts at the block's end and is no longer than what was written."""
+    program = workshop.build("errors/overflow-write-then-free.c", "gcc-O2")
+    for size, past in ((0, 1), (15, 8), (16, 64), (100000, 8)):
+        finding, = midden([program, str(size), str(past)]).report["errors"]
+        assert finding["offset"] == size
+        assert finding["block"]["size"] == size
+        assert finding["size"] is None or 1 <= finding["size"] <= past
