@@ -13,3 +13,8 @@ tests_unit_base_lock_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_lock_LDADD = libengine.la -lpthread
 tests_unit_base_memory_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_memory_LDADD = libengine.la -lpthread
+
+# The behaviour of whole programs: pytest (see tests/conftest.py), with the programs it builds and runs.
+EXTRA_DIST += tests/subjects tests/annotations.py tests/conftest.py tests/harness.py tests/memcheck.py tests/schema.py \
+	tests/test_attack.py tests/test_bad_input.py tests/test_correct.py tests/test_errors.py tests/test_leaks_annotated.py \
+	tests/test_leaks_memcheck.py tests/test_oracles.py tests/test_real_programs.py
