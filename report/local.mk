@@ -36,5 +36,14 @@ libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)
 
 # The options as the manual page and README.md show them.
 noinst_PROGRAMS += option_tables
-option_tables_SOURCES = report/option_tables.c
-option_tables_SOURCES += src/format/options.c
+option_tables_SOURCES = report/option_tables.c src/format/options.c
+
+# `make docs` brings the option tables of the manual page and of README.md up to date; `make check` insists on it.
+dist_man_MANS += man/midden.1
+EXTRA_DIST += scripts/update-docs scripts/check-arrows scripts/install-deps scripts/build.sh scripts/try scripts/check examples/orders.c
+.PHONY: docs
+docs: option_tables
+	$(top_srcdir)/scripts/update-docs ./option_tables
+check-local: option_tables
+	$(top_srcdir)/scripts/update-docs ./option_tables --check
+	$(top_srcdir)/scripts/check-arrows
