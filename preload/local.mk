@@ -1,0 +1,33 @@
+# The interposers, which with the engine become lib/midden/libmidden.so. lib/libmidden.so is a link to it, for LD_PRELOAD.
+preload_sources = \
+	preload/symbols.def preload/export.h preload/real.h preload/real.c \
+	preload/start.c preload/finish.h preload/finish.c \
+	preload/malloc.c preload/duplicate.c preload/statistics.c preload/operators.h preload/operators.c \
+	preload/launch.h preload/launch.c \
+	preload/masks.h preload/masks.c preload/actions.c preload/resume.h preload/waits.c preload/sleeps.c preload/queues.c \
+	preload/environment.h preload/environment.c preload/program.h preload/program.c \
+	preload/exec.c preload/spawn.c preload/shell.h preload/shell.c preload/pipes.c preload/reap.c \
+	preload/interface.c
+
+# For itself, so that the tests can put it on another engine.
+noinst_LTLIBRARIES += libpreload.la
+libpreload_la_SOURCES = $(preload_sources)
+libpreload_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/preload
+libpreload_la_CFLAGS = $(engine_cflags)
+
+pkglib_LTLIBRARIES += libmidden.la
+libmidden_la_SOURCES =
+libmidden_la_LIBADD = libpreload.la libengine.la
+# Bsymbolic: our own functions are ours inside the library, even where a program has one of the same name. now: nothing is
+# looked up later, in a signal handler or between vfork and exec. initfirst: see start.c. nodelete: a dlclose leaves us in place.
+libmidden_la_LDFLAGS = -module -avoid-version -shared \
+	-Wl,-Bsymbolic -Wl,-z,now -Wl,-z,initfirst -Wl,-z,nodelete
+
+install-exec-hook: link-preload
+link-preload:
+	rm -f $(DESTDIR)$(pkglibdir)/libmidden.la
+	cd $(DESTDIR)$(libdir) && rm -f libmidden.so && $(LN_S) midden/libmidden.so libmidden.so
+uninstall-hook: unlink-preload
+unlink-preload:
+	rm -f $(DESTDIR)$(libdir)/libmidden.so $(DESTDIR)$(pkglibdir)/libmidden.so
+.PHONY: link-preload unlink-preload

@@ -45,6 +45,12 @@ void engine_start(void);                /* idempotent; also called by the first 
 void engine_open_libraries(void);       /* from the constructor: libunwind */
 bool engine_started(void);
 
+/* Where each allocation call is entered: addresses[RECORD_ALLOCATORS], kept by the caller for good. */
+void engine_set_entry_points(const uint64_t *addresses);
+
+/* The stack at `from` as an id of the depot; 0: none. */
+uint32_t engine_capture(const struct capture_start *from);
+
 /* Threads. */
 void engine_thread_start(uint32_t create_stack, uint32_t creator);
 void engine_thread_end(void);
@@ -60,6 +66,10 @@ void engine_fork_child(void);
  * reports through the agent. Returns the exit status to end with (`status` itself unless something gates and no `midden run`
  * is there to say so). */
 int engine_end(enum record_end how, int status, const struct capture_start *from);
+
+/* Right before engine_end(), from exit(): true if libc and libstdc++ shall release what they keep for themselves, so that it does
+ * not show: leaks are looked for, no other thread runs, and the caller is no signal handler that interrupted the engine. */
+bool engine_may_release(void);
 
 /* Main's caller: its frame address, so that main's dead frame can be told from living ones. */
 void engine_main_entered(uintptr_t frame);

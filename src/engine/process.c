@@ -14,6 +14,19 @@
 #include "trace/depot.h"
 #include "trace/modules.h"
 
+void engine_set_entry_points(const uint64_t *addresses)
+{
+    midden_anchor.entry_points = (uintptr_t)addresses;
+}
+
+uint32_t engine_capture(const struct capture_start *from)
+{
+    struct thread_state *self = threads_self();
+    uint32_t stack = engine_enter(self) && engine.stacks ? capture(from) : 0;
+    engine_leave(self);
+    return stack;
+}
+
 /* ---- threads ---- */
 
 void engine_thread_start(uint32_t create_stack, uint32_t creator)
@@ -181,6 +194,16 @@ static bool ask_parked(struct thread_state *self, enum wire_event event, int32_t
     park_release();
     agent_drop();
     return answered;
+}
+
+bool engine_may_release(void)
+{
+    if (!engine_started() || threads_self()->depth || config_of(OPTION_LEAK_CHECK) == LEAK_CHECK_NO)
+        return false;
+    if (threads_running() == 1)
+        return true;
+    __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_LIBC_KEPT, __ATOMIC_RELAXED);
+    return false;
 }
 
 int engine_end(enum record_end how, int status, const struct capture_start *from)

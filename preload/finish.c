@@ -1,0 +1,186 @@
+/* The end of the program image: last of all, and exactly once.
+ *
+ * Duty: call engine_end() after everything that the program and its libraries do at their end, on every way out.
+ *
+ *   return from main, exit()      handlers of atexit ─▶ C++ and ELF destructors of every library ─▶ our exit hook ─▶ stdio ─▶ _exit
+ *   quick_exit()                  its handlers ─▶ our hook
+ *   _exit, _Exit, syscall(SYS_exit_group)   at once
+ *
+ * 1. A handler that __cxa_atexit() takes without a DSO belongs to no library, so no library's destructors run it; registered
+ *    first, it is the last that exit() runs, with the status as its second argument.
+ * 2. The wrappers of exit and quick_exit only note where they were called, per thread; the last thread's pthread_exit reaches
+ *    exit() inside libc, without a note.
+ * 3. In the exit hook, when nothing else can need them, libc and libstdc++ release what they keep for themselves
+ *    (__libc_freeres, __gnu_cxx::__freeres: made for this), so that it does not show as reachable. __libc_freeres flushes
+ *    stdio first, and exit() does so again after us: it finds nothing left to write.
+ * 4. engine_end() says which status to end with. If that is not the program's own, stdio is flushed here and the process ends.
+ *
+ * One thread ends the image. Another that asks for its end meanwhile waits for the first; the same thread, in a signal handler
+ * above our report, ends at once.
+ *
+ * Limits: a handler registered with exit() by a library whose constructor ran before ours runs after our hook (the loader
+ * starts us first, unless another library asks for that, too). */
+#include "finish.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/kernel.h"
+#include "engine.h"
+#include "export.h"
+#include "real.h"
+
+/* Of the C++ ABI, in libc, in no header. */
+int __cxa_atexit(void (*run)(void *), void *argument, void *dso);
+int __cxa_at_quick_exit(void (*run)(void *), void *dso);
+
+/* Where this thread called exit or quick_exit; pc 0: nowhere. */
+static _Thread_local struct capture_start asked_at;
+
+static int32_t own_pid;         /* fixed after start, but in a fork child */
+static int32_t ending_thread;   /* the kernel's id of the thread that ends the image, 0: none yet; atomic */
+static bool main_returned;
+
+static int32_t caller_pid(void) { return (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0); }
+
+bool finish_own_process(void)
+{
+    return own_pid == 0 || caller_pid() == own_pid;
+}
+
+void finish_fork_child(void)
+{
+    own_pid = caller_pid();
+    __atomic_store_n(&ending_thread, 0, __ATOMIC_RELAXED);
+}
+
+void finish_main_returned(void)
+{
+    main_returned = true;
+    engine_main_returned();
+}
+
+static _Noreturn void end_process(int status)
+{
+    for (;;)
+        kernel_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+/* true: the caller is to end the image; false: it is already doing so, further down its stack. */
+static bool claim_end(void)
+{
+    int32_t self = (int32_t)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0), first = 0;
+    if (__atomic_compare_exchange_n(&ending_thread, &first, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return true;
+    if (first == self)
+        return false;
+    uint32_t never = 0;
+    for (;;)    /* until the first thread has ended the process */
+        kernel.futex_wait(&never, 0, 0);
+}
+
+/* What the libraries keep for themselves. Frees, in this process's last moments, blocks of the heap that we implement. */
+static void release_libraries(void)
+{
+    void (*release)(void) = NULL;
+    *(void **)&release = real_any("_ZN9__gnu_cxx9__freeresEv");
+    if (release)
+        release();
+    release = NULL;
+    *(void **)&release = real_any("__libc_freeres");
+    if (release)
+        release();
+}
+
+/* ---- the hooks --------------------------------------------------------------------------------------------------------- */
+
+/* Called by exit() and, last of its handlers, with the status in a second argument that the type does not show. */
+static void exit_hook(void *unused, int status)
+{
+    (void)unused;
+    if (!finish_own_process() || !claim_end())
+        return;
+    if (engine_may_release())
+        release_libraries();
+    int wanted = engine_end(main_returned ? RECORD_END_RETURN : RECORD_END_EXIT, status & 0xff, asked_at.pc ? &asked_at : NULL);
+    if (wanted != (status & 0xff)) {
+        fflush(NULL);
+        end_process(wanted);
+    }
+}
+
+static void quick_exit_hook(void *unused, int status)
+{
+    (void)unused;
+    if (!finish_own_process() || !claim_end())
+        return;
+    end_process(engine_end(RECORD_END_IMMEDIATE, status & 0xff, asked_at.pc ? &asked_at : NULL));
+}
+
+void finish_start(void)
+{
+    own_pid = caller_pid();
+    __cxa_atexit((void (*)(void *))(void (*)(void))exit_hook, NULL, NULL);
+    __cxa_at_quick_exit((void (*)(void *))(void (*)(void))quick_exit_hook, NULL);
+}
+
+/* ---- the ways out ------------------------------------------------------------------------------------------------------ */
+
+static _Noreturn void end_now(int status, const struct capture_start *from)
+{
+    if (finish_own_process() && claim_end())
+        status = engine_end(RECORD_END_IMMEDIATE, status & 0xff, from);
+    end_process(status);
+}
+
+EXPORT _Noreturn void exit(int status)
+{
+    asked_at = CAPTURE_HERE();
+    /* The registers that a function keeps for its caller may hold a block's only pointer: into this frame, which stays. */
+    __builtin_unwind_init();
+    engine_exit_called(&asked_at);
+    REAL(exit)(status);
+    __builtin_unreachable();
+}
+
+EXPORT _Noreturn void quick_exit(int status)
+{
+    asked_at = CAPTURE_HERE();
+    REAL(quick_exit)(status);
+    __builtin_unreachable();
+}
+
+EXPORT _Noreturn void _exit(int status)
+{
+    struct capture_start from = CAPTURE_HERE();
+    end_now(status, &from);
+}
+
+ALSO_EXPORT(_exit, _Exit);
+
+/* Only the calls that matter here are looked at; every other goes on with the six words that a system call can take. */
+EXPORT long syscall(long number, ...)
+{
+    struct capture_start from = CAPTURE_HERE();
+    long word[6];
+    va_list rest;
+    va_start(rest, number);
+    for (unsigned i = 0; i < 6; i++)
+        word[i] = va_arg(rest, long);
+    va_end(rest);
+    switch (number) {
+    case SYS_exit_group:
+        end_now((int)word[0], &from);
+    case SYS_execve:
+        return execve((const char *)word[0], (char *const *)word[1], (char *const *)word[2]);
+    case SYS_execveat:
+        return execveat((int)word[0], (const char *)word[1], (char *const *)word[2], (char *const *)word[3], (int)word[4]);
+    default:
+        return REAL(syscall)(number, word[0], word[1], word[2], word[3], word[4], word[5]);
+    }
+}

@@ -1,0 +1,236 @@
+/* The C++ operators new and delete, in C.
+ *
+ * Duty: every replaceable form, as the standard defines it, without needing a C++ library.
+ *
+ * 1. A throwing form asks the engine. When that has no memory: call the new_handler and try again, as often as there is a
+ *    handler; without one throw std::bad_alloc. Handler and throw are functions of the C++ library, looked up when this happens
+ *    and not before. A nothrow form that fails while a handler is set hands the request to the C++ library's own nothrow form:
+ *    that one calls our throwing form and catches what it throws, which C cannot.
+ * 2. A program may replace some forms and count on the others to call them (new[] calls new, nothrow calls plain, sized delete
+ *    calls unsized). Its definitions stand before ours in the loader's order, ours before the C++ library's. So where a form
+ *    that would be called is not ours, the C++ library's form is called in our place: it forwards as the standard says.
+ *
+ *      new[]  ─▶ new           delete[]        ─▶ delete            and the same row for the aligned forms
+ *      new(nothrow) ─▶ new     delete(sized)   ─▶ delete
+ *      new[](nothrow) ─▶ new[] delete[](sized) ─▶ delete[]          (likewise nothrow delete)
+ *
+ * 3. Where neither libstdc++ nor libc++ can be found, a failing throwing form says so and aborts.
+ *
+ * Limits: operators linked statically into a module that does not export them never reach us; their malloc does. */
+#include "operators.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+
+#include "base/print.h"
+#include "engine.h"
+#include "export.h"
+#include "real.h"
+
+/* ---- who replaces what ----------------------------------------------------------------------------------------------- */
+
+/* Which of the forms that others forward to are not ours; fixed by operators_start(). */
+static struct {
+    bool new_plain, new_array, new_aligned, new_array_aligned;
+    bool delete_plain, delete_array, delete_aligned, delete_array_aligned;
+} replaced;
+
+/* true: the program's own calls of this operator do not come to us. An executable that only takes the operator's address
+ * answers with a PLT stub of its own, an undefined symbol with an address: that one leads to us. */
+static bool is_not_ours(const char *name, const void *ours)
+{
+    void *seen = real_any(name);
+    if (!seen || seen == ours)
+        return false;
+    Dl_info info;
+    ElfW(Sym) *symbol = NULL;
+    return !dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
+}
+
+void operators_start(void)
+{
+    replaced.new_plain = is_not_ours("_Znwm", (const void *)_Znwm);
+    replaced.new_array = is_not_ours("_Znam", (const void *)_Znam);
+    replaced.new_aligned = is_not_ours("_ZnwmSt11align_val_t", (const void *)_ZnwmSt11align_val_t);
+    replaced.new_array_aligned = is_not_ours("_ZnamSt11align_val_t", (const void *)_ZnamSt11align_val_t);
+    replaced.delete_plain = is_not_ours("_ZdlPv", (const void *)_ZdlPv);
+    replaced.delete_array = is_not_ours("_ZdaPv", (const void *)_ZdaPv);
+    replaced.delete_aligned = is_not_ours("_ZdlPvSt11align_val_t", (const void *)_ZdlPvSt11align_val_t);
+    replaced.delete_array_aligned = is_not_ours("_ZdaPvSt11align_val_t", (const void *)_ZdaPvSt11align_val_t);
+}
+
+/* The C++ library's own form, for a program that replaces what it forwards to; NULL: there is none. */
+#define LIBRARY_FORM(symbol) ((__typeof__(symbol) *)library_form(&form_of_##symbol, #symbol))
+#define LIBRARY_FORM_SLOT(symbol) static void *form_of_##symbol
+
+static void *library_form(void **slot, const char *name)
+{
+    void *form = __atomic_load_n(slot, __ATOMIC_RELAXED);
+    if (!form) {
+        form = real_next(name);
+        __atomic_store_n(slot, form, __ATOMIC_RELAXED);
+    }
+    return form;
+}
+
+/* ---- no memory --------------------------------------------------------------------------------------------------------- */
+
+typedef void (*handler)(void);
+
+/* A function of whichever C++ library is loaded: in the global scope, or brought in privately by a plugin. */
+static void *runtime(const char *name)
+{
+    static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
+    void *address = real_any(name);
+    for (size_t i = 0; !address && i < sizeof libraries / sizeof *libraries; i++) {
+        engine_internal_begin();
+        void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (library) {
+            address = dlsym(library, name);
+            dlclose(library);
+        }
+        engine_internal_end();
+    }
+    return address;
+}
+
+static handler current_handler(void)
+{
+    handler (*get)(void) = NULL;
+    *(void **)&get = runtime("_ZSt15get_new_handlerv");
+    return get ? get() : NULL;
+}
+
+static _Noreturn void refuse(size_t size)
+{
+    void (*throw_bad_alloc)(void) = NULL;
+    *(void **)&throw_bad_alloc = runtime("_ZSt17__throw_bad_allocv");
+    if (throw_bad_alloc)
+        throw_bad_alloc();
+    print_line("operator new of %zu bytes: no memory, and no C++ library to throw std::bad_alloc with", size);
+    abort();
+}
+
+/* A throwing form whose first try failed. */
+static void *insist(size_t size, size_t align, enum record_allocator call, const struct capture_start *from)
+{
+    for (;;) {
+        handler act = current_handler();
+        if (!act)
+            refuse(size);
+        act();
+        void *block = engine_alloc(size, align, call, 0, from);
+        if (block)
+            return block;
+    }
+}
+
+static bool is_alignment(size_t align) { return align != 0 && (align & (align - 1)) == 0; }
+
+/* ---- new --------------------------------------------------------------------------------------------------------------- */
+
+/* forwards: an operator that this form calls is the program's own. */
+#define NEW(symbol, id, forwards)                                                         \
+    LIBRARY_FORM_SLOT(symbol);                                                            \
+    EXPORT void *symbol(size_t size)                                                      \
+    {                                                                                     \
+        struct capture_start from = CAPTURE_HERE();                                       \
+        if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
+            return LIBRARY_FORM(symbol)(size);                                            \
+        void *block = engine_alloc(size, 0, RECORD_BY_##id, 0, &from);                    \
+        return block ? block : insist(size, 0, RECORD_BY_##id, &from);                    \
+    }
+
+#define NEW_NOTHROW(symbol, id, forwards)                                                 \
+    LIBRARY_FORM_SLOT(symbol);                                                            \
+    EXPORT void *symbol(size_t size, const void *nothrow)                                 \
+    {                                                                                     \
+        struct capture_start from = CAPTURE_HERE();                                       \
+        if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
+            return LIBRARY_FORM(symbol)(size, nothrow);                                   \
+        void *block = engine_alloc(size, 0, RECORD_BY_##id, 0, &from);                    \
+        if (__builtin_expect(!block, 0) && current_handler() && LIBRARY_FORM(symbol))     \
+            block = LIBRARY_FORM(symbol)(size, nothrow);                                  \
+        return block;                                                                     \
+    }
+
+#define NEW_ALIGNED(symbol, id, forwards)                                                 \
+    LIBRARY_FORM_SLOT(symbol);                                                            \
+    EXPORT void *symbol(size_t size, size_t align)                                        \
+    {                                                                                     \
+        struct capture_start from = CAPTURE_HERE();                                       \
+        if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
+            return LIBRARY_FORM(symbol)(size, align);                                     \
+        if (!is_alignment(align))                                                         \
+            refuse(size);                                                                 \
+        void *block = engine_alloc(size, align, RECORD_BY_##id, 0, &from);                \
+        return block ? block : insist(size, align, RECORD_BY_##id, &from);                \
+    }
+
+#define NEW_ALIGNED_NOTHROW(symbol, id, forwards)                                         \
+    LIBRARY_FORM_SLOT(symbol);                                                            \
+    EXPORT void *symbol(size_t size, size_t align, const void *nothrow)                   \
+    {                                                                                     \
+        struct capture_start from = CAPTURE_HERE();                                       \
+        if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
+            return LIBRARY_FORM(symbol)(size, align, nothrow);                            \
+        if (!is_alignment(align))                                                         \
+            return NULL;                                                                  \
+        void *block = engine_alloc(size, align, RECORD_BY_##id, 0, &from);                \
+        if (__builtin_expect(!block, 0) && current_handler() && LIBRARY_FORM(symbol))     \
+            block = LIBRARY_FORM(symbol)(size, align, nothrow);                           \
+        return block;                                                                     \
+    }
+
+NEW(_Znwm, NEW, false)
+NEW(_Znam, NEW_ARRAY, replaced.new_plain)
+NEW_NOTHROW(_ZnwmRKSt9nothrow_t, NEW_NOTHROW, replaced.new_plain)
+NEW_NOTHROW(_ZnamRKSt9nothrow_t, NEW_ARRAY_NOTHROW, replaced.new_array || replaced.new_plain)
+NEW_ALIGNED(_ZnwmSt11align_val_t, NEW_ALIGNED, false)
+NEW_ALIGNED(_ZnamSt11align_val_t, NEW_ARRAY_ALIGNED, replaced.new_aligned)
+NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED_NOTHROW, replaced.new_aligned)
+NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t, NEW_ARRAY_ALIGNED_NOTHROW, replaced.new_array_aligned || replaced.new_aligned)
+
+/* ---- delete ------------------------------------------------------------------------------------------------------------ */
+
+#define DELETE(symbol, id, forwards, parameters, arguments, size, align)                  \
+    LIBRARY_FORM_SLOT(symbol);                                                            \
+    EXPORT void symbol parameters                                                         \
+    {                                                                                     \
+        struct capture_start from = CAPTURE_HERE();                                       \
+        if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
+            LIBRARY_FORM(symbol) arguments;                                               \
+        else                                                                              \
+            engine_free(block, RECORD_BY_##id, size, align, &from);                       \
+    }
+
+#define DELETE_PLAIN(symbol, id, forwards) DELETE(symbol, id, forwards, (void *block), (block), ENGINE_NO_SIZE, 0)
+#define DELETE_SIZED(symbol, id, forwards) DELETE(symbol, id, forwards, (void *block, size_t size), (block, size), size, 0)
+#define DELETE_NOTHROW(symbol, id, forwards) \
+    DELETE(symbol, id, forwards, (void *block, __attribute__((unused)) const void *nothrow), (block, nothrow), ENGINE_NO_SIZE, 0)
+#define DELETE_ALIGNED(symbol, id, forwards) \
+    DELETE(symbol, id, forwards, (void *block, size_t align), (block, align), ENGINE_NO_SIZE, align)
+#define DELETE_SIZED_ALIGNED(symbol, id, forwards) \
+    DELETE(symbol, id, forwards, (void *block, size_t size, size_t align), (block, size, align), size, align)
+#define DELETE_ALIGNED_NOTHROW(symbol, id, forwards)                                                                         \
+    DELETE(symbol, id, forwards, (void *block, size_t align, __attribute__((unused)) const void *nothrow), (block, align, nothrow), \
+           ENGINE_NO_SIZE, align)
+
+#define PLAIN_REPLACED replaced.delete_plain
+#define ARRAY_REPLACED (replaced.delete_array || replaced.delete_plain)
+#define ALIGNED_REPLACED replaced.delete_aligned
+#define ARRAY_ALIGNED_REPLACED (replaced.delete_array_aligned || replaced.delete_aligned)
+
+DELETE_PLAIN(_ZdlPv, DELETE, false)
+DELETE_SIZED(_ZdlPvm, DELETE_SIZED, PLAIN_REPLACED)
+DELETE_NOTHROW(_ZdlPvRKSt9nothrow_t, DELETE_NOTHROW, PLAIN_REPLACED)
+DELETE_ALIGNED(_ZdlPvSt11align_val_t, DELETE_ALIGNED, false)
+DELETE_SIZED_ALIGNED(_ZdlPvmSt11align_val_t, DELETE_SIZED_ALIGNED, ALIGNED_REPLACED)
+DELETE_ALIGNED_NOTHROW(_ZdlPvSt11align_val_tRKSt9nothrow_t, DELETE_ALIGNED_NOTHROW, ALIGNED_REPLACED)
+DELETE_PLAIN(_ZdaPv, DELETE_ARRAY, PLAIN_REPLACED)
+DELETE_SIZED(_ZdaPvm, DELETE_ARRAY_SIZED, ARRAY_REPLACED)
+DELETE_NOTHROW(_ZdaPvRKSt9nothrow_t, DELETE_ARRAY_NOTHROW, ARRAY_REPLACED)
+DELETE_ALIGNED(_ZdaPvSt11align_val_t, DELETE_ARRAY_ALIGNED, ALIGNED_REPLACED)
+DELETE_SIZED_ALIGNED(_ZdaPvmSt11align_val_t, DELETE_ARRAY_SIZED_ALIGNED, ARRAY_ALIGNED_REPLACED)
+DELETE_ALIGNED_NOTHROW(_ZdaPvSt11align_val_tRKSt9nothrow_t, DELETE_ARRAY_ALIGNED_NOTHROW, ARRAY_ALIGNED_REPLACED)

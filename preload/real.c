@@ -1,0 +1,48 @@
+/* The functions behind ours.
+ *
+ * Duty: find, once and early, every libc function that an interposer calls on.
+ *
+ * 1. The rows of symbols.def that say WRAP are looked up with dlsym(RTLD_NEXT), all at one time, from the library's
+ *    constructor: a wrapper may later run where dlsym must not (in a signal handler, between vfork and exec, with the loader's
+ *    lock held by another thread).
+ * 2. A wrapper that is called before the constructor (by the constructor of a library that the loader starts earlier) makes
+ *    the same look-up then.
+ *
+ * dlsym allocates, at times: that goes to our own heap, which needs none of these functions, and is booked as the tool's own.
+ *
+ * Limits: without a version dlsym gives a symbol's default version. None of the symbols here has an older version with another
+ * meaning, but posix_spawn of glibc before 2.15, which ran scripts without `#!` by the shell. */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#include "engine.h"
+
+struct real real;
+bool real_found;
+
+void real_find(void)
+{
+    int saved = errno;
+    engine_internal_begin();
+    /* POSIX lets a void pointer of dlsym stand for a function; ISO C has no cast for that. */
+#define WRAP(name) *(void **)&real.name = dlsym(RTLD_NEXT, #name);
+#include "symbols.def"
+    engine_internal_end();
+    __atomic_store_n(&real_found, true, __ATOMIC_RELEASE);
+    errno = saved;
+}
+
+static void *look_up(void *where, const char *name)
+{
+    int saved = errno;
+    engine_internal_begin();
+    void *address = dlsym(where, name);
+    engine_internal_end();
+    errno = saved;
+    return address;
+}
+
+void *real_next(const char *name) { return look_up(RTLD_NEXT, name); }
+void *real_any(const char *name) { return look_up(RTLD_DEFAULT, name); }
