@@ -109,6 +109,13 @@ bool elf_open(uintptr_t header, struct elf_image *image)
             break;
         }
     }
+    for (unsigned i = 0; i < elf.e_phnum && image->eh_frame_hdr; i++) {
+        uintptr_t address = image->bias + headers[i].p_vaddr;
+        if (headers[i].p_type == PT_LOAD && image->eh_frame_hdr - address < headers[i].p_filesz) {
+            image->tables = address;
+            image->tables_end = address + headers[i].p_filesz;
+        }
+    }
     return true;
 }
 

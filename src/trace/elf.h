@@ -13,6 +13,7 @@ struct elf_image {
     uintptr_t start, end;   /* extent of the PT_LOAD segments, half-open; start is rounded down to a page */
     uintptr_t text, text_end;   /* the executable part of it */
     uintptr_t eh_frame_hdr; /* PT_GNU_EH_FRAME, 0: none */
+    uintptr_t tables, tables_end;   /* the segment that it lies in, and .eh_frame with it */
     uintptr_t dynamic;      /* PT_DYNAMIC, 0: none */
     uintptr_t build_id;     /* address of the GNU build id's bytes, 0: none */
     uint32_t build_id_bytes;

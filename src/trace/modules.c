@@ -41,6 +41,7 @@ struct side {
     uint64_t build_id;      /* address of the build id in memory; 0: none */
     uint64_t dynamic;       /* link_map.l_ld */
     uint64_t identity;      /* site_module() */
+    struct module_tables tables;
 };
 
 /* What the loader says about an address. */
@@ -95,11 +96,24 @@ bool modules_are_suspect(void)
     return __atomic_load_n(&suspicion, __ATOMIC_RELAXED) != 0;
 }
 
+static const struct side *side_of(unsigned index)
+{
+    return index && index < __atomic_load_n(&table()->count, __ATOMIC_ACQUIRE) ? table_at(&sides, index) : NULL;
+}
+
 uint64_t modules_identity(unsigned index)
 {
-    const struct side *side = index && index < __atomic_load_n(&table()->count, __ATOMIC_ACQUIRE)
-                            ? table_at(&sides, index) : NULL;
+    const struct side *side = side_of(index);
     return side ? side->identity : 0;
+}
+
+bool modules_tables(unsigned index, struct module_tables *tables)
+{
+    const struct side *side = side_of(index);
+    if (!side || !side->tables.end)
+        return false;
+    *tables = side->tables;
+    return true;
 }
 
 /* ---- asking the loader -------------------------------------------------------------------------------------------------- */
@@ -256,6 +270,8 @@ static unsigned enter(const struct object *object)
     side->dynamic = object->dynamic;
     if (readable) {
         module->eh_frame_hdr = image.eh_frame_hdr;
+        if (image.tables_end)
+            side->tables = (struct module_tables){image.eh_frame_hdr, image.tables, image.tables_end};
         if (image.build_id && image.build_id_bytes <= sizeof module->build_id
             && kernel_read_memory(module->build_id, (const void *)image.build_id, image.build_id_bytes)) {
             module->build_id_bytes = image.build_id_bytes;

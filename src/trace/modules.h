@@ -35,6 +35,15 @@ bool modules_is_loader(uintptr_t pc);
 /* Entry `index`, NULL if there is none. */
 struct record_module *modules_at(unsigned index);
 
+/* Where a module's unwind tables lie: the binary search table, and the segment that it and .eh_frame are in, half-open. */
+struct module_tables {
+    uintptr_t eh_frame_hdr;
+    uintptr_t start, end;
+};
+
+/* false: module `index` has none that could be read. */
+bool modules_tables(unsigned index, struct module_tables *tables);
+
 /* The module's identity for site_add(). */
 uint64_t modules_identity(unsigned index);
 
