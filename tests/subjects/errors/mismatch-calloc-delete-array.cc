@@ -1,0 +1,11 @@
+/* Memory from calloc is given to delete[]. */
+/* FLAGS: -Wno-mismatched-new-delete */
+#include "subject.h"
+
+int main()
+{
+    auto *block = static_cast<int *>(calloc(4, sizeof(int))); /* ALLOC */
+    KEEP(block);
+    delete[] block; /* BUG: alloc-dealloc-mismatch free offset=0 */
+    __asm__ volatile("");
+}
