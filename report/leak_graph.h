@@ -177,6 +177,11 @@ static inline uint32_t graph_find(const struct graph *graph, uint64_t word, uint
     return block;
 }
 
+/* ---- leak_tls.c ---- */
+
+/* Marks the loader's thread-local storage. */
+void graph_mark_tls(struct graph *graph);
+
 /* ---- leak_scan.c: what the blocks hold ---- */
 
 /* Fills edges and edge_end. false: no memory. */

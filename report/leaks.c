@@ -43,6 +43,7 @@ struct leaks *leaks_check(struct records *records, const struct leaks_options *o
     struct graph graph = {.records = records, .options = options, .result = leaks};
     bool done = graph_index(&graph, error);
     if (done && graph.n) {
+        graph_mark_tls(&graph);
         done = graph_scan(&graph, error);
         if (done) {
             graph_roots(&graph);

@@ -8,9 +8,14 @@ libreport_la_SOURCES = \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c \
 	report/leaks.h report/leaks.c \
-	report/leak_graph.h report/leak_index.c report/leak_scan.c report/leak_roots.c \
+	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
-	report/symbols.h report/frames.h report/model.h report/render.h
+	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
+	report/frames.h report/frames.c \
+	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/sentence.c \
+	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
+	report/render_error.c report/render_text.c report/render_json.c
+libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(JANSSON_CFLAGS)
 libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lpthread
 

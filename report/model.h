@@ -40,6 +40,7 @@ struct model_error {
     enum record_detected detected;
     const char *kind_name, *severity_name, *access_name, *detected_name;
     const char *message;        /* what happened, one sentence */
+    const char *call_name;      /* the call that made it, where one did: "free", "memcpy"; NULL */
     uint64_t address;
     int64_t offset;
     uint64_t size, call_size;   /* RECORD_UNKNOWN: not known, none */
@@ -58,7 +59,9 @@ struct model_leak {
     struct stack stack;
     uint64_t site;
     uint64_t fingerprint;
-    bool baseline, suppressed;
+    bool listed;                /* --show-leak-kinds wants to see it */
+    bool gates;                 /* its kind is one of --fail-on */
+    bool baseline, suppressed;  /* known before; not to be reported: neither gates */
 };
 
 enum model_exit { MODEL_EXIT_NONE, MODEL_EXIT_CODE, MODEL_EXIT_SIGNAL };
@@ -97,7 +100,7 @@ struct model {
     size_t n_suppressed_errors;
     struct leaks *leaks;            /* owned; NULL: no check was made */
     const char *no_leaks_why;       /* if so: why; NULL: it was not asked for */
-    struct model_leak *leak_records;
+    struct model_leak *leak_records;/* those that are listed or may gate, largest first */
     size_t n_leak_records;
     struct leak_total suppressed_leaks;
 
@@ -107,6 +110,7 @@ struct model {
     const char **coverage;          /* what the figures do not cover, a line each */
     size_t n_coverage;
 
+    /* Since the image began, of all threads. */
     uint64_t allocations, frees, allocated_bytes, freed_bytes, live_bytes, live_blocks, peak_bytes;
 };
 
@@ -120,9 +124,16 @@ struct model *model_new_finding(struct records *records, struct symbols *symbols
  * known. */
 void model_judge(struct model *model);
 
+/* Of one engine, as shares (0 to 1): of what it handed out, what nobody asked for; of what it holds free, what lies outside the
+ * largest free stretch. */
+double model_inner_fragmentation(const struct record_engine_stats *stats);
+double model_outer_fragmentation(const struct record_engine_stats *stats);
+
 void model_free(struct model *model);
 
-/* true: errors of severity error that are neither suppressed nor in the baseline: how many. */
+/* How many errors (of severity error) and leak records gate: neither suppressed nor in the baseline, and for leaks of a kind that
+ * --fail-on names. */
 size_t model_gating_errors(const struct model *model);
+size_t model_gating_leaks(const struct model *model);
 
 #endif

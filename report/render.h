@@ -11,10 +11,11 @@ struct render_options {
     bool colour;            /* escape sequences of a terminal */
     unsigned source_lines;  /* lines around the guilty one; 0: no excerpt */
     bool list_errors;       /* text: false: the findings were shown when they happened, only count them */
+    size_t max_leaks;       /* text: leak records listed at most; 0: all */
     bool prefix_pid;        /* text: every line begins with ==PID== : several processes share the stream */
 };
 
-/* Two lines above and below, findings listed, no colour. */
+/* No colour, two lines of source above and below, findings listed, all leaks. */
 extern const struct render_options render_defaults;
 
 /* Text: one finding, at once. */
@@ -22,6 +23,10 @@ void render_text_error(const struct model *model, const struct model_error *erro
 
 /* Text: the whole report. */
 void render_text(const struct model *model, const struct render_options *options, FILE *out);
+
+/* Writes text with what a terminal could take for a command made visible: control bytes, bytes that are no UTF-8, marks that turn
+ * the direction of writing. */
+void render_escaped(const char *text, size_t n, FILE *out);
 
 /* JSON, midden-report/1. false: it could not be written (errno). */
 bool render_json(const struct model *model, FILE *out);

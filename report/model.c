@@ -1,0 +1,246 @@
+/* Putting a report together: process, threads, findings, leaks, statistics, what is not covered, and the verdict. */
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_parts.h"
+
+static void cover(struct model *model, const char *line)
+{
+    model->coverage = memory_resize(model->coverage, model->n_coverage + 1, sizeof *model->coverage);
+    model->coverage[model->n_coverage++] = line;
+}
+
+static void process_of(struct model *model)
+{
+    const struct records *records = model->records;
+    const struct record_anchor *anchor = &records->anchor;
+    model->pid = anchor->pid;
+    model->parent_pid = anchor->parent_pid;
+    model->image = anchor->image;
+    model->generation = anchor->generation;
+    for (size_t at = 0; at < records->command_bytes; at += strlen(records->command + at) + 1)
+        model->argc++;
+    model->argv = arena_new(&model->arena, (model->argc + 1) * sizeof *model->argv);
+    size_t argc = 0;
+    for (size_t at = 0; at < records->command_bytes; at += strlen(records->command + at) + 1)
+        model->argv[argc++] = records->command + at;
+    switch (anchor->end) {
+    case RECORD_END_RETURN:
+    case RECORD_END_EXIT:
+    case RECORD_END_IMMEDIATE:
+        model->exit = MODEL_EXIT_CODE;
+        model->exit_value = anchor->end_status & 255;
+        break;
+    case RECORD_END_SIGNAL:
+        model->exit = MODEL_EXIT_SIGNAL;
+        model->exit_value = anchor->end_status;
+        break;
+    default:
+        break;
+    }
+}
+
+static void threads_of(struct model *model, struct symbols *symbols)
+{
+    static const char *const states[] = {"none", "running", "parked", "ended", "gone"};
+    const struct records *records = model->records;
+    model->threads = memory_new(records->n_threads, sizeof *model->threads);
+    for (size_t i = 1; i < records->n_threads; i++) {
+        const struct record_thread *raw = &records->threads[i];
+        if (raw->state == RECORD_THREAD_NONE || raw->state >= sizeof states / sizeof *states)
+            continue;
+        struct model_thread *thread = &model->threads[model->n_threads++];
+        thread->id = (uint32_t)i;
+        thread->tid = raw->tid;
+        thread->name = raw->name;
+        thread->state = states[raw->state];
+        thread->creator = raw->creator;
+        if (raw->create_stack)
+            thread->created = frames_of(model->records, symbols, &model->arena, raw->create_stack, RECORD_BY_NONE);
+    }
+}
+
+const struct model_thread *model_thread(const struct model *model, uint32_t index)
+{
+    size_t low = 0, high = model->n_threads;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (model->threads[middle].id < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < model->n_threads && model->threads[low].id == index ? &model->threads[low] : NULL;
+}
+
+static void statistics_of(struct model *model)
+{
+    const struct records *records = model->records;
+    const struct record_anchor *anchor = &records->anchor;
+    model->allocations = anchor->allocations;
+    model->frees = anchor->frees;
+    model->allocated_bytes = anchor->allocated_bytes;
+    model->freed_bytes = anchor->freed_bytes;
+    for (size_t i = 1; i < records->n_threads; i++) {
+        const struct record_thread *thread = &records->threads[i];
+        model->allocations += thread->allocations;
+        model->frees += thread->frees;
+        model->allocated_bytes += thread->allocated_bytes;
+        model->freed_bytes += thread->freed_bytes;
+    }
+    /* The anchor's own figure of living blocks lags behind by what threads have not yet folded in. */
+    model->live_bytes = model->allocated_bytes - model->freed_bytes;
+    model->live_blocks = model->allocations - model->frees;
+    model->peak_bytes = anchor->peak_bytes > model->live_bytes ? anchor->peak_bytes : model->live_bytes;
+}
+
+double model_inner_fragmentation(const struct record_engine_stats *stats)
+{
+    if (!stats->occupied || stats->requested >= stats->occupied)
+        return 0;
+    return (double)(stats->occupied - stats->requested) / (double)stats->occupied;
+}
+
+double model_outer_fragmentation(const struct record_engine_stats *stats)
+{
+    if (!stats->free_bytes || stats->largest_free >= stats->free_bytes)
+        return 0;
+    return 1 - (double)stats->largest_free / (double)stats->free_bytes;
+}
+
+static void coverage_of(struct model *model, const struct symbols *symbols)
+{
+    const struct records *records = model->records;
+    const struct record_anchor *anchor = &records->anchor;
+    static const struct { uint64_t bit; const char *line; } bits[] = {
+        {RECORD_COVER_NO_UNWINDER, "libunwind could not be opened: some stacks end early"},
+        {RECORD_COVER_LIBC_KEPT, "other threads were running, so libc did not release its own blocks before the check: they count as reachable"},
+        {RECORD_COVER_STATIC_ALLOCATOR, "a module brings an allocator of its own: blocks from it are not covered"},
+    };
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        if (anchor->coverage & bits[i].bit)
+            cover(model, bits[i].line);
+    if (anchor->unrecorded_blocks)
+        cover(model, arena_format(&model->arena, "%llu blocks (%llu bytes) were allocated without a record, because memory for records ran out",
+                                  (unsigned long long)anchor->unrecorded_blocks, (unsigned long long)anchor->unrecorded_bytes));
+    if (anchor->lost_stacks)
+        cover(model, arena_format(&model->arena, "%llu stacks were not recorded, because memory for them ran out",
+                                  (unsigned long long)anchor->lost_stacks));
+    if (anchor->lost_findings)
+        cover(model, arena_format(&model->arena, "%llu more findings were made than there is room for: they are not listed",
+                                  (unsigned long long)anchor->lost_findings));
+    if (model->leaks && model->leaks->inherited.blocks)
+        cover(model, arena_format(&model->arena, "%llu lost blocks (%llu bytes) were allocated before the fork: they are the parent's to report",
+                                  (unsigned long long)model->leaks->inherited.blocks, (unsigned long long)model->leaks->inherited.bytes));
+    if (model->no_leaks_why)
+        cover(model, arena_format(&model->arena, "no leak check: %s", model->no_leaks_why));
+    for (size_t i = 0; i < records->n_problems; i++)
+        cover(model, records->problems[i]);
+    const char *const *notes;
+    size_t n = symbols_notes(symbols, &notes);
+    for (size_t i = 0; i < n; i++)
+        cover(model, notes[i]);
+}
+
+/* ---- verdict ---- */
+
+size_t model_gating_errors(const struct model *model)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < model->n_errors; i++)
+        n += model->errors[i].severity == RECORD_SEVERITY_ERROR && !model->errors[i].suppressed && !model->errors[i].baseline;
+    return n;
+}
+
+size_t model_gating_leaks(const struct model *model)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < model->n_leak_records; i++)
+        n += model->leak_records[i].gates && !model->leak_records[i].suppressed && !model->leak_records[i].baseline;
+    return n;
+}
+
+void model_judge(struct model *model)
+{
+    model->gating = ((model->options.fail_on & 1) && model_gating_errors(model)) || model_gating_leaks(model);
+    model->n_suppressed_errors = 0;
+    model->suppressed_leaks = (struct leak_total){0, 0};
+    for (size_t i = 0; i < model->n_errors; i++)
+        model->n_suppressed_errors += model->errors[i].suppressed;
+    for (size_t i = 0; i < model->n_leak_records; i++) {
+        if (!model->leak_records[i].suppressed)
+            continue;
+        model->suppressed_leaks.bytes += model->leak_records[i].raw.bytes;
+        model->suppressed_leaks.blocks += model->leak_records[i].raw.blocks;
+    }
+    model->exitcode = model->exit == MODEL_EXIT_SIGNAL ? 128 + model->exit_value
+                    : model->gating && model->options.error_exitcode ? model->options.error_exitcode
+                    : model->exit == MODEL_EXIT_CODE ? model->exit_value : 0;
+}
+
+/* ---- all of it ---- */
+
+static struct model *begin(struct records *records, struct symbols *symbols, const struct model_options *options)
+{
+    struct model *model = memory_new(1, sizeof *model);
+    model->records = records;
+    model->options = *options;
+    process_of(model);
+    threads_of(model, symbols);
+    return model;
+}
+
+static void errors_of(struct model *model, struct symbols *symbols)
+{
+    size_t room = 0;
+    struct model_error error;
+    for (size_t i = 1; i < model->records->n_findings; i++) {
+        if (!model_finding(model, symbols, i, &error))
+            continue;
+        if (model->n_errors == room)
+            model->errors = memory_resize(model->errors, room = room ? 2 * room : 16, sizeof *model->errors);
+        model->errors[model->n_errors++] = error;
+    }
+}
+
+struct model *model_new(struct records *records, struct symbols *symbols, const struct model_options *options)
+{
+    struct model *model = begin(records, symbols, options);
+    errors_of(model, symbols);
+    model_leaks(model, symbols);
+    statistics_of(model);
+    coverage_of(model, symbols);
+    for (size_t i = 0; i < model->n_errors; i++)
+        if (model->errors[i].kind == RECORD_KIND_INVALID_ACCESS && model->exit == MODEL_EXIT_SIGNAL)
+            model->exit_stack = model->errors[i].stack;
+    model_judge(model);
+    return model;
+}
+
+struct model *model_new_finding(struct records *records, struct symbols *symbols, size_t index, const struct model_options *options)
+{
+    struct model *model = begin(records, symbols, options);
+    model->errors = memory_new(1, sizeof *model->errors);
+    if (!model_finding(model, symbols, index, &model->errors[0])) {
+        model_free(model);
+        return NULL;
+    }
+    model->n_errors = 1;
+    model_judge(model);
+    return model;
+}
+
+void model_free(struct model *model)
+{
+    if (!model)
+        return;
+    leaks_free(model->leaks);
+    free(model->errors);
+    free(model->leak_records);
+    free(model->threads);
+    free(model->coverage);
+    arena_free(&model->arena);
+    free(model);
+}

@@ -1,0 +1,101 @@
+/* Findings: from the record to what a report says. */
+#include <string.h>
+
+#include "format/site.h"
+#include "model_parts.h"
+
+static const char *const kind_names[RECORD_KINDS] = {
+    [RECORD_KIND_NONE] = "?",
+#define K(id, name, severity, text) [RECORD_KIND_##id] = name,
+#include "format/kinds.def"
+#undef K
+};
+
+#define NAME_OF(names, value) ((size_t)(value) < sizeof(names) / sizeof *(names) ? (names)[value] : "unknown")
+
+static const char *const severity_names[] = {"note", "warning", "error"};
+static const char *const access_names[] = {"unknown", "read", "write", "free", "call"};
+static const char *const detected_names[] = {"access", "call", "free", "eviction", "sweep", "exit"};
+
+static const char *state_name(unsigned state)
+{
+    return state == RECORD_BLOCK_QUARANTINED ? "quarantined" : state == RECORD_BLOCK_FREE ? "freed" : "live";
+}
+
+static struct model_block *block_of(struct model *model, struct symbols *symbols, const struct record_finding *finding)
+{
+    struct records *records = model->records;
+    const struct record_block *record = &finding->block;
+    struct model_block *block = arena_new(&model->arena, sizeof *block);
+    unsigned state = record_head_state(record->head), allocator = record_head_allocator(record->head);
+    block->address = finding->block_address;
+    block->size = record_head_size(record->head);
+    block->state = state_name(state);
+    block->allocator = frames_allocator_name(allocator);
+    block->site = records_site(records, record->alloc_stack);
+    block->alloc_stack = frames_of(records, symbols, &model->arena, record->alloc_stack, (enum record_allocator)allocator);
+    block->alloc_thread = model_thread(model, record->alloc_thread);
+    block->freed = state == RECORD_BLOCK_QUARANTINED || state == RECORD_BLOCK_FREE;
+    if (block->freed) {
+        /* Which call freed it is not recorded; its counterpart of the same family is what a matching program used. */
+        static const enum record_allocator counterpart[] = {RECORD_BY_FREE, RECORD_BY_FREE, RECORD_BY_DELETE, RECORD_BY_DELETE_ARRAY};
+        static const uint8_t families[RECORD_ALLOCATORS] = {
+#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
+#include "format/allocators.def"
+#undef A
+        };
+        enum record_family family = allocator < RECORD_ALLOCATORS ? (enum record_family)families[allocator] : RECORD_FAMILY_NONE;
+        block->free_stack = frames_of(records, symbols, &model->arena, record->free_stack, counterpart[family]);
+        block->free_thread = model_thread(model, record->free_thread);
+    }
+    return block;
+}
+
+/* Kind, the place, and the place of the allocation: what tells one mistake from another. */
+static uint64_t fingerprint_of(const struct model_error *error)
+{
+    uint64_t seed = site_module((const uint8_t *)error->kind_name, strlen(error->kind_name)) ^ (uint64_t)error->access;
+    uint64_t hash = frames_fingerprint(&error->stack, seed);
+    return error->block ? frames_fingerprint(&error->block->alloc_stack, hash) : hash;
+}
+
+bool model_finding(struct model *model, struct symbols *symbols, size_t index, struct model_error *error)
+{
+    struct record_finding *raw = &error->raw;
+    memset(error, 0, sizeof *error);
+    if (!records_finding(model->records, index, raw))
+        return false;
+    if (raw->damage_bytes > RECORD_DAMAGE_BYTES) {
+        records_problem(model->records, "the damaged bytes of a finding are damaged themselves");
+        raw->damage_bytes = 0;
+    }
+    error->index = index;
+    error->kind = (enum record_kind)raw->kind;
+    error->severity = raw->severity <= RECORD_SEVERITY_ERROR ? (enum record_severity)raw->severity : RECORD_SEVERITY_ERROR;
+    error->access = raw->access <= RECORD_ACCESS_CALL ? (enum record_access)raw->access : RECORD_ACCESS_UNKNOWN;
+    error->detected = raw->detected <= RECORD_AT_EXIT ? (enum record_detected)raw->detected : RECORD_AT_CALL;
+    error->kind_name = NAME_OF(kind_names, raw->kind);
+    error->severity_name = severity_names[error->severity];
+    error->access_name = access_names[error->access];
+    error->detected_name = detected_names[error->detected];
+    error->address = raw->address;
+    error->offset = raw->offset;
+    error->size = raw->size;
+    error->call_size = raw->call_size;
+    error->count = raw->count ? raw->count : 1;
+    enum record_allocator call = raw->call < RECORD_ALLOCATORS ? (enum record_allocator)raw->call : RECORD_BY_NONE;
+    const char *checked = records_text(model->records, raw->call_name);
+    if (*checked)
+        error->call_name = checked;
+    else if (call != RECORD_BY_NONE)
+        error->call_name = frames_allocator_name(call);
+    error->stack = frames_of(model->records, symbols, &model->arena, raw->stack, call);
+    if (!raw->stack)        /* found by a sweep: nobody stood anywhere */
+        error->stack.n = 0;
+    error->thread = model_thread(model, raw->thread);
+    if (raw->block_address && record_head_state(raw->block.head) != RECORD_BLOCK_EMPTY)
+        error->block = block_of(model, symbols, raw);
+    error->fingerprint = fingerprint_of(error);
+    error->message = sentence_of(model, error);
+    return true;
+}

@@ -1,0 +1,137 @@
+/* The text renderer's paper: see page.h. */
+#include "page.h"
+
+#include <string.h>
+
+#include "source.h"
+
+void page_colour(const struct page *page, enum page_colour colour)
+{
+    static const char *const codes[] = {
+        [PAGE_PLAIN] = "\033[0m", [PAGE_BOLD] = "\033[1m", [PAGE_ERROR] = "\033[1;31m",
+        [PAGE_WARNING] = "\033[1;33m", [PAGE_GOOD] = "\033[1;32m", [PAGE_DIM] = "\033[2m",
+    };
+    if (page->options->colour)
+        fputs(codes[colour], page->out);
+}
+
+void page_text(const struct page *page, const char *text)
+{
+    render_escaped(text, strlen(text), page->out);
+}
+
+void page_number(const struct page *page, uint64_t number)
+{
+    char digits[32], *at = digits + sizeof digits;
+    unsigned n = 0;
+    *--at = '\0';
+    do {
+        if (n && n % 3 == 0)
+            *--at = ',';
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+        n++;
+    } while (number);
+    fputs(at, page->out);
+}
+
+void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks)
+{
+    page_number(page, bytes);
+    fputs(bytes == 1 ? " byte in " : " bytes in ", page->out);
+    page_number(page, blocks);
+    fputs(blocks == 1 ? " block" : " blocks", page->out);
+}
+
+void page_thread(const struct page *page, const struct model_thread *thread)
+{
+    if (!thread) {
+        fputs("an unknown thread", page->out);
+        return;
+    }
+    fprintf(page->out, "thread %u", thread->id);
+    if (thread->id == 1) {
+        fputs(" (main)", page->out);
+    } else if (*thread->name) {
+        fputs(" (", page->out);
+        page_text(page, thread->name);
+        fputc(')', page->out);
+    }
+}
+
+static void page_module(const struct page *page, const struct frame *frame)
+{
+    page_text(page, frames_basename(frame->module));
+    fprintf(page->out, "+0x%llx", (unsigned long long)frame->offset);
+}
+
+void page_place(const struct page *page, const struct frame *frame)
+{
+    if (frame->file && frame->line) {
+        page_text(page, frame->file);
+        fprintf(page->out, ":%u", frame->line);
+    } else if (frame->module) {
+        page_module(page, frame);
+    } else {
+        fprintf(page->out, "0x%llx", (unsigned long long)frame->pc);
+    }
+    if (frame->function) {
+        fputs(" in ", page->out);
+        page_text(page, frame->function);
+    }
+}
+
+void page_stack(const struct page *page, const struct stack *stack)
+{
+    const struct frame *guilty = frames_guilty(stack);
+    for (size_t i = 0; i < stack->n; i++) {
+        const struct frame *frame = stack->frames[i];
+        if (frame == guilty)
+            page_colour(page, PAGE_BOLD);
+        fprintf(page->out, "%s #%zu ", frame == guilty ? "  >" : "   ", i);
+        if (frame->function)
+            page_text(page, frame->function);
+        else
+            fprintf(page->out, "0x%llx", (unsigned long long)frame->pc);
+        if (frame->file && frame->line) {
+            fputs(" at ", page->out);
+            page_text(page, frame->file);
+            fprintf(page->out, ":%u", frame->line);
+        } else if (frame->module && !frame->entry) {
+            fputs(" in ", page->out);
+            page_module(page, frame);
+        }
+        if (frame->inlined)
+            fputs(" (inlined)", page->out);
+        if (frame == guilty)
+            page_colour(page, PAGE_PLAIN);
+        fputc('\n', page->out);
+    }
+    if (stack->truncated)
+        fputs("    … (the stack goes on)\n", page->out);
+    if (stack->n == 0)
+        fputs("    (no stack was recorded)\n", page->out);
+}
+
+void page_source(const struct page *page, const struct frame *frame)
+{
+    enum { MOST = 21 };
+    struct source_line lines[MOST];
+    unsigned around = page->options->source_lines;
+    if (!frame || !frame->file || !frame->line || !around)
+        return;
+    if (around > MOST / 2)
+        around = MOST / 2;
+    unsigned first = frame->line > around ? frame->line - around : 1;
+    size_t n = source_read(frame->file, first, frame->line + around - first + 1, lines);
+    for (size_t i = 0; i < n; i++) {
+        bool here = first + i == frame->line;
+        if (here)
+            page_colour(page, PAGE_BOLD);
+        fprintf(page->out, "  %c %5zu | ", here ? '>' : ' ', first + i);
+        render_escaped(lines[i].text, lines[i].length, page->out);
+        if (here)
+            page_colour(page, PAGE_PLAIN);
+        fputc('\n', page->out);
+    }
+}

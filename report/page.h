@@ -1,0 +1,41 @@
+/* The text renderer's paper: escaping, colours, numbers for people, stacks and source excerpts. */
+#ifndef MIDDEN_REPORT_PAGE_H
+#define MIDDEN_REPORT_PAGE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "model.h"
+#include "render.h"
+
+enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_ERROR, PAGE_WARNING, PAGE_GOOD, PAGE_DIM };
+
+struct page {
+    FILE *out;
+    const struct render_options *options;
+};
+
+void page_colour(const struct page *page, enum page_colour colour);
+
+/* Program text, escaped. */
+void page_text(const struct page *page, const char *text);
+
+/* A number with commas between thousands. */
+void page_number(const struct page *page, uint64_t number);
+
+/* "1,024 bytes in 3 blocks" */
+void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks);
+
+/* "thread 2 (worker)"; "an unknown thread" */
+void page_thread(const struct page *page, const struct model_thread *thread);
+
+/* "/path/file.c:12 in function", without an end of line. */
+void page_place(const struct page *page, const struct frame *frame);
+
+/* One line per frame, the guilty one marked. */
+void page_stack(const struct page *page, const struct stack *stack);
+
+/* The guilty frame's source line and its neighbours, where the file can be read. */
+void page_source(const struct page *page, const struct frame *frame);
+
+#endif

@@ -1,0 +1,228 @@
+/* The whole report as text: findings, leaks (largest first), totals, the heap, what is not covered, and in the last line, where
+ * the eye of somebody at a terminal rests, the verdict. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "page.h"
+
+const struct render_options render_defaults = {false, 2, true, 0, false};
+
+static const char *const lost_as[LEAK_KINDS] = {
+    [LEAK_DEFINITE] = "definitely lost", [LEAK_INDIRECT] = "indirectly lost",
+    [LEAK_POSSIBLE] = "possibly lost",   [LEAK_REACHABLE] = "still reachable",
+};
+
+static void heading(const struct page *page, const struct model *model)
+{
+    page_colour(page, PAGE_BOLD);
+    fprintf(page->out, "midden: report of ");
+    if (model->argc)
+        page_text(page, model->argv[0]);
+    else
+        fputs("a program", page->out);
+    fprintf(page->out, ", pid %d", model->pid);
+    if (model->image > 1)
+        fprintf(page->out, ", program image %u", model->image);
+    if (model->generation)
+        fprintf(page->out, ", forked from %d", model->parent_pid);
+    page_colour(page, PAGE_PLAIN);
+    fputs("\n\n", page->out);
+}
+
+static void errors(const struct page *page, const struct model *model)
+{
+    if (!page->options->list_errors)
+        return;
+    for (size_t i = 0; i < model->n_errors; i++)
+        if (!model->errors[i].suppressed)
+            render_text_error(model, &model->errors[i], page->options, page->out);
+}
+
+/* ---- leaks ---- */
+
+static void one_leak(const struct page *page, const struct model_leak *leak, size_t number, size_t all)
+{
+    const struct leak_record *raw = &leak->raw;
+    const struct frame *guilty = frames_guilty(&leak->stack);
+    page_colour(page, raw->kind == LEAK_DEFINITE ? PAGE_ERROR : raw->kind == LEAK_POSSIBLE ? PAGE_WARNING : PAGE_BOLD);
+    fprintf(page->out, "%s: ", lost_as[raw->kind]);
+    page_bytes_in_blocks(page, raw->bytes, raw->blocks);
+    if (raw->indirect_blocks) {
+        fputs(", and with them ", page->out);
+        page_bytes_in_blocks(page, raw->indirect_bytes, raw->indirect_blocks);
+        fputs(" that only they lead to", page->out);
+    }
+    page_colour(page, PAGE_PLAIN);
+    fprintf(page->out, "  (leak %zu of %zu%s)\n", number, all, leak->baseline ? ", known" : "");
+    if (guilty) {
+        fputs("  at ", page->out);
+        page_place(page, guilty);
+        fputc('\n', page->out);
+        page_source(page, guilty);
+    }
+    fprintf(page->out, "  allocated, site %016llx:\n", (unsigned long long)leak->site);
+    page_stack(page, &leak->stack);
+    fputc('\n', page->out);
+}
+
+static void leak_table(const struct page *page, const struct model *model)
+{
+    const struct leaks *leaks = model->leaks;
+    fputs("leaks:\n", page->out);
+    for (int kind = 0; kind < LEAK_KINDS; kind++) {
+        fprintf(page->out, "  %17s: ", lost_as[kind]);
+        page_bytes_in_blocks(page, leaks->totals[kind].bytes, leaks->totals[kind].blocks);
+        fputc('\n', page->out);
+    }
+    if (model->suppressed_leaks.blocks || leaks->ignored.blocks) {
+        fprintf(page->out, "  %17s: ", "suppressed");
+        page_bytes_in_blocks(page, model->suppressed_leaks.bytes + leaks->ignored.bytes,
+                             model->suppressed_leaks.blocks + leaks->ignored.blocks);
+        fputc('\n', page->out);
+    }
+}
+
+static void leaks_part(const struct page *page, const struct model *model)
+{
+    const struct leaks *leaks = model->leaks;
+    size_t listed = 0, shown = 0;
+    if (!leaks)
+        return;
+    for (size_t i = 0; i < model->n_leak_records; i++)
+        listed += model->leak_records[i].listed && !model->leak_records[i].suppressed;
+    size_t most = page->options->max_leaks ? page->options->max_leaks : listed;
+    for (size_t i = 0; i < model->n_leak_records && shown < most; i++)
+        if (model->leak_records[i].listed && !model->leak_records[i].suppressed)
+            one_leak(page, &model->leak_records[i], ++shown, listed);
+    if (shown < listed)
+        fprintf(page->out, "… and %zu smaller ones (--json and --log-file have them all)\n\n", listed - shown);
+    uint64_t blocks = leaks->ignored.blocks + leaks->inherited.blocks;
+    for (int kind = 0; kind < LEAK_KINDS; kind++)
+        blocks += leaks->totals[kind].blocks;
+    if (!blocks) {
+        page_colour(page, PAGE_GOOD);
+        fputs("leaks: none; every heap block was freed\n", page->out);
+        page_colour(page, PAGE_PLAIN);
+        return;
+    }
+    leak_table(page, model);
+    uint64_t hidden = 0;
+    for (int kind = 0; kind < LEAK_KINDS; kind++)
+        if (!(model->options.show_leak_kinds >> kind & 1))
+            hidden += leaks->totals[kind].blocks;
+    if (hidden && model->options.leak_check == 0)
+        fputs("  hint: --show-leak-kinds=all lists every kind, with stacks\n", page->out);
+    else if (model->options.leak_check == 1)
+        fputs("  hint: --leak-check=full lists them, with stacks\n", page->out);
+}
+
+/* ---- the heap ---- */
+
+static void heap_part(const struct page *page, const struct model *model)
+{
+    static const char *const names[RECORD_ENGINES] = {"", "slab", "freelist", "buddy", "huge", "guarded"};
+    const struct records *records = model->records;
+    FILE *out = page->out;
+    fputs("heap:\n  ", out);
+    page_number(page, model->allocations);
+    fputs(" allocations, ", out);
+    page_number(page, model->frees);
+    fputs(" frees, ", out);
+    page_number(page, model->allocated_bytes);
+    fputs(" bytes in all, ", out);
+    page_number(page, model->peak_bytes);
+    fputs(" at the peak, ", out);
+    page_bytes_in_blocks(page, model->live_bytes, model->live_blocks);
+    fputs(" now\n", out);
+    bool any = false;
+    for (int i = 1; i < RECORD_ENGINES; i++) {
+        const struct record_engine_stats *stats = &records->engines[i];
+        if (!stats->mapped)
+            continue;
+        if (!any)
+            fputs("  engine        blocks      in use   rounding        free  fragmentation: inner  outer\n", out);
+        any = true;
+        fprintf(out, "  %-9s %10llu %11llu %10llu %11llu                %4.1f %%  %4.1f %%\n", names[i], (unsigned long long)stats->blocks,
+                (unsigned long long)stats->occupied,
+                (unsigned long long)(stats->occupied > stats->requested ? stats->occupied - stats->requested : 0),
+                (unsigned long long)stats->free_bytes, 100 * model_inner_fragmentation(stats), 100 * model_outer_fragmentation(stats));
+    }
+    const struct record_anchor *anchor = &records->anchor;
+    fputs("  midden itself: ", out);
+    page_number(page, anchor->own_bytes);
+    fputs(" bytes for records", out);
+    if (anchor->quarantine_blocks) {
+        fputs("; quarantine: ", out);
+        page_bytes_in_blocks(page, anchor->quarantine_bytes, anchor->quarantine_blocks);
+    }
+    fputc('\n', out);
+}
+
+/* ---- the end ---- */
+
+static void coverage_part(const struct page *page, const struct model *model)
+{
+    if (!model->n_coverage)
+        return;
+    fputs("not covered:\n", page->out);
+    for (size_t i = 0; i < model->n_coverage; i++) {
+        fputs("  ", page->out);
+        page_text(page, model->coverage[i]);
+        fputc('\n', page->out);
+    }
+}
+
+static void verdict(const struct page *page, const struct model *model)
+{
+    size_t n_errors = model_gating_errors(model), leaks = model_gating_leaks(model), others = 0;
+    for (size_t i = 0; i < model->n_errors; i++)
+        others += !model->errors[i].suppressed;
+    others -= n_errors;
+    page_colour(page, model->gating ? PAGE_ERROR : PAGE_GOOD);
+    fputs("midden: ", page->out);
+    if (n_errors)
+        fprintf(page->out, "%zu error%s", n_errors, n_errors == 1 ? "" : "s");
+    else
+        fputs("no errors", page->out);
+    if (others)
+        fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
+    if (!model->leaks)
+        fputs("; leaks were not looked for", page->out);
+    else if (leaks)
+        fprintf(page->out, ", %zu leak%s", leaks, leaks == 1 ? "" : "s");
+    else
+        fputs(", no leaks", page->out);
+    if (model->n_suppressed_errors || model->suppressed_leaks.blocks)
+        fputs(" (others are suppressed)", page->out);
+    page_colour(page, PAGE_PLAIN);
+    fputc('\n', page->out);
+}
+
+/* Copies text to out with ==PID== in front of every line. */
+static void prefixed(const char *text, int pid, FILE *out)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        fprintf(out, "==%d== %.*s\n", pid, (int)n, text);
+        text += n + (text[n] == '\n');
+    }
+}
+
+void render_text(const struct model *model, const struct render_options *options, FILE *out)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *sheet = options->prefix_pid ? open_memstream(&text, &n) : out;
+    struct page paper = {sheet ? sheet : out, options}, *page = &paper;
+    heading(page, model);
+    errors(page, model);
+    leaks_part(page, model);
+    heap_part(page, model);
+    coverage_part(page, model);
+    verdict(page, model);
+    if (sheet && sheet != out) {
+        fclose(sheet);
+        prefixed(text, model->pid, out);
+        free(text);
+    }
+}
