@@ -37,6 +37,7 @@ struct heap_region {
     uint32_t stride;        /* bytes from slot to slot; 0: placed, blocks have addresses of their own */
     uint32_t slots;         /* entries in tags; of a placed region, entries used so far (only grows; stored with release order) */
     enum heap_engine engine;
+    uint32_t version;       /* the heap's own: odd while the region is closed or changing; atomic */
     uint64_t user;          /* the caller's: 0 when the region opens */
 };
 
@@ -119,8 +120,12 @@ void heap_thread_gone(struct heap *heap, void *magazine);
 /* Gives empty slabs, empty arenas and unused pages back through the hooks. Returns the bytes given back. */
 size_t heap_trim(struct heap *heap);
 
-/* stats[HEAP_ENGINES], indexed by enum heap_engine; entry HEAP_AUTO is the sum. */
+/* stats[HEAP_ENGINES], indexed by enum heap_engine; entry HEAP_AUTO is the sum, with the free pages that no engine holds. What
+ * waits in magazines counts as free. Exact while no other thread allocates; looks at every slot of the slabs. */
 void heap_stats(struct heap *heap, struct heap_engine_stats *stats);
+
+/* Bytes mapped for the heap's own bookkeeping, tags included; on top of what heap_stats tells. Not all of them need be touched. */
+size_t heap_overhead(struct heap *heap);
 
 /* Around fork: all locks in rank order, so that the child's heap is whole; unlocked by both parent and child. */
 void heap_lock_all(struct heap *heap);

@@ -1,0 +1,181 @@
+/* The composed heap: requests go to an engine by size and alignment, and back to the one that their region names.
+ *
+ *    room ≤ 1 KiB    slab      rounded to a size class: steps of 16 up to 256, then 8 to each doubling       magazine.h, slab.h
+ *    ≤ 128 KiB       freelist  exact                                                                         medium.h
+ *    ≤ 1 MiB         buddy     a power of two                                                                large.h
+ *    above           huge      whole pages of its own                                                        huge.h
+ *
+ * 1. The hot path of allocation takes a slot from the calling thread's magazine: no lock, no line that another thread writes. It
+ *    notes in the slot's state how much was asked for, and that is all the bookkeeping there is.
+ * 2. An alignment is served by the first size class whose stride is a multiple of it; what no class serves goes on to the next
+ *    engine, as does a request for which an engine finds no memory.
+ * 3. Freeing puts the slot in the freeing thread's magazine, whoever allocated it.
+ * 4. Look-up goes from the page map to the region, whose engine knows the slot.
+ *
+ * A region's descriptor tells its engine and stays what it is for ever (type-stable), so that a look-up of any address at any
+ * time reads a descriptor or nothing.
+ *
+ * Limits: a thread interrupted inside the heap must not enter it again on the same magazines: the `magazine` hook answers NULL
+ * then, and locks that the interrupted thread may hold are the caller's concern. */
+#include "heap/internal.h"
+
+#include "heap/port.h"
+
+static slab_round take_round(struct heap *heap, unsigned class, struct magazine_pair *pair)
+{
+    slab_round round = pair == NULL ? 0 : magazine_pop(pair);
+    return LIKELY(round != 0) ? round : depot_take(&heap->depots[class], &heap->magazines, pair);
+}
+
+static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct heap_block *block)
+{
+    struct magazines *own = magazines_of(&heap->magazines);
+    slab_round round = take_round(heap, class, own == NULL ? NULL : &own->pairs[class]);
+    if (UNLIKELY(round == 0))
+        return false;
+    struct slab *slab = round_slab(round);
+    uint32_t slot = round_slot(round);
+    slab_set_state(slab, slot, slab->region.stride - (uint32_t)room + 1);
+    slab_fill_block(slab, slot, heap->config.tag_bytes, block);
+    block->used = true;
+    block->zeroed = round_is_fresh(round);
+    return true;
+}
+
+static void slab_free(struct heap *heap, const struct heap_block *block)
+{
+    struct slab *slab = (struct slab *)block->region;
+    if (UNLIKELY(slab_state(slab, block->slot) == 0))
+        return;
+    slab_set_state(slab, block->slot, 0);
+    unsigned class = heap->class_of[slab->region.stride / GRAIN];
+    struct magazines *own = magazines_of(&heap->magazines);
+    struct magazine_pair *pair = own == NULL ? NULL : &own->pairs[class];
+    slab_round round = round_make(slab, block->slot);
+    if (UNLIKELY(pair == NULL || !magazine_push(pair, round, heap->depots[class].rounds)))
+        depot_give(&heap->depots[class], &heap->magazines, pair, round);
+}
+
+/* The first class that holds the room and has the alignment. heap->classes: none. */
+static unsigned class_for(const struct heap *heap, size_t room, size_t align)
+{
+    unsigned class = heap->class_of[(room + GRAIN - 1) / GRAIN];
+    if (LIKELY(align <= GRAIN))
+        return class;
+    if (align > heap->slab_align_max)
+        return heap->classes;
+    while (class < heap->classes && slab_align(heap->depots[class].cache.stride, heap->config.page_size) < align)
+        class++;
+    return class;
+}
+
+/* What the engines above slab make of it. */
+static __attribute__((noinline)) bool alloc_larger(struct heap *heap, size_t room, size_t align, struct heap_block *block)
+{
+    const struct heap_config *config = &heap->config;
+    if (room > ROOM_MAX || align > ROOM_MAX)
+        return false;
+    /* An engine takes what fits with its alignment's worst gap, as far as the alignment is no matter of course. */
+    size_t widest = align > GRAIN ? (room < ROOM_MAX - align ? room + align : ROOM_MAX) : room;
+    if (room <= config->freelist_max && widest <= 2 * config->freelist_max && medium_alloc(&heap->medium, room, align, block))
+        return true;
+    if (room <= config->buddy_max && widest <= 2 * config->buddy_max && large_alloc(&heap->large, room, align, block))
+        return true;
+    return huge_alloc(&heap->huge, room, align, block);
+}
+
+bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block *out)
+{
+    if (UNLIKELY(room == 0))
+        room = 1;
+    if (UNLIKELY(align < GRAIN))
+        align = GRAIN;
+    if (UNLIKELY(!is_power_of_two(align)))
+        return false;
+    if (LIKELY(room <= heap->config.slab_max)) {
+        unsigned class = class_for(heap, room, align);
+        if (LIKELY(class < heap->classes) && LIKELY(slab_alloc(heap, class, room, out)))
+            return true;
+    }
+    return alloc_larger(heap, room, align, out);
+}
+
+void heap_free(struct heap *heap, const struct heap_block *block)
+{
+    switch (block->region->engine) {
+    case HEAP_SLAB: slab_free(heap, block); break;
+    case HEAP_FREELIST: medium_free(&heap->medium, block); break;
+    case HEAP_BUDDY: large_free(&heap->large, block); break;
+    case HEAP_HUGE: huge_free(&heap->huge, block); break;
+    default: break;
+    }
+}
+
+bool heap_resize(struct heap *heap, struct heap_block *block, size_t room)
+{
+    if (room == 0)
+        room = 1;
+    if (room > ROOM_MAX)
+        return false;
+    switch (block->region->engine) {
+    case HEAP_SLAB:
+        if (room > block->region->stride)
+            return false;
+        slab_set_state((struct slab *)block->region, block->slot, block->region->stride - (uint32_t)room + 1);
+        block->room = block->region->stride;
+        return true;
+    case HEAP_FREELIST: return medium_resize(&heap->medium, block, room);
+    case HEAP_BUDDY: return large_resize(&heap->large, block, room);
+    case HEAP_HUGE: return huge_resize(&heap->huge, block, room);
+    default: return false;
+    }
+}
+
+bool heap_find(struct heap *heap, const void *address, struct heap_block *block)
+{
+    struct heap_region *region = pages_owner(&heap->pages, address);
+    if (region == NULL)
+        return false;
+    switch (LOAD(region->engine)) {
+    case HEAP_SLAB: return slab_find((struct slab *)region, address, heap->config.tag_bytes, block);
+    case HEAP_FREELIST: return medium_find(&heap->medium, region, address, block);
+    case HEAP_BUDDY: return large_find(&heap->large, region, address, block);
+    case HEAP_HUGE: return huge_find(&heap->huge, region, address, block);
+    default: return false;
+    }
+}
+
+bool heap_owns(const struct heap *heap, const void *address)
+{
+    /* The map ignores the top 16 bits; all memory that a port gives has the same ones as the heap itself. */
+    return ((uintptr_t)address ^ (uintptr_t)heap) >> 48 == 0 && pagemap_get(&heap->pages.map, address) != 0;
+}
+
+static void drain(struct heap *heap, struct magazines *magazines) { magazines_drain(magazines, &heap->magazines, heap->depots, heap->classes); }
+
+void heap_thread_end(struct heap *heap)
+{
+    void **word = heap->hooks.magazine == NULL ? NULL : heap->hooks.magazine(heap->hooks.ctx);
+    if (word == NULL || *word == NULL)
+        return;
+    struct magazines *magazines = *word;
+    *word = NULL;
+    drain(heap, magazines);
+}
+
+void heap_thread_gone(struct heap *heap, void *magazine)
+{
+    if (magazine != NULL)
+        drain(heap, magazine);
+}
+
+size_t heap_trim(struct heap *heap)
+{
+    heap_thread_end(heap);      /* the caller's magazines; the next use makes new ones */
+    for (unsigned class = 0; class < heap->classes; class++)
+        depot_trim(&heap->depots[class], &heap->magazines, 0);
+    size_t given = medium_trim(&heap->medium);
+    given += large_trim(&heap->large);
+    given += pages_trim(&heap->pages);
+    return given + meta_trim(&heap->meta);
+}

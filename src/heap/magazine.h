@@ -1,0 +1,100 @@
+/* Magazines: per-thread stacks of free slots in front of the slab caches, and the depot behind them. */
+#ifndef MIDDEN_HEAP_MAGAZINE_H
+#define MIDDEN_HEAP_MAGAZINE_H
+
+#include "heap/bits.h"
+#include "heap/check.h"
+#include "heap/heap.h"
+#include "heap/pool.h"
+#include "heap/slab.h"
+
+#define MAGAZINE_ROUNDS 64u         /* room of a magazine; larger objects use less of it */
+#define MAGAZINE_CLASSES 80u        /* size classes at most */
+
+struct magazine {
+    struct magazine *next;          /* in the depot */
+    uint32_t count;                 /* rounds in it; only its thread writes */
+    slab_round rounds[MAGAZINE_ROUNDS];
+};
+
+/* A thread's two magazines of one class: between them, a thread that takes and gives in turn never needs the depot. */
+struct magazine_pair {
+    struct magazine *loaded, *previous;     /* NULL: not there yet */
+};
+
+/* All of a thread's; the word of the `magazine` hook points to it. */
+struct magazines {
+    struct magazine_pair pairs[MAGAZINE_CLASSES];
+};
+
+/* Full and empty magazines of one class, beside its slab cache and under the same lock. */
+struct depot {
+    struct slab_cache cache;
+    struct heap_lock *lock;         /* of this class; several classes may share one */
+    uint32_t rounds;                /* a magazine of this class is full at so many */
+    uint32_t fulls, empties;        /* magazines in the lists */
+    struct magazine *full, *empty;
+} __attribute__((aligned(64)));
+
+struct magazine_source {
+    const struct heap_hooks *hooks;
+    struct meta *meta;
+    struct pool magazines, threads; /* guarded by the lock of `meta` */
+};
+
+void magazine_source_init(struct magazine_source *source, const struct heap_hooks *hooks, struct meta *meta);
+
+/* The depot's cache is initialised already. */
+void depot_setup(struct depot *depot, struct heap_lock *lock);
+
+/* A round when the loaded magazine has none. 0: no memory. pair NULL: this thread goes without magazines. */
+slab_round depot_take(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair);
+
+/* A round back when the loaded magazine is full, not there, or the thread goes without. Its state is 0. */
+void depot_give(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round);
+
+/* The thread's magazines, made on first use. NULL: it goes without. */
+struct magazines *magazines_make(struct magazine_source *source, void **word);
+
+/* Gives all rounds of a thread's magazines back to the slabs, and the magazines to the pool. */
+void magazines_drain(struct magazines *magazines, struct magazine_source *source, struct depot *depots, unsigned classes);
+
+/* Gives the depot's rounds back to the slabs and closes empty slabs beyond `keep`. */
+void depot_trim(struct depot *depot, struct magazine_source *source, uint32_t keep);
+
+void depot_consistent(const struct depot *depot, struct check *check);
+
+static inline struct magazines *magazines_of(struct magazine_source *source)
+{
+    void **word = source->hooks->magazine == NULL ? NULL : source->hooks->magazine(source->hooks->ctx);
+    if (UNLIKELY(word == NULL))
+        return NULL;
+    return LIKELY(*word != NULL) ? *word : magazines_make(source, word);
+}
+
+/* The count is written before the round is used, and after a round is put in: a thread that vanishes in between (fork) loses a
+ * round but never leaves one twice. */
+static inline slab_round magazine_pop(struct magazine_pair *pair)
+{
+    struct magazine *loaded = pair->loaded;
+    if (UNLIKELY(loaded == NULL || loaded->count == 0))
+        return 0;
+    uint32_t last = loaded->count - 1;
+    slab_round round = loaded->rounds[last];
+    STORE(loaded->count, last);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return round;
+}
+
+static inline bool magazine_push(struct magazine_pair *pair, slab_round round, uint32_t limit)
+{
+    struct magazine *loaded = pair->loaded;
+    if (UNLIKELY(loaded == NULL || loaded->count >= limit))
+        return false;
+    loaded->rounds[loaded->count] = round;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    STORE(loaded->count, loaded->count + 1);
+    return true;
+}
+
+#endif
