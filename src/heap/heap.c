@@ -24,7 +24,7 @@
 static slab_round take_round(struct heap *heap, unsigned class, struct magazine_pair *pair)
 {
     slab_round round = pair == NULL ? 0 : magazine_pop(pair);
-    return LIKELY(round != 0) ? round : depot_take(&heap->depots[class], &heap->magazines, pair);
+    return LIKELY(round != 0) ? round : magazine_reload(&heap->depots[class], &heap->magazines, pair);
 }
 
 static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct heap_block *block)
@@ -53,7 +53,7 @@ static void slab_free(struct heap *heap, const struct heap_block *block)
     struct magazine_pair *pair = own == NULL ? NULL : &own->pairs[class];
     slab_round round = round_make(slab, block->slot);
     if (UNLIKELY(pair == NULL || !magazine_push(pair, round, heap->depots[class].rounds)))
-        depot_give(&heap->depots[class], &heap->magazines, pair, round);
+        magazine_unload(&heap->depots[class], &heap->magazines, pair, round);
 }
 
 /* The first class that holds the room and has the alignment. heap->classes: none. */
@@ -173,7 +173,7 @@ size_t heap_trim(struct heap *heap)
 {
     heap_thread_end(heap);      /* the caller's magazines; the next use makes new ones */
     for (unsigned class = 0; class < heap->classes; class++)
-        depot_trim(&heap->depots[class], &heap->magazines, 0);
+        magazine_depot_trim(&heap->depots[class], &heap->magazines, 0);
     size_t given = medium_trim(&heap->medium);
     given += large_trim(&heap->large);
     given += pages_trim(&heap->pages);

@@ -36,7 +36,7 @@ void magazine_source_init(struct magazine_source *source, const struct heap_hook
     pool_init(&source->threads, &meta->objects, sizeof(struct magazines), 64, 0);
 }
 
-void depot_setup(struct depot *depot, struct heap_lock *lock)
+void magazine_depot_init(struct depot *depot, struct heap_lock *lock)
 {
     uint32_t rounds = MAGAZINE_BYTES / depot->cache.stride;
     depot->lock = lock;
@@ -110,7 +110,7 @@ static void exchange(struct magazine_pair *pair)
     pair->previous = loaded;
 }
 
-slab_round depot_take(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair)
+slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair)
 {
     if (pair != NULL && pair->previous != NULL && pair->previous->count != 0) {
         exchange(pair);
@@ -144,7 +144,7 @@ slab_round depot_take(struct depot *depot, struct magazine_source *source, struc
     return round != 0 ? round : pair != NULL ? magazine_pop(pair) : 0;
 }
 
-void depot_give(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round)
+void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round)
 {
     if (pair != NULL && pair->previous != NULL && pair->previous->count == 0) {
         exchange(pair);
@@ -200,7 +200,7 @@ void magazines_drain(struct magazines *magazines, struct magazine_source *source
     meta_give(source->meta, &source->threads, magazines);
 }
 
-void depot_trim(struct depot *depot, struct magazine_source *source, uint32_t keep)
+void magazine_depot_trim(struct depot *depot, struct magazine_source *source, uint32_t keep)
 {
     port_lock(source->hooks, depot->lock);
     while (depot->full != NULL) {
@@ -214,7 +214,7 @@ void depot_trim(struct depot *depot, struct magazine_source *source, uint32_t ke
     port_unlock(source->hooks, depot->lock);
 }
 
-void depot_consistent(const struct depot *depot, struct check *check)
+void magazine_depot_consistent(const struct depot *depot, struct check *check)
 {
     uint32_t fulls = 0, empties = 0;
     for (const struct magazine *magazine = depot->full; magazine != NULL; magazine = magazine->next, fulls++) {

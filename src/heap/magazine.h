@@ -45,13 +45,13 @@ struct magazine_source {
 void magazine_source_init(struct magazine_source *source, const struct heap_hooks *hooks, struct meta *meta);
 
 /* The depot's cache is initialised already. */
-void depot_setup(struct depot *depot, struct heap_lock *lock);
+void magazine_depot_init(struct depot *depot, struct heap_lock *lock);
 
 /* A round when the loaded magazine has none. 0: no memory. pair NULL: this thread goes without magazines. */
-slab_round depot_take(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair);
+slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair);
 
 /* A round back when the loaded magazine is full, not there, or the thread goes without. Its state is 0. */
-void depot_give(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round);
+void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round);
 
 /* The thread's magazines, made on first use. NULL: it goes without. */
 struct magazines *magazines_make(struct magazine_source *source, void **word);
@@ -60,9 +60,9 @@ struct magazines *magazines_make(struct magazine_source *source, void **word);
 void magazines_drain(struct magazines *magazines, struct magazine_source *source, struct depot *depots, unsigned classes);
 
 /* Gives the depot's rounds back to the slabs and closes empty slabs beyond `keep`. */
-void depot_trim(struct depot *depot, struct magazine_source *source, uint32_t keep);
+void magazine_depot_trim(struct depot *depot, struct magazine_source *source, uint32_t keep);
 
-void depot_consistent(const struct depot *depot, struct check *check);
+void magazine_depot_consistent(const struct depot *depot, struct check *check);
 
 static inline struct magazines *magazines_of(struct magazine_source *source)
 {

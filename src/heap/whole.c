@@ -68,7 +68,7 @@ unsigned heap_consistent(struct heap *heap, void (*say)(void *ctx, const char *l
     struct check check = {.say = say, .ctx = ctx};
     size_t runs = 0;
     for (unsigned class = 0; class < heap->classes; class++) {
-        depot_consistent(&heap->depots[class], &check);
+        magazine_depot_consistent(&heap->depots[class], &check);
         runs += heap->depots[class].cache.slabs * heap->depots[class].cache.run_bytes;
     }
     medium_consistent(&heap->medium, &check);
