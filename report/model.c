@@ -195,14 +195,18 @@ static struct model *begin(struct records *records, struct symbols *symbols, con
 static void errors_of(struct model *model, struct symbols *symbols)
 {
     size_t room = 0;
-    struct model_error error;
+    struct model_error error, *errors = NULL;
     for (size_t i = 1; i < model->records->n_findings; i++) {
         if (!model_finding(model, symbols, i, &error))
             continue;
         if (model->n_errors == room)
-            model->errors = memory_resize(model->errors, room = room ? 2 * room : 16, sizeof *model->errors);
-        model->errors[model->n_errors++] = error;
+            errors = memory_resize(errors, room = room ? 2 * room : 16, sizeof *errors);
+        errors[model->n_errors++] = error;
     }
+    model->errors = arena_new(&model->arena, model->n_errors * sizeof *errors);
+    if (model->n_errors)
+        memcpy(model->errors, errors, model->n_errors * sizeof *errors);
+    free(errors);
 }
 
 struct model *model_new(struct records *records, struct symbols *symbols, const struct model_options *options)
@@ -222,7 +226,7 @@ struct model *model_new(struct records *records, struct symbols *symbols, const 
 struct model *model_new_finding(struct records *records, struct symbols *symbols, size_t index, const struct model_options *options)
 {
     struct model *model = begin(records, symbols, options);
-    model->errors = memory_new(1, sizeof *model->errors);
+    model->errors = arena_new(&model->arena, sizeof *model->errors);
     if (!model_finding(model, symbols, index, &model->errors[0])) {
         model_free(model);
         return NULL;
@@ -237,7 +241,6 @@ void model_free(struct model *model)
     if (!model)
         return;
     leaks_free(model->leaks);
-    free(model->errors);
     free(model->leak_records);
     free(model->threads);
     free(model->coverage);

@@ -95,7 +95,7 @@ struct model {
     bool gating;
     int exitcode;
 
-    struct model_error *errors;     /* in the order they happened */
+    struct model_error *errors;     /* in the order they happened; in the arena */
     size_t n_errors;
     size_t n_suppressed_errors;
     struct leaks *leaks;            /* owned; NULL: no check was made */
