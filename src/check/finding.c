@@ -71,7 +71,7 @@ uint32_t finding_publish(const struct record_finding *finding)
         }
     }
     uint64_t index = n < most_findings ? table_reserve(table, 1) : 0;
-    struct record_finding *entry = index ? table_at(table, index) : NULL;
+    struct record_finding *entry = index ? table_known(table, index) : NULL;
     if (!entry) {
         __atomic_fetch_add(&midden_anchor.lost_findings, 1, __ATOMIC_RELAXED);
         goto done;

@@ -79,7 +79,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
         closed_regions = (uint32_t)entry->records;
     } else {
         index = table_reserve(table, 1);
-        entry = index ? table_at(table, index) : NULL;
+        entry = index ? table_known(table, index) : NULL;
     }
     if (entry) {
         entry->base = (uintptr_t)region->base;
