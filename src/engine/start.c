@@ -302,7 +302,6 @@ void engine_start(void)
 void engine_open_libraries(void)
 {
     engine_start();
-    capture_open_unwinder();
     park_init();
     signals_init();
     agent_tell_started();

@@ -1,7 +1,7 @@
 /* Capture: the stack of the calling thread as a stack id.
  *
  * 1. Walk by rules (walk.h) from the frame that the interposer named, at most num_callers frames. Where a rule needs more than sp,
- *    fp and pc, the whole walk is done again by libunwind; without it the stack ends there, marked as truncated.
+ *    fp and pc, the whole walk is done again with all registers (unwind.h).
  * 2. Intern from the outermost frame inwards: a node per frame. The thread's last stack is kept: the outer frames that both have
  *    in common have their nodes already.
  *
@@ -18,7 +18,7 @@
 #include "trace/modules.h"
 #include "trace/stack.h"
 #include "trace/threads.h"
-#include "trace/unwinder.h"
+#include "trace/unwind.h"
 #include "trace/walk.h"
 
 #define MAX_FRAMES 256
@@ -43,11 +43,6 @@ static uintptr_t frame_pc(uint64_t frame)
     return frame & ((1ull << RECORD_PC_BITS) - 1);
 }
 
-void capture_open_unwinder(void)
-{
-    unwinder_open();
-}
-
 void capture_modules_changed(void)
 {
     modules_suspect();
@@ -59,12 +54,12 @@ void capture_fork_child(void)
 
 /* ---- walking ----------------------------------------------------------------------------------------------------------------- */
 
-/* The whole walk by libunwind. */
-static __attribute__((noinline)) unsigned walk_by_unwinder(const struct capture_start *start, uint64_t *frames, unsigned max)
+/* The whole walk with all registers. */
+static __attribute__((noinline)) unsigned walk_in_full(struct thread_state *self, const struct capture_start *start, uint64_t *frames, unsigned max)
 {
     uintptr_t pcs[MAX_FRAMES + 1];
     bool interrupted[MAX_FRAMES + 1], ended;
-    unsigned n = unwinder_walk(start, pcs, interrupted, max + 1, &ended), kept = n > max ? max : n;
+    unsigned n = unwind_walk(self, start, pcs, interrupted, max + 1, &ended), kept = n > max ? max : n;
     for (unsigned i = 0; i < kept; i++)
         frames[i] = frame_word(pcs[i], interrupted[i] ? RECORD_NODE_EXACT_PC : 0);
     if (kept && (n > max || !ended))
@@ -72,14 +67,14 @@ static __attribute__((noinline)) unsigned walk_by_unwinder(const struct capture_
     return kept;
 }
 
-/* Walks by rules to frames[max], innermost first; returns the frames. *unwinder: libunwind might know more. */
+/* Walks by rules to frames[max], innermost first; returns the frames. *full: a frame takes all registers. */
 static inline unsigned walk_by_rules(struct thread_state *self, const struct capture_start *start, uint64_t *frames,
-                                     unsigned max, bool *unwinder)
+                                     unsigned max, bool *full)
 {
     struct walk walk = {start->pc, start->sp, start->fp, start->exact, self, modules_epoch()};
     unsigned n = 0;
     enum step step;
-    *unwinder = false;
+    *full = false;
     if (!stack_enter(self, start->sp)) {
         frames[0] = frame_word(start->pc, RECORD_NODE_TRUNCATED | (start->exact ? RECORD_NODE_EXACT_PC : 0));
         return 1;
@@ -94,20 +89,20 @@ static inline unsigned walk_by_rules(struct thread_state *self, const struct cap
     } while (step == STEP_CALLER);
     if (step != STEP_END) {
         frames[n - 1] |= frame_word(0, RECORD_NODE_TRUNCATED);
-        *unwinder = step == STEP_UNWINDER;
+        *full = step == STEP_FULL;
     }
     return n;
 }
 
 static inline unsigned walk_stack(struct thread_state *self, const struct capture_start *start, uint64_t *frames, unsigned max)
 {
-    bool unwinder;
-    unsigned n = walk_by_rules(self, start, frames, max, &unwinder);
-    if (__builtin_expect(unwinder, 0) && stack_is_own(self, start->sp)) {
-        unsigned better = walk_by_unwinder(start, frames, max);
+    bool full;
+    unsigned n = walk_by_rules(self, start, frames, max, &full);
+    if (__builtin_expect(full, 0)) {
+        unsigned better = walk_in_full(self, start, frames, max);
         if (better)
             return better;
-        n = walk_by_rules(self, start, frames, max, &unwinder);
+        n = walk_by_rules(self, start, frames, max, &full);
     }
     return n;
 }
@@ -213,7 +208,7 @@ unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *p
     struct thread_state *self = threads_self();
     uint64_t frames[MAX_FRAMES];
     unsigned n = 0;
-    bool unwinder;
+    bool full;
     if (max == 0 || !begin(self, start->sp))
         return 0;
     if (max > MAX_FRAMES)
@@ -221,9 +216,9 @@ unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *p
     if (layer == 0)
         n = walk_stack(self, start, frames, max);
     else if (layer == 1)
-        n = walk_by_rules(self, start, frames, max, &unwinder);
-    else
-        n = walk_by_unwinder(start, frames, max);
+        n = walk_by_rules(self, start, frames, max, &full);
+    else if (stack_enter(self, start->sp))
+        n = walk_in_full(self, start, frames, max);
     for (unsigned i = 0; i < n; i++)
         pcs[i] = frame_pc(frames[i]);
     end(self);

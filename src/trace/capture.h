@@ -1,6 +1,7 @@
 /* Capture: the call stack of the calling thread as a stack id.
  *
- * Layers, each sound by itself: a verified memo of whole stacks, a cache of unwind rules per pc, libunwind for the rest. */
+ * Layers, each sound by itself: a verified memo of whole stacks, a cache of unwind rules per pc, an unwinder with
+ * all registers for the rest. */
 #ifndef MIDDEN_TRACE_CAPTURE_H
 #define MIDDEN_TRACE_CAPTURE_H
 
@@ -28,16 +29,12 @@ struct capture_start {
 #error "midden knows x86-64 and aarch64; add the frame layout of this architecture here"
 #endif
 
-/* Opens libunwind privately (dlopen, RTLD_LOCAL). Called once from the library's constructor; before it, and without
- * libunwind, the other layers do. */
-void capture_open_unwinder(void);
-
 /* The stack that starts at `start`, as an id of the depot (index of its innermost node); 0: none could be taken (no memory, or
  * called from within itself by a signal handler). At most anchor.num_callers frames. */
 uint32_t capture(const struct capture_start *start);
 
 /* The same walk written to pcs[max], innermost first, for tests: returns the frames. By which layer: 0 best, 1 rule cache only,
- * 2 libunwind only. */
+ * 2 all registers, no cache. */
 unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *pcs, unsigned max);
 
 /* The caches may be stale: a module was or may have been unloaded. Cheap; the work is done at the next capture. */

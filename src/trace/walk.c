@@ -1,12 +1,13 @@
 /* The rarer steps of an unwind: realigned frames, signal trampolines, code without tables. */
 #include "trace/walk.h"
 
+#include "trace/cfi.h"
 #include "trace/modules.h"
 
 #if defined(__x86_64__)
 
 /* CFA = the word at base + offset, or a frame pointer that was saved relative to itself. */
-static enum step step_realigned(struct walk *walk, cfi_rule rule)
+static enum step step_realigned(struct walk *walk, unwind_rule rule)
 {
     uintptr_t base = rule_base(rule) == RULE_BASE_FP ? walk->fp : walk->sp;
     uintptr_t cfa = base + (uintptr_t)rule_offset(rule);
@@ -84,7 +85,7 @@ static enum step step_unknown(struct walk *walk)
     return STEP_CALLER;
 }
 
-__attribute__((noinline)) enum step walk_rare(struct walk *walk, cfi_rule rule)
+__attribute__((noinline)) enum step walk_rare(struct walk *walk, unwind_rule rule)
 {
     switch (rule_kind(rule)) {
     case RULE_FRAME:
@@ -94,8 +95,8 @@ __attribute__((noinline)) enum step walk_rare(struct walk *walk, cfi_rule rule)
         return step_signal(walk);
     case RULE_END:
         return STEP_END;
-    case RULE_UNWINDER:
-        return STEP_UNWINDER;
+    case RULE_FULL:
+        return STEP_FULL;
     case RULE_EMPTY:
     case RULE_NO_TABLE:
         break;
@@ -105,7 +106,7 @@ __attribute__((noinline)) enum step walk_rare(struct walk *walk, cfi_rule rule)
 
 #else
 
-enum step walk_rare(struct walk *walk, cfi_rule rule)
+enum step walk_rare(struct walk *walk, unwind_rule rule)
 {
     (void)walk, (void)rule;
     return STEP_LOST;

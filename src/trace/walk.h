@@ -20,18 +20,18 @@ enum step {
     STEP_CALLER,        /* the walk stands in the caller */
     STEP_END,           /* that was the outermost frame */
     STEP_LOST,          /* there may be a caller, but it cannot be found */
-    STEP_UNWINDER       /* libunwind may find it; the walk has not moved */
+    STEP_FULL       /* takes all registers (unwind.h); the walk has not moved */
 };
 
 static inline uintptr_t walk_load(uintptr_t address) { return *(const volatile uintptr_t *)address; }
 
 /* The ways of one step that are not the ordinary one. */
-enum step walk_rare(struct walk *walk, cfi_rule rule);
+enum step walk_rare(struct walk *walk, unwind_rule rule);
 
 #if defined(__x86_64__)
 static inline enum step walk_step(struct walk *walk)
 {
-    cfi_rule rule = rules_of(walk->pc, walk->exact, walk->epoch);
+    unwind_rule rule = rules_of(walk->pc, walk->exact, walk->epoch);
     if (__builtin_expect(rule_kind(rule) != RULE_FRAME || rule_fp(rule) == RULE_FP_AT_FP, 0))
         return walk_rare(walk, rule);
     uintptr_t cfa = (rule_base(rule) == RULE_BASE_FP ? walk->fp : walk->sp) + (uintptr_t)rule_offset(rule);
