@@ -55,6 +55,17 @@ char **launch_environment(const char *library, const char *options, const char *
     return copy;
 }
 
+/* Text, which execvp(3) hands to the shell, and not a binary that the kernel does not know. */
+static bool is_text(const char *path)
+{
+    char start[4] = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, start, sizeof start) : -1;
+    if (fd >= 0)
+        close(fd);
+    return got >= 0 && memchr(start, 0, (size_t)got) == NULL && memcmp(start, "\177ELF", 4) != 0;
+}
+
 static void run_child(const int go[2], const int failure[2], pid_t parent,
                       const struct launch_origin *origin, const char *path, char **argv, char **environment)
 {
@@ -74,7 +85,8 @@ static void run_child(const int go[2], const int failure[2], pid_t parent,
     sigaction(SIGCHLD, &origin->child_action, NULL);
     sigprocmask(SIG_SETMASK, &origin->mask, NULL);
     execve(path, argv, environment);
-    if (errno == ENOEXEC) {
+    int trouble = errno;
+    if (trouble == ENOEXEC && is_text(path)) {
         size_t n = 0;
         while (argv[n])
             n++;
@@ -83,8 +95,8 @@ static void run_child(const int go[2], const int failure[2], pid_t parent,
         words[1] = strdup(path);
         memcpy(words + 2, argv + 1, n * sizeof *words);
         execve("/bin/sh", words, environment);
+        trouble = errno;
     }
-    int trouble = errno;
     if (write(failure[1], &trouble, sizeof trouble) < 0)
         _exit(STATUS_FAILED);
     _exit(STATUS_CANNOT_RUN);
