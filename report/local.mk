@@ -39,6 +39,10 @@ libcommand_la_SOURCES = \
 libcommand_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
 libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)
 
+bin_PROGRAMS += midden
+midden_SOURCES = report/main.c
+midden_LDADD = libcommand.la
+
 # The options as the manual page and README.md show them.
 noinst_PROGRAMS += option_tables
 option_tables_SOURCES = report/option_tables.c src/format/options.c
