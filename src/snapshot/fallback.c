@@ -33,6 +33,11 @@ static void stack_lines(const char *title, uint32_t stack)
             return;
         const struct record_module *module = table_at(anchor_table(RECORD_TABLE_MODULES), record_node_module(node->place));
         uint64_t pc = record_node_pc(node->place);
+        if (pc >= midden_anchor.own_start && pc < midden_anchor.own_end) {
+            i--;            /* a frame of our own: main's wrapper */
+            stack = node->parent;
+            continue;
+        }
         if (module && record_node_module(node->place))
             print_line("    #%u %s+0x%lx", i, string_at(module->path), (unsigned long)(pc - module->bias));
         else

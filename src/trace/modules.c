@@ -198,7 +198,8 @@ static uint32_t flags_of(const struct object *object, const struct elf_image *im
     uint32_t flags = 0;
     uintptr_t here = (uintptr_t)&modules_of, vdso = getauxval(AT_SYSINFO_EHDR);
     const char *name = last_component(path);
-    if (object->link_map ? object->link_map == (uintptr_t)_r_debug.r_map : !object->name || !*object->name)
+    uintptr_t headers = getauxval(AT_PHDR);     /* the kernel's word for where the program itself is */
+    if (headers >= object->start && headers < object->end)
         flags |= RECORD_MODULE_MAIN;
     if (loader_text >= object->start && loader_text < object->end)
         flags |= RECORD_MODULE_LOADER;
@@ -366,7 +367,7 @@ bool modules_refresh(void)
 bool modules_init(void)
 {
     struct elf_image loader;
-    uintptr_t base = _r_debug.r_ldbase ? _r_debug.r_ldbase : getauxval(AT_BASE);
+    uintptr_t base = getauxval(AT_BASE);
     if (base && elf_open(base, &loader)) {
         loader_text = loader.text;
         loader_text_end = loader.text_end;
