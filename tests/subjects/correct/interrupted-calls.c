@@ -23,7 +23,7 @@ int main(void)
     pthread_sigmask(SIG_SETMASK, &set, &old);
     pthread_sigmask(SIG_SETMASK, NULL, &set);
     int blocked = 0;
-    for (int number = 1; number < 65; number++)
+    for (int number = 1; number < 32; number++)
         blocked += sigismember(&set, number) == 1;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     printf("%d\n", blocked);
