@@ -167,10 +167,10 @@ def _relations(report, problems):
 
 
 def _named_frames(error):
-    """Every frame of a finding with the name of its stack."""
+    """Every frame of a finding but the frames 0, which may be the function called, with the name of its stack."""
     stacks = [("stack", error["stack"])]
     if error["block"]:
         stacks.append(("block.alloc", error["block"]["alloc"]["stack"]))
         if error["block"]["free"]:
             stacks.append(("block.free", error["block"]["free"]["stack"]))
-    return [(frame, name) for name, stack in stacks for frame in stack]
+    return [(frame, name) for name, stack in stacks for frame in stack[1:]]

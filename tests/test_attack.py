@@ -166,3 +166,11 @@ def test_many_at_once(number, workshop, tmp_path):
         run = harness.Run([program], 23, b"", b"")
         assert harness.read_report(name, run)["leaks"]["definite"] == {"bytes": 16, "blocks": 1}
         os.unlink(name)
+
+
+def test_daemon_outlives_the_run(workshop, midden):
+    """A daemon goes on when `midden run` has ended; that nobody is there for its report is told in a line."""
+    run = midden([workshop.build("attack/daemon.c")])
+    assert (run.status, run.stdout) == (0, b"daemon de\n"), run.describe()
+    assert run.stderr.count(b"\n") <= 1 and (not run.stderr or b"midden" in run.stderr), run.describe()
+    assert "still running" in run.text, run.describe()
