@@ -32,6 +32,8 @@ libcommand_la_SOURCES = \
 	report/agent.h report/agent.c \
 	report/wire.h report/wire.c \
 	report/deliver.h report/deliver.c \
+	report/analysis.h report/analysis.c \
+	report/place.h report/place.c \
 	report/tree.h report/tree.c \
 	report/outputs.h report/outputs.c \
 	report/suppressions.h report/suppressions.c \

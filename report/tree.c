@@ -120,24 +120,6 @@ bool process_exit(const struct process *process, int *wait_status)
     return true;
 }
 
-void analysis_append(struct analysis **list, struct analysis *analysis)
-{
-    while (*list)
-        list = &(*list)->next;
-    *list = analysis;
-}
-
-void analysis_free(struct analysis *analysis)
-{
-    while (analysis) {
-        struct analysis *next = analysis->next;
-        model_free(analysis->model);
-        records_close(analysis->records);
-        free(analysis);
-        analysis = next;
-    }
-}
-
 static const char *plural(size_t n)
 {
     return n == 1 ? "" : "s";

@@ -8,14 +8,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "model.h"
-
-/* A model with what it stands on. */
-struct analysis {
-    struct records *records;
-    struct model *model;
-    struct analysis *next;      /* younger */
-};
+#include "analysis.h"
 
 struct process {
     struct process *next;       /* in the order they were seen */
@@ -68,10 +61,6 @@ bool process_is_dead(const struct process *process);
 
 /* How an ended process that is no child of ours ended, where the kernel tells (Linux 6.15 on): its wait status. */
 bool process_exit(const struct process *process, int *wait_status);
-
-/* Gives an analysis to the end of a list. */
-void analysis_append(struct analysis **list, struct analysis *analysis);
-void analysis_free(struct analysis *analysis); /* the whole list; NULL is fine */
 
 /* Writes the summary over all processes of a run, one line for each that had something to say, to a text stream. */
 void tree_summary(const struct tree *tree, FILE *out);

@@ -1,0 +1,160 @@
+/* From the descriptors of a process to a judged model.
+ *
+ *   memory image → records → model (findings, leak check, symbols) → suppressions → verdict
+ *
+ * The image is closed as soon as the model is made (models do not read from it), so that no descriptor is held per finding. Work
+ * that takes longer than half a second shows how far it is, if standard error is a terminal. */
+#include "analysis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "image.h"
+#include "memory.h"
+#include "say.h"
+#include "suppressions.h"
+
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
+
+struct progress {
+    struct timespec begun;
+    int percent;                /* shown last; -1: nothing yet */
+};
+
+static double seconds_since(const struct timespec *then)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
+}
+
+/* A line that is written over, on a terminal, for work that takes more than half a second. */
+static void show_progress(void *ctx, uint64_t done, uint64_t all)
+{
+    struct progress *progress = ctx;
+    int percent = all ? (int)((double)done / (double)all * 100) : 0;
+    if (percent == progress->percent || seconds_since(&progress->begun) < 0.5)
+        return;
+    progress->percent = percent;
+    dprintf(STDERR_FILENO, "\rmidden: looking for leaks … %d %%", percent);
+}
+
+static void end_progress(const struct progress *progress)
+{
+    if (progress->percent >= 0)
+        dprintf(STDERR_FILENO, "\r\033[K");
+}
+
+/* ---- the way from image to model --------------------------------------------------------------------------------------- */
+
+struct analysis *analysis_read(const struct analysis_order *order)
+{
+    struct error error = {""};
+    struct image *image = NULL;
+    if (order->mem_fd < 0 || order->maps_fd < 0) {
+        error_set(&error, "it sent no descriptors of its memory");
+        if (order->mem_fd >= 0)
+            close(order->mem_fd);
+    } else {
+        image = image_open_fds(order->pid, order->mem_fd, order->maps_fd, &error);
+    }
+    struct records *records = image ? records_open(image, order->anchor, &error) : NULL;
+    if (!records) {
+        say("process %d (%s) cannot be read: %s; its report is lost", (int)order->pid, order->command, error.text);
+        image_close(image);
+        return NULL;
+    }
+
+    struct model_options options = order->options;
+    struct progress progress = {.percent = -1};
+    clock_gettime(CLOCK_MONOTONIC, &progress.begun);
+    if (isatty(STDERR_FILENO)) {
+        options.progress = show_progress;
+        options.ctx = &progress;
+    }
+    struct model *model = order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
+                                         : model_new(records, order->symbols, &options);
+    end_progress(&progress);
+    image_close(image);
+    records->image = NULL;
+    if (!model) {
+        say("process %d (%s): finding %zu cannot be read; it is lost", (int)order->pid, order->command, order->finding);
+        records_close(records);
+        return NULL;
+    }
+    model->options.progress = NULL;
+    model->pid = order->pid;
+    model->image = order->image;
+    if (order->suppressions)
+        suppressions_apply(order->suppressions, model);
+    model_judge(model);
+
+    struct analysis *analysis = memory_new(1, sizeof *analysis);
+    analysis->records = records;
+    analysis->model = model;
+    return analysis;
+}
+
+struct analysis *analysis_nothing(pid_t pid, unsigned image, char *const *argv, const struct model_options *options)
+{
+    struct analysis *analysis = memory_new(1, sizeof *analysis);
+    struct model *model = memory_new(1, sizeof *model);
+    analysis->records = memory_new(1, sizeof *analysis->records);
+    analysis->model = model;
+    model->records = analysis->records;
+    model->options = *options;
+    model->pid = pid;
+    model->image = image;
+    model->no_leaks_why = "the process ended without a last word to the agent";
+    while (argv && argv[model->argc])
+        model->argc++;
+    model->argv = arena_new(&model->arena, (model->argc + 1) * sizeof *model->argv);
+    for (size_t i = 0; i < model->argc; i++)
+        model->argv[i] = arena_text(&model->arena, argv[i], strlen(argv[i]));
+    return analysis;
+}
+
+void analysis_prepend(struct model *model, const struct analysis *list)
+{
+    size_t more = 0;
+    for (const struct analysis *at = list; at; at = at->next)
+        more += at->model->n_errors;
+    if (!more)
+        return;
+    struct model_error *all = arena_new(&model->arena, (more + model->n_errors) * sizeof *all);
+    size_t n = 0;
+    for (const struct analysis *at = list; at; at = at->next) {
+        for (size_t i = 0; i < at->model->n_errors; i++)
+            all[n++] = at->model->errors[i];
+        model->n_suppressed_errors += at->model->n_suppressed_errors;
+    }
+    for (size_t i = 0; i < model->n_errors; i++)
+        all[n++] = model->errors[i];
+    model->errors = all;
+    model->n_errors = n;
+    model_judge(model);
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------------------------- */
+
+void analysis_append(struct analysis **list, struct analysis *analysis)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = analysis;
+}
+
+void analysis_free(struct analysis *analysis)
+{
+    while (analysis) {
+        struct analysis *next = analysis->next;
+        model_free(analysis->model);
+        records_close(analysis->records);
+        free(analysis);
+        analysis = next;
+    }
+}

@@ -1,0 +1,47 @@
+/* A program image read and analysed: a model with what it stands on. */
+#ifndef MIDDEN_REPORT_ANALYSIS_H
+#define MIDDEN_REPORT_ANALYSIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "model.h"
+
+struct suppressions;
+
+struct analysis {
+    struct records *records;
+    struct model *model;
+    struct analysis *next;      /* younger */
+};
+
+/* What to analyse, and how. */
+struct analysis_order {
+    pid_t pid;
+    const char *command;        /* the process's name in messages */
+    unsigned image;             /* its number among those of the pid */
+    int mem_fd, maps_fd;        /* of its memory; taken over. -1: not sent */
+    uint64_t anchor;            /* address of the records' anchor; 0: looked for */
+    size_t finding;             /* only this one; 0: everything */
+    struct model_options options;
+    struct symbols *symbols;
+    struct suppressions *suppressions;  /* NULL: none */
+};
+
+/* NULL: the image or the finding cannot be read; said. */
+struct analysis *analysis_read(const struct analysis_order *order);
+
+/* An analysis of nothing, for a process that could not be read. argv: the program's, NULL: unknown. */
+struct analysis *analysis_nothing(pid_t pid, unsigned image, char *const *argv, const struct model_options *options);
+
+/* Puts the errors of the analyses in `list` in front of the model's own. They must live on as long as the model. */
+void analysis_prepend(struct model *model, const struct analysis *list);
+
+/* Gives an analysis to the end of a list. */
+void analysis_append(struct analysis **list, struct analysis *analysis);
+
+/* Frees the whole list; NULL is fine. */
+void analysis_free(struct analysis *analysis);
+
+#endif

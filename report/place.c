@@ -1,0 +1,119 @@
+/* Places and the pieces of text that go there.
+ *
+ * Text goes to standard error or to the log file. The program's is opened before it starts (run.c); others are opened when there
+ * is something to write. On standard error every line of another process than the program begins with ==PID==. A report is made in
+ * memory and written at once. */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "outputs.h"
+#include "say.h"
+
+/* The name of a process's file for the current image; owned by the caller. */
+static char *file_name(const struct process *process, const char *file)
+{
+    if (output_each(file) || process->owner)
+        return output_name(file, process->pid, process->image);
+    return output_other_name(file, process->pid, process->image);
+}
+
+static int text_place(const struct settings *settings, struct process *process)
+{
+    const char *file = settings->text[OPTION_LOG_FILE];
+    if (!file[0])
+        return STDERR_FILENO;
+    if (process->log < 0) {
+        char *name = file_name(process, file);
+        process->log = output_open(name);
+        if (process->log < 0) {
+            say("cannot write '%s': %s; the report goes to standard error", name, strerror(errno));
+            process->log = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+        }
+        free(name);
+    }
+    return process->log;
+}
+
+void place_open_log(const struct settings *settings, struct process *process)
+{
+    text_place(settings, process);
+}
+
+static bool wants_colour(const struct settings *settings, int place)
+{
+    enum { COLOUR_AUTO, COLOUR_ALWAYS };
+    uint64_t colour = settings->meaning[OPTION_COLOUR];
+    const char *terminal = getenv("TERM"), *never = getenv("NO_COLOR");
+    if (colour != COLOUR_AUTO)
+        return colour == COLOUR_ALWAYS;
+    return isatty(place) && !(never && never[0]) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
+void text_begin(struct text *text, const struct settings *settings, struct process *process)
+{
+    memset(text, 0, sizeof *text);
+    text->place = text_place(settings, process);
+    text->prefix = !process->owner && text->place == STDERR_FILENO ? (int)process->pid : 0;
+    text->look = render_defaults;
+    text->look.colour = wants_colour(settings, text->place);
+    text->look.list_errors = false;
+    text->stream = need(open_memstream(&text->bytes, &text->n));
+}
+
+/* Puts ==PID== in front of every line. */
+static void put_prefix(struct text *text)
+{
+    char *bytes = NULL;
+    size_t n = 0;
+    FILE *stream = need(open_memstream(&bytes, &n));
+    for (const char *at = text->bytes; *at;) {
+        size_t line = strcspn(at, "\n");
+        fprintf(stream, "==%d== %.*s\n", text->prefix, (int)line, at);
+        at += line + (at[line] == '\n');
+    }
+    if (fclose(stream) == 0 && bytes) {
+        free(text->bytes);
+        text->bytes = bytes;
+        text->n = n;
+    }
+}
+
+void text_end(struct text *text, const char *what)
+{
+    bool whole = !ferror(text->stream);
+    whole &= fclose(text->stream) == 0;
+    if (!whole)
+        say("out of memory for %s; it is cut short", what);
+    if (text->bytes && text->prefix)
+        put_prefix(text);
+    if (text->bytes && !output_write(text->place, text->bytes, text->n))
+        say("cannot write %s: %s", what, strerror(errno));
+    free(text->bytes);
+}
+
+void place_write_json(const struct settings *settings, struct process *process, const struct model *model)
+{
+    const char *file = settings->text[OPTION_JSON];
+    int fd = process->json;     /* the program's was opened before it started */
+    char *name = file_name(process, file);
+    if (fd < 0)
+        fd = output_open(name);
+    process->json = -1;
+    char *bytes = NULL;
+    size_t n = 0;
+    FILE *stream = need(open_memstream(&bytes, &n));
+    bool good = fd >= 0 && render_json(model, stream);
+    good &= fclose(stream) == 0;
+    good = good && output_write(fd, bytes, n);
+    if (!good)
+        say("cannot write '%s': %s", name, strerror(errno));
+    if (fd >= 0 && close(fd) != 0 && good)
+        say("cannot write '%s': %s", name, strerror(errno));
+    free(bytes);
+    free(name);
+}

@@ -1,0 +1,35 @@
+/* Where the reports of one process go, and writing there. */
+#ifndef MIDDEN_REPORT_PLACE_H
+#define MIDDEN_REPORT_PLACE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "render.h"
+#include "settings.h"
+#include "tree.h"
+
+/* A text that is written in one piece, so that lines of several processes do not mix. */
+struct text {
+    FILE *stream;       /* to write to between text_begin and text_end */
+    struct render_options look;
+    /* Private. */
+    char *bytes;
+    size_t n;
+    int place;
+    int prefix;         /* pid in front of every line; 0: none */
+};
+
+/* Begins a text of a process, opening its log file if it has one of its own that is not open yet. */
+void text_begin(struct text *text, const struct settings *settings, struct process *process);
+
+/* Writes it. what: its name in the message of a failure. */
+void text_end(struct text *text, const char *what);
+
+/* Makes sure that the process's log file of its current image is there. */
+void place_open_log(const struct settings *settings, struct process *process);
+
+/* Writes the JSON report of the current image to the process's file. */
+void place_write_json(const struct settings *settings, struct process *process, const struct model *model);
+
+#endif
