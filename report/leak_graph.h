@@ -55,10 +55,14 @@ struct extent {
 #define BIG_SIZE UINT32_MAX     /* in size[]: look into big[] */
 #define EDGE_INTERIOR 0x80000000u
 
-struct big_block {
+struct big_block {          /* one that needs a closer look: of 4 GiB and more, or the empty new[] below */
     uint32_t block;
     uint64_t size;
 };
+
+/* Bytes of the block that `new T[0]` makes when T has a destructor: the element count alone. The pointer to the (no) elements leads
+ * right behind its end, and is as good as one to its start. */
+#define EMPTY_ARRAY_BYTES 8u
 
 struct graph {
     struct records *records;
@@ -74,7 +78,7 @@ struct graph {
     uint32_t *size;             /* bytes, or BIG_SIZE */
     uint8_t *marks;             /* enum block_mark */
     struct big_block *big;      /* rising */
-    size_t n_big;
+    size_t n_big, room_big;
 
     uint32_t **edges;           /* [units] */
     uint32_t *edge_end;         /* [n] */
@@ -97,6 +101,9 @@ bool graph_index(struct graph *graph, struct error *error);
 void graph_free(struct graph *graph);
 
 uint64_t graph_big_size(const struct graph *graph, uint32_t block);
+
+/* The rest of graph_find() for a block whose size is in big[]. */
+uint32_t graph_find_big(const struct graph *graph, uint32_t block, uint64_t within, uint64_t *offset);
 
 static inline uint64_t graph_size(const struct graph *graph, uint32_t block)
 {
@@ -170,11 +177,12 @@ static inline uint32_t graph_find(const struct graph *graph, uint64_t word, uint
         within -= extent->offsets[low - 1];
         block = extent->first + (uint32_t)(low - 1);
     }
-    uint64_t size = graph_size(graph, block);
-    if (within >= (size ? size : 1))
-        return NO_BLOCK;
-    *offset = within;
-    return block;
+    uint32_t size = graph->size[block];
+    if (within < (size ? size : 1) && size != BIG_SIZE) {
+        *offset = within;
+        return block;
+    }
+    return size == BIG_SIZE ? graph_find_big(graph, block, within, offset) : NO_BLOCK;
 }
 
 /* ---- leak_tls.c ---- */

@@ -57,12 +57,28 @@ static uint8_t marks_of(struct indexer *indexer, const struct record_block *bloc
     return marks;
 }
 
-/* Appends one block: the caller has made sure of the order. */
-static void append(struct indexer *indexer, uint64_t size, uint8_t marks)
+/* true: it may be an empty array (EMPTY_ARRAY_BYTES); what its count says is asked when it matters. */
+static bool may_be_empty_array(const struct record_block *block)
+{
+    static const uint8_t families[RECORD_ALLOCATORS] = {
+#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
+#include "format/allocators.def"
+#undef A
+    };
+    unsigned allocator = record_head_allocator(block->head);
+    return record_head_size(block->head) == EMPTY_ARRAY_BYTES && allocator < RECORD_ALLOCATORS
+        && families[allocator] == RECORD_FAMILY_NEW_ARRAY;
+}
+
+/* Appends one block: the caller has made sure of the order. special: its size goes to big[]. */
+static void append(struct indexer *indexer, uint64_t size, uint8_t marks, bool special)
 {
     struct graph *graph = indexer->graph;
-    if (size >= BIG_SIZE) {
-        graph->big = memory_resize(graph->big, graph->n_big + 1, sizeof *graph->big);
+    if (size >= BIG_SIZE || special) {
+        if (graph->n_big == graph->room_big) {
+            graph->room_big = graph->room_big ? 2 * graph->room_big : 64;
+            graph->big = memory_resize(graph->big, graph->room_big, sizeof *graph->big);
+        }
         graph->big[graph->n_big++] = (struct big_block){graph->n, size};
         size = BIG_SIZE;
     }
@@ -115,7 +131,7 @@ static void index_uniform(struct indexer *indexer, size_t index)
                 continue;
             }
             words[slot / 64].live |= 1ull << slot % 64;
-            append(indexer, size, marks_of(indexer, &blocks[i]));
+            append(indexer, size, marks_of(indexer, &blocks[i]), may_be_empty_array(&blocks[i]));
         }
     }
     if (graph->n == first) {
@@ -147,6 +163,7 @@ static void index_uniform(struct indexer *indexer, size_t index)
 struct placed {
     uint64_t address, size;
     uint8_t marks;
+    bool empty_array;
 };
 
 static int by_address(const void *left, const void *right)
@@ -204,7 +221,8 @@ static struct placed *read_placed(struct indexer *indexer, const struct record_r
             }
             if (n == room)
                 blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
-            blocks[n++] = (struct placed){record->address, size, marks_of(indexer, &record->block)};
+            blocks[n++] = (struct placed){record->address, size, marks_of(indexer, &record->block),
+                                           may_be_empty_array(&record->block)};
         }
     }
     struct placed *spare = n >= 512 ? memory_try(n, sizeof *spare) : NULL;
@@ -239,7 +257,7 @@ static void index_placed(struct indexer *indexer, size_t index)
         extent->n = (uint32_t)(end - i);
         for (size_t k = i; k < end; k++) {
             extent->offsets[k - i] = (uint32_t)(blocks[k].address - blocks[i].address);
-            append(indexer, blocks[k].size, blocks[k].marks);
+            append(indexer, blocks[k].size, blocks[k].marks, blocks[k].empty_array);
         }
     }
     free(blocks);
@@ -335,6 +353,20 @@ uint64_t graph_big_size(const struct graph *graph, uint32_t block)
             high = middle;
     }
     return low < graph->n_big && graph->big[low].block == block ? graph->big[low].size : 0;
+}
+
+uint32_t graph_find_big(const struct graph *graph, uint32_t block, uint64_t within, uint64_t *offset)
+{
+    uint64_t size = graph_big_size(graph, block), count;
+    if (within < size) {
+        *offset = within;
+        return block;
+    }
+    if (size != EMPTY_ARRAY_BYTES || within != size
+        || !image_read_all(graph->records->image, graph_address(graph, block), &count, sizeof count) || count != 0)
+        return NO_BLOCK;
+    *offset = 0;
+    return block;
 }
 
 /* ---- walking ---- */

@@ -22,6 +22,18 @@ static const char *state_name(unsigned state)
     return state == RECORD_BLOCK_QUARANTINED ? "quarantined" : state == RECORD_BLOCK_FREE ? "freed" : "live";
 }
 
+/* Which call freed a block is not recorded; the one of the same family is what a matching program used. */
+static enum record_allocator counterpart_of(unsigned allocator)
+{
+    static const enum record_allocator counterpart[] = {RECORD_BY_FREE, RECORD_BY_FREE, RECORD_BY_DELETE, RECORD_BY_DELETE_ARRAY};
+    static const uint8_t families[RECORD_ALLOCATORS] = {
+#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
+#include "format/allocators.def"
+#undef A
+    };
+    return counterpart[allocator < RECORD_ALLOCATORS ? families[allocator] : RECORD_FAMILY_NONE];
+}
+
 static struct model_block *block_of(struct model *model, struct symbols *symbols, const struct record_finding *finding)
 {
     struct records *records = model->records;
@@ -37,15 +49,7 @@ static struct model_block *block_of(struct model *model, struct symbols *symbols
     block->alloc_thread = model_thread(model, record->alloc_thread);
     block->freed = state == RECORD_BLOCK_QUARANTINED || state == RECORD_BLOCK_FREE;
     if (block->freed) {
-        /* Which call freed it is not recorded; its counterpart of the same family is what a matching program used. */
-        static const enum record_allocator counterpart[] = {RECORD_BY_FREE, RECORD_BY_FREE, RECORD_BY_DELETE, RECORD_BY_DELETE_ARRAY};
-        static const uint8_t families[RECORD_ALLOCATORS] = {
-#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
-#include "format/allocators.def"
-#undef A
-        };
-        enum record_family family = allocator < RECORD_ALLOCATORS ? (enum record_family)families[allocator] : RECORD_FAMILY_NONE;
-        block->free_stack = frames_of(records, symbols, &model->arena, record->free_stack, counterpart[family]);
+        block->free_stack = frames_of(records, symbols, &model->arena, record->free_stack, counterpart_of(allocator));
         block->free_thread = model_thread(model, record->free_thread);
     }
     return block;
@@ -89,6 +93,8 @@ bool model_finding(struct model *model, struct symbols *symbols, size_t index, s
         error->call_name = checked;
     else if (call != RECORD_BY_NONE)
         error->call_name = frames_allocator_name(call);
+    if (call == RECORD_BY_NONE && error->detected == RECORD_AT_FREE && raw->block_address)
+        call = counterpart_of(record_head_allocator(raw->block.head));
     error->stack = frames_of(model->records, symbols, &model->arena, raw->stack, call);
     if (!raw->stack)        /* found by a sweep: nobody stood anywhere */
         error->stack.n = 0;

@@ -160,17 +160,21 @@ static const char *whole_path(struct arena *arena, const char *directory, const 
     if (!path)
         return NULL;
     char *whole = *path == '/' || !directory ? arena_text(arena, path, strlen(path)) : arena_format(arena, "%s/%s", directory, path);
-    if (*whole != '/')
-        return whole;
     char *out = whole;
+    bool rooted = *whole == '/';
+    size_t depth = 0;           /* components that a `..` can take back */
     for (char *in = whole; *in;) {
         while (*in == '/')
             in++;
         size_t n = strcspn(in, "/");
-        if (n == 2 && in[0] == '.' && in[1] == '.') {
+        bool up = n == 2 && in[0] == '.' && in[1] == '.';
+        if (up && depth) {
+            depth--;
             while (out > whole && *--out != '/') {}
-        } else if (n && !(n == 1 && *in == '.')) {
-            *out++ = '/';
+        } else if (n && !(n == 1 && *in == '.') && !(up && rooted)) {
+            depth += !up;
+            if (rooted || out > whole)
+                *out++ = '/';
             memmove(out, in, n);
             out += n;
         }
