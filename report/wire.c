@@ -3,12 +3,14 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { MAX_DESCRIPTORS = 8 };
@@ -30,6 +32,30 @@ static void take_descriptors(struct msghdr *header, struct wire_message *message
                 close(fd);
         }
     }
+}
+
+/* Is fd the file `name` of a process in /proc? Anything else that a client might send (a pipe that never ends, /dev/zero) would keep
+ * the reader for ever. The rest of the path is not looked at: in another mount namespace it may read otherwise. */
+static bool is_process_file(int fd, const char *name)
+{
+    struct statfs volume;
+    char link[64], target[256];
+    if (fstatfs(fd, &volume) != 0 || volume.f_type != PROC_SUPER_MAGIC)
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = 0;
+    const char *last = strrchr(target, '/');
+    return last && strcmp(last + 1, name) == 0;
+}
+
+static void forget(struct wire_message *message)
+{
+    if (message->mem_fd >= 0)
+        close(message->mem_fd);
+    if (message->maps_fd >= 0)
+        close(message->maps_fd);
+    message->mem_fd = message->maps_fd = -1;
 }
 
 enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error)
@@ -62,13 +88,12 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
         error_set(error, "it asks for event %u, which does not exist", request->event);
     else {
         message->request.path[sizeof message->request.path - 1] = 0;
+        if (message->mem_fd >= 0 && message->maps_fd >= 0
+            && !(is_process_file(message->mem_fd, "mem") && is_process_file(message->maps_fd, "maps")))
+            forget(message);
         return WIRE_GOT;
     }
-    if (message->mem_fd >= 0)
-        close(message->mem_fd);
-    if (message->maps_fd >= 0)
-        close(message->maps_fd);
-    message->mem_fd = message->maps_fd = -1;
+    forget(message);
     wire_send(socket, 1, false, -1, 0, 0);
     return WIRE_BAD;
 }

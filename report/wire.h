@@ -10,7 +10,7 @@
 
 struct wire_message {
     struct wire_request request;    /* path ends with NUL */
-    int mem_fd, maps_fd;            /* -1: not sent. Owned by the receiver */
+    int mem_fd, maps_fd;            /* of files mem and maps in /proc; -1: not sent. Owned by the receiver */
 };
 
 enum wire_result {
