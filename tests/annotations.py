@@ -8,6 +8,7 @@ On the line where it happens:
 Anywhere:
     /* RUN: ARG … [-> key=value …] */      one run with these arguments; values replace the annotation's own
     /* FLAGS: …, LINK: …, PLUGIN: x.c */   how to build it
+    /* KEEPS: who */                        somebody else has blocks at the end as well: totals are not annotated
     /* DIFFERS: reason */                  why memcheck's figures are others (CONTRACT.md's closed list)
     /* ORACLE: asan|memcheck|none */       which other tool sees the bug; memcheck unless said otherwise
 """
@@ -15,7 +16,7 @@ import pathlib
 import re
 import shlex
 
-NOTE = re.compile(r"/\*\s*(BUG|ALLOC|FREE|LEAK|RUN|FLAGS|LINK|PLUGIN|DIFFERS|ORACLE)\b:?\s*(.*?)\s*\*/")
+NOTE = re.compile(r"/\*\s*(BUG|ALLOC|FREE|LEAK|RUN|FLAGS|LINK|PLUGIN|DIFFERS|KEEPS|ORACLE)\b:?\s*(.*?)\s*\*/")
 FUNCTION = re.compile(r"^[A-Za-z_][^;={}#]*?([A-Za-z_~][\w:~]*)\s*\(")
 LEAK = re.compile(r"(\w+) (\d+) bytes (\d+) blocks?(?: over (\d+) bytes (\d+) blocks?)?$")
 
@@ -52,7 +53,7 @@ class Subject:
         self.path = pathlib.Path(path)
         self.bugs, self.allocs, self.frees, self.leaks = [], [], [], []
         self.runs, self.flags, self.link, self.plugins = [], [], [], []
-        self.differs, self.oracle = None, "memcheck"
+        self.differs, self.keeps, self.oracle = None, None, "memcheck"
         self._read(self.path)
         for plugin in self.plugins:
             self._read(self.path.parent / plugin)
@@ -61,7 +62,7 @@ class Subject:
     def _read(self, path):
         function = None
         for number, text in enumerate(path.read_text().splitlines(), 1):
-            head = FUNCTION.match(text)
+            head = FUNCTION.match(re.sub(r"__attribute__\(\(.*?\)\) ", "", text))
             if head:
                 function = head.group(1)
             for word, rest in NOTE.findall(text):
@@ -83,6 +84,8 @@ class Subject:
             self.runs.append((shlex.split(arguments), dict(key.split("=", 1) for key in keys.split())))
         elif word == "DIFFERS":
             self.differs = rest
+        elif word == "KEEPS":
+            self.keeps = rest
         elif word == "ORACLE":
             self.oracle = rest
         else:

@@ -16,8 +16,7 @@ DIRECT = re.compile(r"\(([\d,]+) direct, ([\d,]+) indirect\)")
 
 # TLS and DTV blocks of the loader are never listed.
 LOADER = {"_dl_allocate_tls", "allocate_dtv", "allocate_dtv_entry", "_dl_resize_dtv", "resize_dtv", "allocate_and_init",
-          "tls_get_addr_tail", "__tls_get_addr", "_dl_update_slotinfo", "_dl_tls_setup", "init_tls", "add_to_global_resize",
-          "dl_open_worker", "dl_open_worker_begin"}
+          "tls_get_addr_tail", "__tls_get_addr", "_dl_update_slotinfo", "_dl_tls_setup", "init_tls", "add_to_global_resize"}
 
 Record = collections.namedtuple("Record", "kind bytes blocks frames")   # frames: (function, file, line), innermost first
 

@@ -1,5 +1,6 @@
 """Leaks of known programs: kind, bytes, blocks, function and line of every record, exactly as the sources are annotated."""
 import collections
+import os
 
 import pytest
 
@@ -22,11 +23,13 @@ def listed(report, subject):
     sources = {note.source.name for note in subject.leaks} | {subject.path.name}
     total = collections.defaultdict(lambda: [0, 0])
     for record in report["leaks"]["records"]:
+        if any(frame["function"] == "dl_open_worker" for frame in record["stack"]):
+            continue        # what the loader keeps of a library that stays open
         key = (record["kind"], None, record["stack"][0]["function"] if record["stack"] else None, None)
-        for source in sources:
-            function, line = harness.place_of(record["stack"], source)
-            if line:
-                key = (record["kind"], source, function, line)
+        for frame in reversed(record["stack"]):
+            source = os.path.basename(frame["file"] or "")
+            if source in sources:
+                key = (record["kind"], source, harness.bare(frame["function"]), frame["line"])
         total[key][0] += record["bytes"]
         total[key][1] += record["blocks"]
     return dict(total)
@@ -48,7 +51,8 @@ def test_records_are_as_annotated(source, variant, workshop, midden):
     assert listed(run.report, subject) == annotated(subject), run.describe()
     for kind in KINDS:
         figures = [note for note in subject.leaks if note.kind == kind]
-        assert run.leaks(kind) == (sum(n.bytes for n in figures), sum(n.blocks for n in figures)), (kind, run.describe())
+        if not subject.keeps:
+            assert run.leaks(kind) == (sum(n.bytes for n in figures), sum(n.blocks for n in figures)), (kind, run.describe())
     gates = any(note.kind in ("definite", "possible") for note in subject.leaks)
     assert run.report["verdict"]["gating"] == gates, run.describe()
     plain = harness.execute([workshop.build(source.relative_to(harness.SUBJECTS), variant)])

@@ -210,13 +210,13 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
     unsigned n_fds = 0;
     long result = 0;
     if (event != WIRE_STARTED) {
-        long mem = open_own("/proc/self/mem"), maps = open_own("/proc/self/maps");
+        long mem = open_own("/proc/thread-self/mem"), maps = open_own("/proc/thread-self/maps");
         fds[0] = (int)mem;
         fds[1] = (int)maps;
         n_fds = 2;
         if (mem < 0 || maps < 0) {
             result = mem < 0 ? mem : maps;
-            complain("/proc/self cannot be opened", result);
+            complain("/proc/thread-self cannot be opened", result);
         }
     }
     if (result == 0) {

@@ -9,7 +9,7 @@ static std::unique_ptr<long[]> numbers;
 
 struct Forgetful {
     char *text = nullptr;
-    ~Forgetful() { text = nullptr; }
+    ~Forgetful() { text = nullptr; KEEP(text); }
 };
 static Forgetful forgetful;
 

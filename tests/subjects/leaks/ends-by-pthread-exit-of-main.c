@@ -1,3 +1,4 @@
+/* KEEPS: the loader, of the unwinder that pthread_exit loads */
 /* main ends by pthread_exit, the last thread ends the program. */
 #include <pthread.h>
 #include <unistd.h>

@@ -9,7 +9,9 @@ static NOINLINE void lose(void)
     KEEP(block);
     block = calloc(3, 7); /* LEAK: definite 21 bytes 1 block */
     KEEP(block);
-    block = realloc(NULL, 31); /* LEAK: definite 31 bytes 1 block */
+    block = NULL;
+    KEEP(block);
+    block = realloc(block, 31); /* LEAK: definite 31 bytes 1 block */
     KEEP(block);
     block = memalign(64, 41); /* LEAK: definite 41 bytes 1 block */
     KEEP(block);

@@ -1,4 +1,5 @@
 /* Held by a thread-local variable of a library that was loaded with dlopen: its TLS lies outside the static block. */
+/* KEEPS: the loader, of the library that stays open */
 /* PLUGIN: held-by-plugin-thread-local-code.c */
 /* LINK: -ldl -Wl,-rpath,$ORIGIN */
 #include <dlfcn.h>
