@@ -18,10 +18,10 @@ libpreload_la_CFLAGS = $(engine_cflags)
 pkglib_LTLIBRARIES += libmidden.la
 libmidden_la_SOURCES =
 libmidden_la_LIBADD = libpreload.la libengine.la
-# as-needed: what is only referred to weakly (of the loader) makes no NEEDED entry. Bsymbolic: our own functions are ours inside the library, even where a program has one of the same name. now: nothing is
+# Bsymbolic-functions: our own functions are ours inside the library, even where a program has one of the same name. now: nothing is
 # looked up later, in a signal handler or between vfork and exec. initfirst: see start.c. nodelete: a dlclose leaves us in place.
 libmidden_la_LDFLAGS = -module -avoid-version -shared \
-	-Wl,--as-needed -Wl,-Bsymbolic -Wl,-z,now -Wl,-z,initfirst -Wl,-z,nodelete
+	-Wl,-Bsymbolic-functions -Wl,-z,now -Wl,-z,initfirst -Wl,-z,nodelete
 
 install-exec-hook: link-preload
 link-preload:

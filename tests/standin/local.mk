@@ -6,3 +6,6 @@ libmidden_standin_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/standin
 libmidden_standin_la_CFLAGS = $(engine_cflags)
 libmidden_standin_la_LIBADD = libpreload.la
 libmidden_standin_la_LDFLAGS = $(libmidden_la_LDFLAGS) -rpath /nowhere
+
+EXTRA_DIST += tests/preload_kit.py tests/test_preload_children.py tests/test_preload_end.py tests/test_preload_heap.py \
+	tests/test_preload_library.py tests/test_preload_threads.py

@@ -2,7 +2,10 @@
  *
  * Linked with the interposers into libmidden-standin.so, so that their own duty (arguments, errno, which call is named, who is told
  * what) is tested apart from the heap's. Blocks come from the kernel in chunks and are never given back; the size stands in
- * front of a block. What happens is written to the descriptor in STANDIN_FD, a line an event. */
+ * front of a block. What happens is written to the descriptor in STANDIN_FD, a line an event.
+ *
+ * With STANDIN_SIGNALS set it takes SIGSEGV, SIGBUS, SIGTRAP and SIGABRT, and signal 62 for parking; STANDIN_STATUS is the exit
+ * status it asks for; STANDIN_LIBRARY its path, for children to be followed. */
 #include "standin.h"
 
 #include <limits.h>
@@ -67,7 +70,6 @@ VISIBLE const struct standin_call *standin_last(void) { return &last; }
 VISIBLE void standin_fail(unsigned n) { to_fail = n; }
 VISIBLE void standin_set_park_signal(int number) { park_number = number; }
 VISIBLE void standin_count_park(void) { parks++; }
-VISIBLE void standin_take_signal(int number) { taken_signals |= (uint64_t)1 << (number - 1); }
 VISIBLE void standin_own_pid(int pid)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -185,7 +187,16 @@ void engine_start(void)
         journal_fd = journal_fd * 10 + (*fd - '0');
 }
 
-void engine_open_libraries(void) { journal("libraries"); }
+void engine_open_libraries(void)
+{
+    journal("libraries");
+    if (!variable("STANDIN_SIGNALS"))
+        return;
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGTRAP, SIGABRT};
+    for (unsigned i = 0; i < 4; i++)
+        taken_signals |= (uint64_t)1 << (numbers[i] - 1);
+    park_number = 62;
+}
 bool engine_started(void) { return started; }
 void engine_set_entry_points(const uint64_t *addresses)
 {

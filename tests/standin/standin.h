@@ -29,9 +29,6 @@ void standin_count_park(void) __attribute__((weak));
 /* pid is one of the engine's own. */
 void standin_own_pid(int pid) __attribute__((weak));
 
-/* engine_sigaction is in charge of `number`; what was set there last. */
-void standin_take_signal(int number) __attribute__((weak));
-
 #ifdef __cplusplus
 }
 #endif

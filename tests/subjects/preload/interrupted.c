@@ -1,0 +1,210 @@
+/* FLAGS: -D_GNU_SOURCE -Wno-deprecated-declarations */
+/* On the stand-in engine: calls that a signal ends early, ended by a "park" (a signal that the engine counts) and by a signal of
+ * the program. The first must go unnoticed and last its time, the second must be seen. argv[1]: park or own. */
+#include "../../standin/standin.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+static int park;
+static volatile int handled;
+static pthread_t caller;
+
+static void on_park(int number)
+{
+    (void)number;
+    standin_count_park();
+}
+static void on_own(int number)
+{
+    (void)number;
+    handled++;
+}
+
+static long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static volatile int number_to_send, times_to_send;
+
+static void *sender(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < times_to_send; i++) {
+        struct timespec pause = {0, 20000000};
+        nanosleep(&pause, NULL);
+        pthread_kill(caller, number_to_send);
+    }
+    return NULL;
+}
+
+static int epoll_fd, pipe_ends[2], queue_id, set_id;
+static sem_t semaphore;
+
+static struct timespec in_150ms(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    time.tv_nsec += 150000000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_nsec -= 1000000000;
+        time.tv_sec++;
+    }
+    return time;
+}
+
+#define WAIT_MS 150
+static const struct timespec wait_time = {0, 150000000};
+static struct epoll_event event;
+static struct pollfd fds[1];
+static sigset_t empty, usr2;
+
+static int do_poll(void) { return poll(fds, 1, WAIT_MS); }
+static int do_ppoll(void) { return ppoll(fds, 1, &wait_time, &empty); }
+static int do_select(void)
+{
+    struct timeval limit = {0, 150000};
+    fd_set reads;
+    FD_ZERO(&reads);
+    FD_SET(pipe_ends[0], &reads);
+    return select(pipe_ends[0] + 1, &reads, NULL, NULL, &limit);
+}
+static int do_pselect(void) { return pselect(0, NULL, NULL, NULL, &wait_time, NULL); }
+static int do_epoll_wait(void) { return epoll_wait(epoll_fd, &event, 1, WAIT_MS); }
+static int do_epoll_pwait(void) { return epoll_pwait(epoll_fd, &event, 1, WAIT_MS, &empty); }
+static int do_epoll_pwait2(void) { return epoll_pwait2(epoll_fd, &event, 1, &wait_time, &empty); }
+static int do_nanosleep(void)
+{
+    struct timespec left = {9, 9};
+    int result = nanosleep(&wait_time, &left);
+    if (result == 0 ? left.tv_sec != 9 : left.tv_sec != 0 || left.tv_nsec >= wait_time.tv_nsec || left.tv_nsec < 1000000)
+        printf("  (what is left: %ld s)", (long)left.tv_sec);
+    return result;
+}
+static int do_clock_nanosleep(void)
+{
+    int error = clock_nanosleep(CLOCK_MONOTONIC, 0, &wait_time, NULL);
+    errno = error;
+    return error ? -1 : 0;
+}
+static int do_clock_nanosleep_until(void)
+{
+    struct timespec until = in_150ms(CLOCK_REALTIME);
+    int error = clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL);
+    errno = error;
+    return error ? -1 : 0;
+}
+static int do_usleep(void) { return usleep(WAIT_MS * 1000); }
+static int do_sleep(void)
+{
+    errno = EINTR;
+    return sleep(2) ? -1 : 0;     /* what is left is told in whole seconds */
+}
+static int do_thrd_sleep(void)
+{
+    int result = thrd_sleep(&wait_time, NULL);
+    errno = EINTR;
+    return result;
+}
+static int do_sem_timedwait(void)
+{
+    struct timespec until = in_150ms(CLOCK_REALTIME);
+    return sem_timedwait(&semaphore, &until);
+}
+static int do_sem_clockwait(void)
+{
+    struct timespec until = in_150ms(CLOCK_MONOTONIC);
+    return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until);
+}
+static int do_sigtimedwait(void) { return sigtimedwait(&usr2, NULL, &wait_time); }
+static int do_semtimedop(void)
+{
+    struct sembuf take = {0, -1, 0};
+    return semtimedop(set_id, &take, 1, &wait_time);
+}
+
+static void attempt(const char *what, int (*call)(void), int number, int times)
+{
+    pthread_t thread;
+    sigset_t one, before;
+    number_to_send = number;
+    times_to_send = times;
+    handled = 0;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &one, &before);      /* not to the sender */
+    pthread_create(&thread, NULL, sender, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    long began = now_ms();
+    errno = 0;
+    int result = call();
+    int error = errno;
+    long took = now_ms() - began;
+    pthread_join(thread, NULL);
+    int full = result < 0 && error == EINTR ? 0 : took >= WAIT_MS - 5;
+    printf("%s: %d, %s, %s\n", what, result, result >= 0 ? "-" : strerror(error),
+           full ? took < 2 * WAIT_MS + 2000 ? "in full" : "too long" : "early");
+}
+
+int main(int argc, char **argv)
+{
+    int own = argc > 1 && !strcmp(argv[1], "own");
+    park = SIGRTMAX;
+    standin_set_park_signal(0);
+    struct sigaction action = {.sa_handler = on_park, .sa_flags = SA_RESTART};
+    sigaction(park, &action, NULL);
+    action.sa_handler = on_own;
+    action.sa_flags = 0;
+    sigaction(SIGUSR1, &action, NULL);
+    standin_set_park_signal(park);
+    caller = pthread_self();
+    epoll_fd = epoll_create1(0);
+    if (pipe(pipe_ends) < 0)
+        return 2;
+    fds[0] = (struct pollfd){pipe_ends[0], POLLIN, 0};
+    sem_init(&semaphore, 0, 0);
+    sigemptyset(&empty);
+    sigemptyset(&usr2);
+    sigaddset(&usr2, SIGUSR2);
+    set_id = semget(IPC_PRIVATE, 1, 0600);
+    int number = own ? SIGUSR1 : park, times = own ? 1 : 3;
+
+    attempt("poll", do_poll, number, times);
+    attempt("ppoll", do_ppoll, number, times);
+    attempt("select", do_select, number, times);
+    attempt("pselect", do_pselect, number, times);
+    attempt("epoll_wait", do_epoll_wait, number, times);
+    attempt("epoll_pwait", do_epoll_pwait, number, times);
+    attempt("epoll_pwait2", do_epoll_pwait2, number, times);
+    attempt("nanosleep", do_nanosleep, number, times);
+    attempt("clock_nanosleep", do_clock_nanosleep, number, times);
+    attempt("clock_nanosleep until", do_clock_nanosleep_until, number, times);
+    attempt("usleep", do_usleep, number, times);
+    attempt("sleep", do_sleep, number, times);
+    attempt("thrd_sleep", do_thrd_sleep, number, times);
+    attempt("sem_timedwait", do_sem_timedwait, number, times);
+    attempt("sem_clockwait", do_sem_clockwait, number, times);
+    attempt("sigtimedwait", do_sigtimedwait, number, times);
+    if (set_id >= 0)
+        attempt("semtimedop", do_semtimedop, number, times);
+    if (set_id >= 0)
+        semctl(set_id, 0, IPC_RMID);
+    return 0;
+}
