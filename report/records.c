@@ -171,7 +171,7 @@ static void read_own(struct records *records)
     struct record_mapping *own = whole_table(records, RECORD_TABLE_MAPPINGS, MAX_WHOLE, &n);
     for (size_t i = 0; i < n; i++) {
         uint64_t end;
-        if (own[i].purpose == RECORD_PURPOSE_NONE || own[i].bytes == 0)
+        if (own[i].purpose == RECORD_PURPOSE_NONE || own[i].purpose == RECORD_PURPOSE_UNRECORDED || own[i].bytes == 0)
             continue;
         if (__builtin_add_overflow(own[i].start, own[i].bytes, &end))
             records_problem(records, "an entry of the table of own mappings is damaged");

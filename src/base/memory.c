@@ -41,6 +41,12 @@ static uint32_t turn;           /* odd: order[] is being changed; atomic */
 static uint32_t first_free;     /* an unused entry, linked through `start`; 0: none. mappings_lock */
 static size_t limit;            /* bytes; 0: none; atomic */
 
+/* Memory with the program's blocks in it is not the tool's. */
+static bool holds_blocks(uint32_t purpose)
+{
+    return purpose == RECORD_PURPOSE_HEAP || purpose == RECORD_PURPOSE_UNRECORDED;
+}
+
 static struct record_mapping *entry_at(uint64_t index)
 {
     uint64_t chunk = __atomic_load_n(&memory_chunks[index >> MEMORY_CHUNK_SHIFT], __ATOMIC_ACQUIRE);
@@ -60,7 +66,7 @@ static size_t round_up(size_t bytes)
 
 static void account(enum record_purpose purpose, size_t bytes, bool more)
 {
-    if (purpose == RECORD_PURPOSE_HEAP)
+    if (holds_blocks(purpose))
         return;
     if (more)
         __atomic_add_fetch(&midden_anchor.own_bytes, bytes, __ATOMIC_RELAXED);
@@ -250,7 +256,7 @@ void *memory_map(size_t bytes, size_t align, enum record_purpose purpose)
     if (rounded < bytes || rounded == 0)
         return NULL;
     size_t most = __atomic_load_n(&limit, __ATOMIC_RELAXED);
-    if (most && purpose != RECORD_PURPOSE_HEAP
+    if (most && !holds_blocks(purpose)
         && (rounded > most || memory_own_bytes() > most - rounded))
         return NULL;
     void *pages = align > kernel_page_size() ? map_aligned(rounded, align)
@@ -371,7 +377,7 @@ void memory_fork_child(void)
             continue;
         }
         order_insert((uint32_t)i);
-        if (entry->purpose != RECORD_PURPOSE_HEAP)
+        if (!holds_blocks(entry->purpose))
             own += entry->bytes;
     }
     __atomic_store_n(&midden_anchor.own_bytes, own, __ATOMIC_RELAXED);
@@ -389,7 +395,7 @@ unsigned memory_consistent(void (*say)(const char *line))
         living++;
         EXPECT(entry->bytes > 0 && entry->bytes % kernel_page_size() == 0);
         EXPECT(entry->start % kernel_page_size() == 0);
-        if (entry->purpose != RECORD_PURPOSE_HEAP)
+        if (!holds_blocks(entry->purpose))
             own += entry->bytes;
     }
     EXPECT(own == memory_own_bytes());

@@ -33,7 +33,8 @@
 #define MOST_CHUNKS 2048
 #define CERTAIN 4                   /* guarded for certain: the first allocations of a site, two on each side */
 #define MOST_SITES 16
-#define SITE_STATES ((size_t)1 << 26)
+#define SITE_STATES ((size_t)1 << 26)      /* stack ids that are told apart */
+#define STATES_CHUNK ((size_t)1 << 16)
 #define SUSPECT 0x80u
 
 #define CYCLE_NS 7000u
@@ -71,7 +72,7 @@ static struct {
     void (*announce)(char *, size_t, struct record_placed *, uint32_t);
     uint64_t sites[MOST_SITES];
     uint32_t n_sites;
-    uint8_t *states;                /* per stack id: guarded blocks so far, and SUSPECT */
+    uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
     uint32_t cycles;                /* atomic: slots taken */
     uint64_t cpu_ns;                /* as last read */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
@@ -130,8 +131,6 @@ uint64_t pageguard_init(uint64_t budget, bool every,
         budget = mappings_allowed() / 2;
     if (budget > (uint64_t)MOST_CHUNKS * CHUNK_SLOTS)
         budget = (uint64_t)MOST_CHUNKS * CHUNK_SLOTS;
-    if (!every)
-        guards.states = memory_map(SITE_STATES, 0, RECORD_PURPOSE_RECORDS);
     return guards.budget = budget;
 }
 
@@ -176,15 +175,34 @@ static bool site_wanted(uint32_t stack)
     return false;
 }
 
+/* The state of a stack id; NULL: no memory for it, or an id beyond all bounds. */
+static uint8_t *state_of(uint32_t stack)
+{
+    if (!stack || stack >= SITE_STATES)
+        return NULL;
+    uint8_t **chunk = &guards.states[stack / STATES_CHUNK], *at = __atomic_load_n(chunk, __ATOMIC_ACQUIRE);
+    if (!at) {
+        uint8_t *fresh = memory_map(STATES_CHUNK, 0, RECORD_PURPOSE_RECORDS);
+        if (!fresh)
+            return NULL;
+        if (__atomic_compare_exchange_n(chunk, &at, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            at = fresh;
+        else
+            memory_unmap(fresh, STATES_CHUNK);
+    }
+    return at + stack % STATES_CHUNK;
+}
+
 enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
 {
     if (!guards.budget || size > (size_t)16 * page() || align > page())
         return PAGEGUARD_NONE;
     if (guards.every)
         return random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
-    if (!guards.states || !stack || stack >= SITE_STATES)
+    uint8_t *word = state_of(stack);
+    if (!word)
         return PAGEGUARD_NONE;
-    uint8_t state = __atomic_load_n(&guards.states[stack], __ATOMIC_RELAXED);
+    uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
     unsigned guarded = state & ~SUSPECT;
     bool certain = guarded < CERTAIN || state & SUSPECT;
     if (!certain) {
@@ -198,14 +216,15 @@ enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, 
     if (!time_left() && !(state & SUSPECT) && guarded)
         return PAGEGUARD_NONE;
     if (guarded < 0x7f)
-        __atomic_store_n(&guards.states[stack], (uint8_t)(state + 1), __ATOMIC_RELAXED);
+        __atomic_store_n(word, (uint8_t)(state + 1), __ATOMIC_RELAXED);
     return guarded & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
 }
 
 void pageguard_suspect(uint32_t stack)
 {
-    if (guards.states && stack && stack < SITE_STATES)
-        __atomic_fetch_or(&guards.states[stack], SUSPECT, __ATOMIC_RELAXED);
+    uint8_t *word = state_of(stack);
+    if (word)
+        __atomic_fetch_or(word, SUSPECT, __ATOMIC_RELAXED);
 }
 
 /* ---- slots ---- */

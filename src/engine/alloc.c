@@ -4,6 +4,7 @@
  * is BUSY from the moment the place is ours until everything about the block is true, and LIVE from the last store on. */
 #include "base/anchor.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "check/fault.h"
 #include "check/guard.h"
 #include "engine/state.h"
@@ -59,10 +60,6 @@ static void *in_heap(struct thread_state *self, const struct heap_block *block, 
     publish(self, record, size, call, kept, stack);
     if (!block->region->stride)
         blocks_note_slot(block);
-    if (__builtin_expect(!block->region->user, 0)) {
-        __atomic_fetch_add(&midden_anchor.unrecorded_blocks, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&midden_anchor.unrecorded_bytes, size, __ATOMIC_RELAXED);
-    }
     return guarded.address;
 }
 
@@ -84,6 +81,21 @@ static void *between_guards(struct thread_state *self, size_t size, size_t align
     else if (flags & ENGINE_ZERO)
         memory_fill(address, 0, size);
     publish(self, record, size, call, kept, stack);
+    return address;
+}
+
+/* The last resort: there is no memory for one more record, but there may be for the program. */
+static void *unrecorded(size_t size, size_t room, size_t align, unsigned flags)
+{
+    struct heap_block block;
+    if (!engine.unrecorded || !heap_alloc(engine.unrecorded, room, align, &block))
+        return NULL;
+    char *address = block.start + guard_setting.front;
+    if (flags & ENGINE_ZERO && !block.zeroed)
+        memory_fill(address, 0, size);
+    if (__atomic_fetch_add(&midden_anchor.unrecorded_blocks, 1, __ATOMIC_RELAXED) == 0)
+        print_line("no memory for more records: from here on blocks go unrecorded; the report says how many");
+    __atomic_fetch_add(&midden_anchor.unrecorded_bytes, size, __ATOMIC_RELAXED);
     return address;
 }
 
@@ -109,6 +121,8 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
             result = between_guards(self, size, align, call, flags, stack);
         if (!result && heap && heap_alloc(heap, room, align, &block))
             result = in_heap(self, &block, size, call, flags, stack);
+        if (__builtin_expect(!result, 0))
+            result = unrecorded(size, room, align, flags);
     }
     engine_leave(self);
     return result;
@@ -162,15 +176,21 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
     engine_enter(self);
     struct place place;
     bool found = blocks_find(old, &place);
-    uint64_t head = found ? __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE) : 0;
-    if (!found || record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)old) {
+    size_t unrecorded_room = 0;
+    if (found && !place.record && place.address == (char *)old) {
+        unrecorded_room = place.block.room - guard_setting.front;
+        found = false;
+    }
+    uint64_t head = found ? __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE)
+                          : record_head(unrecorded_room, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
+    if ((!found && !unrecorded_room) || record_head_state(head) != RECORD_BLOCK_LIVE || (found && place.address != (char *)old)) {
         struct record_finding finding;
         fault_of_free(old, call, found ? place.record : NULL, found ? place.address : NULL, from ? from->sp : 0, &finding);
         report_finding(self, &finding, from);
         engine_leave(self);
         return false;
     }
-    if (resize_in_place(self, &place, size, call, from)) {
+    if (found && resize_in_place(self, &place, size, call, from)) {
         engine_leave(self);
         *moved = old;
         return true;
@@ -196,7 +216,8 @@ size_t engine_usable_size(const void *address)
     if (engine_enter(self)) {
         struct place place;
         if (blocks_find(address, &place) && place.address == (const char *)address) {
-            uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_RELAXED);
+            uint64_t head = place.record ? __atomic_load_n(&place.record->head, __ATOMIC_RELAXED)
+                : record_head(place.block.room - guard_setting.front, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
             if (record_head_state(head) == RECORD_BLOCK_LIVE)
                 size = record_head_size(head);
         }

@@ -34,6 +34,19 @@ static void *hook_alloc_pages(void *ctx, size_t bytes, size_t align)
     return memory_map(bytes, align, RECORD_PURPOSE_HEAP);
 }
 
+/* Bookkeeping and the blocks' records: within the limit that the user set. */
+static void *hook_alloc_meta(void *ctx, size_t bytes, size_t align)
+{
+    (void)ctx;
+    return memory_map(bytes, align, RECORD_PURPOSE_RECORDS);
+}
+
+static void *hook_alloc_unrecorded(void *ctx, size_t bytes, size_t align)
+{
+    (void)ctx;
+    return memory_map(bytes, align, RECORD_PURPOSE_UNRECORDED);
+}
+
 static void hook_free_pages(void *ctx, void *pages, size_t bytes)
 {
     (void)ctx;
@@ -94,7 +107,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
             table_publish(table, index, 1);
         region->user = index;
     } else {
-        region->user = 0;       /* no memory for the entry: blocks in here go unseen by a report, and are counted */
+        region->user = HEAP_REFUSED;    /* no memory for the entry: no reader would see its blocks */
     }
     lock_drop(&regions_lock);
 }
@@ -114,6 +127,7 @@ static void hook_region_closed(void *ctx, struct heap_region *region)
 
 const struct heap_hooks blocks_hooks = {
     .alloc_pages = hook_alloc_pages,
+    .alloc_meta = hook_alloc_meta,
     .free_pages = hook_free_pages,
     .lock = hook_lock,
     .unlock = hook_unlock,
@@ -134,6 +148,15 @@ const struct heap_hooks blocks_reserve_hooks = {
     .region_closed = hook_region_closed,
 };
 
+/* No regions are announced: what has no records is not in the table. */
+const struct heap_hooks blocks_unrecorded_hooks = {
+    .alloc_pages = hook_alloc_unrecorded,
+    .free_pages = hook_free_pages,
+    .lock = hook_lock,
+    .unlock = hook_unlock,
+    .discard = hook_discard,
+};
+
 bool blocks_init(void)
 {
     midden_anchor.engines = (uintptr_t)engine_stats_record;
@@ -152,8 +175,14 @@ bool blocks_find(const void *address, struct place *place)
             return place->address != NULL;
         }
         place->owner = engine.reserve;
-        if (!engine.reserve || !heap_find(engine.reserve, address, &place->block))
-            return false;
+        if (!engine.reserve || !heap_find(engine.reserve, address, &place->block)) {
+            place->owner = engine.unrecorded;
+            if (!engine.unrecorded || !heap_find(engine.unrecorded, address, &place->block) || !place->block.used)
+                return false;
+            place->record = NULL;
+            place->address = place->block.start + guard_setting.front;
+            return true;
+        }
     }
     place->record = place->block.tag;
     place->address = place->block.start + guard_setting.front;
@@ -202,9 +231,8 @@ void blocks_note_slot(const struct heap_block *block)
 uint32_t blocks_next_sequence(struct thread_state *self)
 {
     if (__builtin_expect(self->sequence == self->sequence_end, 0)) {
-        uint32_t batch = threads_running() == 1 ? 1 : SEQUENCE_BATCH;
-        self->sequence = __atomic_fetch_add(&next_sequence, batch, __ATOMIC_RELAXED);
-        self->sequence_end = self->sequence + batch;
+        self->sequence = __atomic_fetch_add(&next_sequence, SEQUENCE_BATCH, __ATOMIC_RELAXED);
+        self->sequence_end = self->sequence + SEQUENCE_BATCH;
     }
     return ++self->sequence;
 }

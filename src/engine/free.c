@@ -90,6 +90,13 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         bad_free(self, address, call, NULL, from);
         return;
     }
+    if (__builtin_expect(!place.record, 0)) {   /* unrecorded: nothing to compare with */
+        if (place.address == (char *)address)
+            heap_free(place.owner, &place.block);
+        else
+            bad_free(self, address, call, NULL, from);
+        return;
+    }
     uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
     uint64_t busy = (head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
     if (record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address

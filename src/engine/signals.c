@@ -111,7 +111,7 @@ static void tell_death(struct thread_state *self, int number, const siginfo_t *i
     bool fault = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0;
     uintptr_t address = fault ? (uintptr_t)info->si_addr : sigframe_pc(context);
     struct place place;
-    bool inside = fault && self->depth == 1 && blocks_find((void *)address, &place);
+    bool inside = fault && self->depth == 1 && blocks_find((void *)address, &place) && place.record;
     fault_of_signal((void *)address, number, fault ? sigframe_access(context) : RECORD_ACCESS_UNKNOWN,
                     inside ? place.record : NULL, inside ? place.address : NULL, &finding);
     report_finding(self, &finding, &from);

@@ -248,6 +248,8 @@ static bool start_heap(void)
     layout.arena_bytes = (size_t)1 << 20;
     layout.engine = HEAP_AUTO;
     engine.reserve = heap_create(&layout, &blocks_reserve_hooks);
+    layout.tag_bytes = 0;
+    engine.unrecorded = heap_create(&layout, &blocks_unrecorded_hooks);
     bool checks = guard_setting.rear != 0;
     start_page_guards(checks);
     quarantine_init(engine.heap, checks ? config_of(OPTION_QUARANTINE) : 0, !config.given[OPTION_QUARANTINE],
@@ -271,7 +273,6 @@ void engine_start(void)
     table_init(anchor_table(RECORD_TABLE_STRINGS), 1, 18, (uint64_t)1 << 30);
     const char *options = keep(variable(environment, "MIDDEN_OPTIONS"));
     config_read(options, complain);
-    memory_set_limit(config_of(OPTION_MEMORY_LIMIT));
     struct timespec now = {0, 0};
     kernel_call(SYS_clock_gettime, CLOCK_REALTIME, (long)(uintptr_t)&now, 0, 0, 0, 0);
     midden_anchor.start_time = (uint64_t)now.tv_sec;
@@ -295,6 +296,9 @@ void engine_start(void)
     engine.child.agent = keep(variable(environment, "MIDDEN_AGENT"));
     engine.child.follow = config_yes(OPTION_FOLLOW_CHILDREN);
     agent_init(engine.child.agent, find_command(), options, config_of(OPTION_AGENT_TIMEOUT));
+    /* The tables that are reserved at the start are not what the user wants limited: records that grow with the program are. */
+    if (config_of(OPTION_MEMORY_LIMIT))
+        memory_set_limit(memory_own_bytes() + config_of(OPTION_MEMORY_LIMIT));
     __atomic_store_n(&midden_anchor.phase, RECORD_RUNNING, __ATOMIC_RELEASE);
     __atomic_store_n(&engine.stage, ENGINE_READY, __ATOMIC_RELEASE);
 }

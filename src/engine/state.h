@@ -19,8 +19,8 @@ struct engine {
     uint32_t stage;             /* enum engine_stage; atomic */
     struct heap *heap;
     struct heap *reserve;       /* serves calls that interrupt the engine itself (signal handlers); NULL: no memory */
+    struct heap *unrecorded;    /* serves when there is no memory for records: its blocks have none; NULL: no memory */
     bool stacks;                /* stacks are captured */
-    bool records;               /* false: out of memory for records from the start; blocks go unrecorded */
     struct engine_child_env child;
 };
 extern struct engine engine;
@@ -45,12 +45,13 @@ static inline void engine_leave(struct thread_state *self)
 
 extern const struct heap_hooks blocks_hooks;
 extern const struct heap_hooks blocks_reserve_hooks;
+extern const struct heap_hooks blocks_unrecorded_hooks;
 
 bool blocks_init(void);
 
 /* Where a block lies: in a slot of a heap, or between page guards. */
 struct place {
-    struct record_block *record;
+    struct record_block *record;/* NULL: an unrecorded block, of which only the room is known */
     char *address;              /* of the block, as the program knows it */
     bool guarded;               /* between page guards: slot is valid, else block and owner */
     struct heap_block block;

@@ -333,9 +333,10 @@ enum record_detail { RECORD_DETAIL_NONE, RECORD_DETAIL_STACK, RECORD_DETAIL_GLOB
 
 /* ---- own memory and extra roots ---------------------------------------------------------------------------------------- */
 
-enum record_purpose { RECORD_PURPOSE_NONE, RECORD_PURPOSE_HEAP /* holds blocks */, RECORD_PURPOSE_RECORDS, RECORD_PURPOSE_STACK /* of the tool's handlers */, RECORD_PURPOSE_OTHER };
+enum record_purpose { RECORD_PURPOSE_NONE, RECORD_PURPOSE_HEAP /* holds blocks */, RECORD_PURPOSE_RECORDS, RECORD_PURPOSE_STACK /* of the tool's handlers */, RECORD_PURPOSE_OTHER,
+                      RECORD_PURPOSE_UNRECORDED /* holds blocks that have no records: a root, for what they point to */ };
 
-/* Memory that the tool mapped; no part of it is a root. */
+/* Memory that the tool mapped; no part of it is a root, unless its purpose says so. */
 struct record_mapping {
     uint64_t start, bytes;
     uint32_t purpose;           /* enum record_purpose; NONE: unmapped again; atomic */

@@ -89,11 +89,14 @@ struct heap *heap_create(const struct heap_config *wanted, const struct heap_hoo
     if (heap == NULL)
         return NULL;
     copy_bytes(&heap->hooks, hooks, sizeof heap->hooks);
+    copy_bytes(&heap->meta_hooks, hooks, sizeof heap->meta_hooks);
+    if (hooks->alloc_meta != NULL)
+        heap->meta_hooks.alloc_pages = hooks->alloc_meta;
     copy_bytes(&heap->config, &config, sizeof config);
     heap->own_bytes = own_bytes;
     for (unsigned i = 0; i < CLASS_LOCKS; i++)
         heap->class_locks[i].lock.rank = RANK_CLASSES + i;
-    meta_init(&heap->meta, &heap->hooks, config.page_size, RANK_META);
+    meta_init(&heap->meta, &heap->meta_hooks, config.page_size, RANK_META);
     pages_init(&heap->pages, &heap->hooks, &heap->meta, config.page_size, config.arena_bytes, RANK_PAGES);
     slab_source_init(&heap->slabs, &heap->hooks, &heap->meta, &heap->pages, config.tag_bytes, config.phase, config.arena_bytes / 4);
     magazine_source_init(&heap->magazines, &heap->hooks, &heap->meta);

@@ -50,9 +50,11 @@ struct heap_hooks {
     void (*unlock)(void *ctx, struct heap_lock *lock);
     void **(*magazine)(void *ctx);                                      /* where the calling thread keeps its magazines (a word that starts NULL);
                                                                            NULL: this thread goes without */
+    void *(*alloc_meta)(void *ctx, size_t bytes, size_t align);         /* as alloc_pages, for bookkeeping and tags; NULL: alloc_pages does both */
     void (*discard)(void *ctx, void *pages, size_t bytes);              /* the contents are not wanted any more, the address space is */
     void (*protect)(void *ctx, void *pages, size_t bytes, bool accessible);
-    void (*region_opened)(void *ctx, struct heap_region *region);       /* before the first block in it is handed out */
+    void (*region_opened)(void *ctx, struct heap_region *region);       /* before the first block in it is handed out; it may set
+                                                                           region->user to HEAP_REFUSED: the region is not used */
     void (*region_closed)(void *ctx, struct heap_region *region);       /* before its memory is given back; no block lives in it */
 };
 
@@ -87,6 +89,8 @@ struct heap_engine_stats {      /* bytes unless said otherwise */
     uint64_t largest_free;      /* the largest single free stretch */
     uint64_t blocks;            /* living blocks */
 };
+
+#define HEAP_REFUSED UINT64_MAX
 
 struct heap;
 

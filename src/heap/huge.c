@@ -78,7 +78,8 @@ bool huge_alloc(struct huge *huge, size_t room, size_t align, struct heap_block 
     own->entry[0] = (uintptr_t)own->start + huge->phase;
     if (!pages_own(huge->pages, base, bytes, &own->region))
         goto give_pages;
-    port_region_opened(huge->hooks, &own->region);
+    if (!port_region_opened(huge->hooks, &own->region))
+        goto disown;
     fill_block(own, block);
     block->zeroed = true;
 
@@ -94,6 +95,8 @@ bool huge_alloc(struct huge *huge, size_t room, size_t align, struct heap_block 
     port_unlock(huge->hooks, &huge->lock);
     return true;
 
+disown:
+    pages_disown(huge->pages, base, bytes);
 give_pages:
     huge->hooks->free_pages(huge->hooks->ctx, base, bytes);
 give_descriptor:

@@ -83,7 +83,8 @@ static bool open_arena(struct large *large, size_t bytes)
     arena->blocks = 0;
     if (!pages_own(large->pages, arena->run.start, bytes, &arena->region))
         goto free_tags;
-    port_region_opened(large->hooks, &arena->region);
+    if (!port_region_opened(large->hooks, &arena->region))
+        goto disown;
     arena->prev = NULL;
     arena->next = large->first;
     if (large->first != NULL)
@@ -94,6 +95,8 @@ static bool open_arena(struct large *large, size_t bytes)
     large->mapped += bytes;
     return true;
 
+disown:
+    pages_disown(large->pages, arena->run.start, bytes);
 free_tags:
     meta_free(large->meta, arena->tags);
 free_book:

@@ -75,7 +75,8 @@ static bool open_arena(struct medium *medium, size_t bytes)
         goto close_entries;
     if (!pages_own(medium->pages, arena->run.start, bytes, &arena->region))
         goto remove_list;
-    port_region_opened(medium->hooks, &arena->region);
+    if (!port_region_opened(medium->hooks, &arena->region))
+        goto disown;
     arena->blocks = 0;
     arena->prev = NULL;
     arena->next = medium->first;
@@ -85,6 +86,8 @@ static bool open_arena(struct medium *medium, size_t bytes)
     medium->whole++;
     return true;
 
+disown:
+    pages_disown(medium->pages, arena->run.start, bytes);
 remove_list:
     freelist_remove(&medium->list, &arena->list);
 close_entries:

@@ -128,12 +128,15 @@ static struct slab *open_slab(struct slab_cache *cache)
     slab->hint = slab->fresh = 0;
     if (!pages_own(source->pages, slab->run.start, slab->run.bytes, &slab->region))
         goto give_run;
-    port_region_opened(source->hooks, &slab->region);
+    if (!port_region_opened(source->hooks, &slab->region))
+        goto disown;
     cache->slabs++;
     cache->empties++;
     link_slab(&cache->empty, slab);
     return slab;
 
+disown:
+    pages_disown(source->pages, slab->run.start, slab->run.bytes);
 give_run:
     pages_give(source->pages, &slab->run);
 free_book:
