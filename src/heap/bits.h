@@ -48,6 +48,15 @@ static inline bool bit_get(const uint64_t *bits, size_t i) { return __atomic_loa
 static inline void bit_set(uint64_t *bits, size_t i) { STORE(bits[i / 64], bits[i / 64] | 1ull << (i % 64)); }
 static inline void bit_clear(uint64_t *bits, size_t i) { STORE(bits[i / 64], bits[i / 64] & ~(1ull << (i % 64))); }
 
+/* Bits set in a word. Not __builtin_popcountll, which calls into libgcc where the processor's instruction is not a given. */
+static inline unsigned bit_count(uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)(word * 0x0101010101010101u >> 56);
+}
+
 /* Words of 64 bits that hold n bits. */
 static inline size_t bit_words(size_t n) { return (n + 63) / 64; }
 

@@ -159,7 +159,7 @@ void buddy_consistent(const struct buddy *buddy, struct check *check)
         }
     }
     for (size_t i = 0; i < bit_words(2 * units); i++)
-        free_bits += (size_t)__builtin_popcountll(buddy->free[i]);
+        free_bits += bit_count(buddy->free[i]);
     check_equal(check, "buddy", "blocks in the lists", listed, "blocks marked free", free_bits);
     check_equal(check, "buddy", "units in the lists", free_units, "free units", buddy->free_units);
 

@@ -426,7 +426,7 @@ void freelist_arena_consistent(const struct freelist_arena *arena, struct freeli
     check_equal(check, "freelist", "end of the last segment", (uintptr_t)at, "end of the arena", (uintptr_t)arena->base + arena->bytes);
     size_t words = bit_words(cells_of(arena->bytes)), marked = 0;
     for (size_t i = 0; i < words; i++) {
-        marked += (size_t)__builtin_popcountll(arena->filled[i]);
+        marked += bit_count(arena->filled[i]);
         check_equal(check, "freelist", "summary bit", bit_get(arena->summary, i), "word is not empty", arena->filled[i] != 0);
     }
     check_equal(check, "freelist", "cells marked filled", marked, "cells with a segment", filled);

@@ -108,9 +108,12 @@ void heap_free(struct heap *heap, const struct heap_block *block);
  * were. Slab blocks change only within their slot. */
 bool heap_resize(struct heap *heap, struct heap_block *block, size_t room);
 
-/* The slot around `address`, whether a block lives in it or not (block->used says). false: `address` lies in no slot of this
- * heap. O(1) for slab, buddy and huge blocks, logarithmic for freelist blocks. Reads nothing at `address`. Takes the
- * freelist arena's lock for those, no lock otherwise. Of a free stretch of a freelist arena: false. */
+/* The slot around `address`: block->start <= address < block->start + block->room; block->used says whether a block lives in it.
+ * false: `address` lies in no slot of this heap. Where blocks have addresses of their own (freelist, buddy), a slot without a
+ * block is what is remembered of the block that began there last: start, tag and slot are that block's, the room reaches to the
+ * end of what is free; false if nothing is remembered.
+ * O(1) for slab, freelist and huge blocks, O(log) for buddy blocks. Reads nothing at `address`, which may be any value. Lock-free,
+ * but for what lies in a free stretch of a freelist arena, and for a freelist arena that keeps changing: takes its lock. */
 bool heap_find(struct heap *heap, const void *address, struct heap_block *block);
 
 /* true: `address` lies in memory that the heap holds, in a slot or not. O(1), no lock. */

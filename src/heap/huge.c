@@ -162,7 +162,7 @@ bool huge_find(const struct huge *huge, struct heap_region *region, const char *
     fill_block(own, block);
     block->zeroed = false;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return LOAD(region->version) == version;
+    return address >= block->start && LOAD(region->version) == version;
 }
 
 void huge_stats(struct huge *huge, struct heap_engine_stats *stats)

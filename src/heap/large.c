@@ -274,7 +274,7 @@ bool large_find(const struct large *large, struct heap_region *region, const cha
         block->room = (size_t)(start + ((size_t)1 << (order + view.unit_shift)) - block->start);
         block->slot = first;
         block->used = true;
-        found = true;
+        found = block->start <= address;        /* else it lies in the gap in front */
     } else {
         found = find_remembered(large, region, &view, address, block);
     }

@@ -100,7 +100,7 @@ static size_t count_stale(const struct pages *pages, const struct page_arena *ar
     size_t first = (size_t)(start - arena->buddy.base) >> pages->page_shift, n = bytes >> pages->page_shift, count = 0;
     if (first % 64 == 0 && n % 64 == 0) {
         for (size_t i = first / 64; i < (first + n) / 64; i++)
-            count += (size_t)__builtin_popcountll(arena->stale[i]);
+            count += bit_count(arena->stale[i]);
     } else {
         for (size_t i = first; i < first + n; i++)
             count += bit_get(arena->stale, i);
@@ -136,7 +136,7 @@ static size_t mark(uint64_t *bits, size_t first, size_t n, bool value)
     while (n != 0) {
         size_t in_word = 64 - first % 64 < n ? 64 - first % 64 : n;
         uint64_t mask = (in_word == 64 ? ~0ull : (1ull << in_word) - 1) << (first % 64), *word = &bits[first / 64];
-        before += (size_t)__builtin_popcountll(*word & mask);
+        before += bit_count(*word & mask);
         *word = value ? *word | mask : *word & ~mask;
         first += in_word;
         n -= in_word;
