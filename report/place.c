@@ -57,6 +57,8 @@ static bool wants_colour(const struct settings *settings, int place)
 void text_begin(struct text *text, const struct settings *settings, struct process *process)
 {
     memset(text, 0, sizeof *text);
+    text->settings = settings;
+    text->process = process;
     text->place = text_place(settings, process);
     text->prefix = !process->owner && text->place == STDERR_FILENO ? (int)process->pid : 0;
     text->look = render_defaults;
@@ -91,8 +93,13 @@ void text_end(struct text *text, const char *what)
         say("out of memory for %s; it is cut short", what);
     if (text->bytes && text->prefix)
         put_prefix(text);
-    if (text->bytes && !output_write(text->place, text->bytes, text->n))
-        say("cannot write %s: %s", what, strerror(errno));
+    if (text->bytes && !output_write(text->place, text->bytes, text->n)) {
+        int trouble = errno;
+        const char *file = text->settings->text[OPTION_LOG_FILE];
+        char *name = file[0] ? file_name(text->process, file) : need(strdup("standard error"));
+        say("cannot write %s to '%s': %s", what, name, strerror(trouble));
+        free(name);
+    }
     free(text->bytes);
 }
 

@@ -14,6 +14,8 @@ struct text {
     FILE *stream;       /* to write to between text_begin and text_end */
     struct render_options look;
     /* Private. */
+    const struct settings *settings;
+    const struct process *process;
     char *bytes;
     size_t n;
     int place;

@@ -125,17 +125,21 @@ def test_interrupt_goes_to_the_program(workshop, tmp_path):
     assert (output, process.returncode) == (b"got it\n", 12)
 
 
-def test_midden_killed_leaves_the_program_alone(workshop, tmp_path):
-    """When the command is killed under it, the program still ends with its own result."""
+def test_agent_killed_leaves_the_program_alone(workshop, tmp_path):
+    """When the agent is killed under it, the program still ends with its own result, and what is lost is told. (Whoever kills the
+    command itself means the program: test_run_signals.py.)"""
     marker = tmp_path / "done"
-    script = f"import time; print('ready', flush=True); time.sleep(0.5); open('{marker}', 'w').write('done')"
+    script = f"import sys, time; print('ready', flush=True); time.sleep(0.5); open('{marker}', 'w').write('done'); sys.exit(5)"
     process = subprocess.Popen([harness.COMMAND, "run", "--", "/usr/bin/python3", "-c", script],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=harness.environment(), start_new_session=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=harness.environment(), start_new_session=True)
     assert process.stdout.readline() == b"ready\n"
-    process.kill()
-    process.stdout.read()
-    process.wait()
-    assert marker.read_text() == "done"
+    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+    agents = [int(pid) for pid in children if open(f"/proc/{pid}/comm").read() == "midden-agent\n"]
+    assert len(agents) == 1
+    os.kill(agents[0], 9)
+    _, stderr = process.communicate(timeout=harness.TIMEOUT)
+    assert process.returncode == 5 and marker.read_text() == "done"
+    assert b"agent was ended by signal 9" in stderr, stderr
 
 
 @pytest.mark.parametrize("park", ["1", "100"])
