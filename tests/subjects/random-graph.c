@@ -2,7 +2,7 @@
  *
  *   1. blocks of random sizes from several allocation functions; some are reallocated, some freed
  *   2. words of the living blocks are filled: pointers to starts, interiors and ends of other blocks (also freed ones),
- *      numbers; the shape is a list, a tree, a ring, a star or no shape at all
+ *      numbers; the shape is a list, a tree, a ring, a star or no shape at all, with cycles or without (which is printed)
  *   3. some blocks are held by roots: globals, thread-local variables, a pthread key, a mapping, the stack of main (which ends
  *      by exit() and so is alive), stack and thread-local variables of a thread that waits
  *   4. everything that might hold an address by accident is wiped
@@ -17,7 +17,7 @@ enum { MAX_NODES = 500, ROOTS = 12 };
 
 static uint64_t state;
 static unsigned nodes;
-static size_t uniform;     /* the size of all blocks, 0: each its own */
+static int acyclic;        /* blocks point to later ones only */
 static uintptr_t hidden[MAX_NODES];
 static size_t sizes[MAX_NODES];
 static char freed[MAX_NODES];
@@ -40,8 +40,6 @@ static int chance(unsigned percent) { return below(100) < percent; }
 
 static size_t random_size(void)
 {
-    if (uniform)
-        return uniform;
     switch (below(20)) {
     case 0: return 0;
     case 1: return below(8);
@@ -71,7 +69,7 @@ static NOINLINE void change(unsigned i)
 {
     void *block = unhide(hidden[i]);
     if (chance(50)) {
-        size_t size = uniform ? uniform : random_size() + 1;
+        size_t size = random_size() + 1;
         block = realloc(block, size);
         memset(block, 0, size);
         sizes[i] = size;
@@ -100,6 +98,9 @@ static NOINLINE void store(unsigned i, size_t word, void *value)
         memcpy((char *)unhide(hidden[i]) + word * sizeof value, &value, sizeof value);
 }
 
+/* The block that block i shall point to. */
+static unsigned target(unsigned i) { return acyclic && i + 1 < nodes ? i + 1 + below(nodes - i - 1) : acyclic ? i : below(nodes); }
+
 static NOINLINE void connect(void)
 {
     unsigned shape = below(6);
@@ -108,18 +109,18 @@ static NOINLINE void connect(void)
         size_t limit = words < 6 ? words : 6;
         switch (shape) {
         case 0: if (i + 1 < nodes) store(i, 0, unhide(hidden[i + 1])); break;
-        case 1: store(i, 0, unhide(hidden[(i + 1) % nodes])); break;
+        case 1: if (i + 1 < nodes || !acyclic) store(i, 0, unhide(hidden[(i + 1) % nodes])); break;
         case 2: if (2 * i + 2 < nodes) { store(i, 0, unhide(hidden[2 * i + 1])); store(i, 1, unhide(hidden[2 * i + 2])); } break;
-        case 3: store(i, 0, unhide(hidden[i / 10 * 10])); break;
+        case 3: store(acyclic ? i / 10 * 10 : i, 0, unhide(hidden[acyclic ? i : i / 10 * 10])); break;
         default: break;
         }
         for (size_t word = 0; word < limit; word++)
             if (chance(shape < 4 ? 5 : 25))
-                store(i, word, somewhere(below(nodes)));
+                store(i, word, somewhere(target(i)));
             else if (chance(5))
                 store(i, word, (void *)(uintptr_t)next());
         if (words > 100 && chance(50))
-            store(i, words - 1, somewhere(below(nodes)));
+            store(i, words - 1, somewhere(target(i)));
         if (chance(5) && sizes[i] > 16)             /* the shape of length64's blocks */
             store(i, 0, (void *)(sizes[i] - 8));
         if (chance(5) && sizes[i] >= 40)            /* the shape of new[]'s blocks, of 8-byte elements */
@@ -165,8 +166,9 @@ int main(int argc, char **argv)
     void *roots[ROOTS];
     pthread_t other;
     state = strtoul(argv[1], NULL, 10);
-    uniform = chance(40) ? 8 + below(200) : 0;
-    puts(uniform ? "uniform" : "mixed");
+    acyclic = chance(60);
+    if (write(1, acyclic ? "acyclic\n" : "cyclic\n", acyclic ? 8 : 7) < 0)
+        return 1;
     nodes = 20 + below(MAX_NODES - 20);
     for (unsigned i = 0; i < nodes; i++)
         make(i);
