@@ -14,6 +14,31 @@ tests_unit_base_lock_LDADD = libengine.la -lpthread
 tests_unit_base_memory_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_memory_LDADD = libengine.la -lpthread
 
+# The cross-check of captures against libunwind: code of many shapes, optimised and without frame pointers, a plugin in two
+# builds, and the checker with its hooks, which have frame pointers as the interposers do.
+trace_tests = tests/unit/trace_capture
+check_PROGRAMS += $(trace_tests)
+TESTS += $(trace_tests)
+EXTRA_DIST += tests/unit/trace_subjects.h
+check_LTLIBRARIES += tests/unit/libtrace_subjects.la tests/unit/trace_plugin_a.la tests/unit/trace_plugin_b.la
+shape_flags = -O2 -fomit-frame-pointer -fexceptions
+tests_unit_libtrace_subjects_la_SOURCES = tests/unit/trace_subjects.c tests/unit/trace_throw.cc
+tests_unit_libtrace_subjects_la_CFLAGS = $(AM_CFLAGS) $(shape_flags)
+tests_unit_libtrace_subjects_la_CXXFLAGS = $(AM_CXXFLAGS) $(shape_flags)
+plugin_ldflags = -module -avoid-version -shared -rpath /nowhere -Wl,-z,lazy
+tests_unit_trace_plugin_a_la_SOURCES = tests/unit/trace_plugin.c
+tests_unit_trace_plugin_a_la_CFLAGS = $(AM_CFLAGS) $(shape_flags) -DFRAME=24
+tests_unit_trace_plugin_a_la_LDFLAGS = $(plugin_ldflags)
+tests_unit_trace_plugin_b_la_SOURCES = tests/unit/trace_plugin.c
+tests_unit_trace_plugin_b_la_CFLAGS = $(AM_CFLAGS) $(shape_flags) -DFRAME=520
+tests_unit_trace_plugin_b_la_LDFLAGS = $(plugin_ldflags)
+tests_unit_trace_capture_SOURCES = tests/unit/trace_capture.c
+nodist_EXTRA_tests_unit_trace_capture_SOURCES = link.cc
+tests_unit_trace_capture_CPPFLAGS = $(unit_cppflags) \
+	-DPLUGIN_A='"$(abs_builddir)/tests/unit/.libs/trace_plugin_a.so"' -DPLUGIN_B='"$(abs_builddir)/tests/unit/.libs/trace_plugin_b.so"'
+tests_unit_trace_capture_CFLAGS = $(AM_CFLAGS) -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin -fexceptions
+tests_unit_trace_capture_LDADD = tests/unit/libtrace_subjects.la libengine.la -lpthread -ldl
+
 # The behaviour of whole programs: pytest (see tests/conftest.py), with the programs it builds and runs.
 EXTRA_DIST += tests/subjects tests/annotations.py tests/conftest.py tests/harness.py tests/memcheck.py tests/schema.py \
 	tests/test_attack.py tests/test_bad_input.py tests/test_correct.py tests/test_errors.py tests/test_leaks_annotated.py \

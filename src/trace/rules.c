@@ -193,6 +193,10 @@ static unwind_rule make_rule(uintptr_t pc, bool exact, unsigned module)
     case EHFRAME_NONE:
         break;
     }
+    /* Where makecontext's function returns to is the first instruction of a function that nobody calls. */
+    if (!exact && modules_tables(module, &tables) && cfi_find(pc, &tables, &row) == EHFRAME_FOUND
+        && row.columns[CFI_RA].how == CFI_UNDEFINED)
+        return RULE_END;
     return rules_is_trampoline(pc) ? RULE_SIGNAL : RULE_NO_TABLE;
 }
 

@@ -275,6 +275,8 @@ static enum outcome step(struct machine *m)
         enum ehframe_found found = cfi_find(wanted, &tables, &row);
         if (found != EHFRAME_NONE)
             return found == EHFRAME_FOUND ? step_by_row(m, &row) : LOST;
+        if (!m->exact && cfi_find(pc, &tables, &row) == EHFRAME_FOUND && row.columns[CFI_RA].how == CFI_UNDEFINED)
+            return ENDED;           /* see rules.c */
     }
     return rules_is_trampoline(pc) ? step_by_context(m) : LOST;
 }

@@ -6,6 +6,8 @@
 
 #if defined(__x86_64__)
 
+#define FRAME_BYTES_MAX ((uintptr_t)1 << 20)    /* of code without tables */
+
 /* CFA = the word at base + offset, or a frame pointer that was saved relative to itself. */
 static enum step step_realigned(struct walk *walk, unwind_rule rule)
 {
@@ -19,7 +21,7 @@ static enum step step_realigned(struct walk *walk, unwind_rule rule)
     uintptr_t slot = cfa - 8;
     if (rule_fp(rule) != RULE_FP_SAME)
         slot = (rule_fp(rule) == RULE_FP_AT_CFA ? cfa : walk->fp) + (uintptr_t)rule_slot(rule);
-    if (cfa <= walk->sp || slot < walk->sp || !stack_word(walk->self, cfa - 8) || !stack_word(walk->self, slot))
+    if (cfa <= walk->sp || slot < walk->sp - WALK_RED_ZONE || !stack_word(walk->self, cfa - 8) || !stack_word(walk->self, slot))
         return STEP_LOST;
     if (rule_fp(rule) != RULE_FP_SAME)
         walk->fp = walk_load(slot);
@@ -67,16 +69,19 @@ static bool follows_call(uintptr_t pc)
     return false;
 }
 
-/* Code without tables, made at run time perhaps. If it keeps frame pointers, the caller is found by them; that is believed only
- * when the return address lies in a known module's code with tables and follows a call there. */
+/* Code that is in no module, made at run time. If it keeps frame pointers, the caller is found by them; that is believed only on the
+ * same stack, and when the return address lies in a known module's code with tables and follows a call there. Code of a
+ * module that has no tables is assembly, whose frame pointer may be anything: the stack ends there. */
 static enum step step_unknown(struct walk *walk)
 {
     uintptr_t record = walk->fp;
-    if (record < walk->sp || !stack_word(walk->self, record) || !stack_word(walk->self, record + 8))
+    if (modules_of(walk->pc - 1) || record < walk->sp || record - walk->sp > FRAME_BYTES_MAX
+        || !stack_word(walk->self, record) || !stack_word(walk->self, record + 8)
+        || stack_is_own(walk->self, record) != stack_is_own(walk->self, walk->sp))
         return STEP_LOST;
     uintptr_t pc = walk_load(record + 8);
-    if (!pc || !modules_of(pc - 1) || rule_kind(rules_of(pc, false, walk->epoch)) == RULE_NO_TABLE
-        || !modules_of(pc - 8) || !follows_call(pc))
+    if (!pc || !modules_of(pc - 8) || !modules_of(pc - 1)
+        || rule_kind(rules_of(pc, false, walk->epoch)) == RULE_NO_TABLE || !follows_call(pc))
         return STEP_LOST;
     walk->fp = walk_load(record);
     walk->pc = pc;

@@ -23,6 +23,9 @@ enum step {
     STEP_FULL       /* takes all registers (unwind.h); the walk has not moved */
 };
 
+/* How far below the stack pointer a saved register may lie: in an epilogue, what was popped is still described as saved. */
+#define WALK_RED_ZONE 128
+
 static inline uintptr_t walk_load(uintptr_t address) { return *(const volatile uintptr_t *)address; }
 
 /* The ways of one step that are not the ordinary one. */
@@ -37,7 +40,7 @@ static inline enum step walk_step(struct walk *walk)
     uintptr_t cfa = (rule_base(rule) == RULE_BASE_FP ? walk->fp : walk->sp) + (uintptr_t)rule_offset(rule);
     /* The slot of the frame pointer, or any word that is read anyway. */
     uintptr_t slot = cfa + (uintptr_t)(rule_fp(rule) == RULE_FP_AT_CFA ? rule_slot(rule) : -8);
-    if (__builtin_expect(cfa <= walk->sp || slot < walk->sp
+    if (__builtin_expect(cfa <= walk->sp || slot < walk->sp - WALK_RED_ZONE
                          || !stack_word(walk->self, cfa - 8) || !stack_word(walk->self, slot), 0))
         return STEP_LOST;
     uintptr_t saved = walk_load(slot);
