@@ -51,6 +51,7 @@ static void *resize(void *block, size_t size, enum record_allocator call, const 
         return fresh ? fresh : no_memory();
     }
     if (size == 0) {
+        engine_resized_to_zero(call, from);
         engine_free(block, call, ENGINE_NO_SIZE, 0, from);
         return NULL;
     }

@@ -32,6 +32,9 @@ size_t engine_usable_size(const void *block);
 /* calloc or reallocarray whose product overflows: a finding. */
 void engine_overflowed(size_t count, size_t size, enum record_allocator call, const struct capture_start *from);
 
+/* realloc to no bytes, which frees here and elsewhere does not: a note. */
+void engine_resized_to_zero(enum record_allocator call, const struct capture_start *from);
+
 /* malloc_trim: bytes given back to the kernel. */
 size_t engine_trim(void);
 

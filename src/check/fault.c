@@ -9,12 +9,15 @@
  * thread's stack, a module's data, mapped, not mapped. */
 #include "check/fault.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
 
 #include "base/kernel.h"
 #include "base/memory.h"
 #include "check/finding.h"
 #include "trace/modules.h"
+
+#define STACK_NEAR ((uintptr_t)64 << 10)    /* a fault so near to the stack pointer is one of the stack */
 
 static const uint8_t families[RECORD_ALLOCATORS] = {
 #define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
@@ -134,7 +137,7 @@ void fault_of_access(const void *address, enum record_access access, const struc
 }
 
 void fault_of_signal(const void *address, int signal, enum record_access access, const struct record_block *record,
-                     const char *block, struct record_finding *finding)
+                     const char *block, uintptr_t sp, struct record_finding *finding)
 {
     begin(finding, RECORD_KIND_INVALID_ACCESS, access, RECORD_AT_ACCESS);
     finding->address = (uintptr_t)address;
@@ -143,6 +146,9 @@ void fault_of_signal(const void *address, int signal, enum record_access access,
         about_block(finding, block, record);
     else if ((uintptr_t)address < kernel_page_size())
         finding->detail = RECORD_DETAIL_NULL;
+    else if ((signal == SIGSEGV || signal == SIGBUS) && access != RECORD_ACCESS_UNKNOWN
+             && (uintptr_t)address < sp + STACK_NEAR && (uintptr_t)address + STACK_NEAR > sp)
+        finding->detail = RECORD_DETAIL_STACK;      /* no more stack */
     else
         finding->detail = (uint8_t)memory_around(address, 0);
 }

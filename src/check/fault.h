@@ -24,9 +24,9 @@ void fault_of_free(const void *address, enum record_allocator call, const struct
 void fault_of_access(const void *address, enum record_access access, const struct record_block *record, const char *block,
                      struct record_finding *finding);
 
-/* The program dies of `signal`; address: the faulting one, or the pc. record, block: as above. */
+/* The program dies of `signal`; address: the faulting one, or the pc. record, block, sp: as above. */
 void fault_of_signal(const void *address, int signal, enum record_access access, const struct record_block *record,
-                     const char *block, struct record_finding *finding);
+                     const char *block, uintptr_t sp, struct record_finding *finding);
 
 /* A block was freed by a function of the wrong family (size == RECORD_UNKNOWN and align == 0), or with a wrong size or alignment. */
 void fault_of_mismatch(const void *address, const struct record_block *record, enum record_allocator call, uint64_t size,

@@ -4,6 +4,10 @@
  * long rear zones use the wide routines. A rear zone longer than GUARD_REAR_MAX (the tail of a large block's last pages) is
  * kept only up to there, so that untouched pages stay untouched. */
 #include "check/guard.h"
+
+#include <sys/mman.h>
+
+#include "base/kernel.h"
 #include "base/memory.h"
 
 struct guard_setting guard_setting = {0, 0, GUARD_NO_FILL, GUARD_NO_FILL};
@@ -111,4 +115,18 @@ bool guard_untouched(const struct guard_block *block, struct guard_damage *damag
 void guard_mend(const struct guard_block *block, bool freed)
 {
     arm_zones(block, freed ? GUARD_MAGIC_FREE : GUARD_MAGIC_USED);
+}
+
+bool guard_shut(char *start, size_t bytes)
+{
+    if (kernel.protect(start, bytes, PROT_NONE) != 0)
+        return false;
+    kernel.advise(start, bytes, MADV_DONTNEED);
+    return true;
+}
+
+void guard_reopen(const void *address)
+{
+    uintptr_t page = kernel_page_size();
+    kernel.protect((void *)((uintptr_t)address & ~(page - 1)), page, PROT_READ | PROT_WRITE);
 }

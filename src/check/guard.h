@@ -22,6 +22,7 @@
 #define GUARD_FILL_FREE 0xdb    /* of freed blocks */
 #define GUARD_NO_FILL 256
 #define GUARD_FILL_MAX ((size_t)256 << 10) /* bytes filled at the start of a larger block */
+#define GUARD_SHUT_LEAST ((size_t)1 << 20) /* freed blocks from this size on become inaccessible instead of filled */
 #define GUARD_REAR_MAX ((size_t)4096)      /* bytes of a longer rear zone that are written and compared */
 
 struct guard_setting {
@@ -58,6 +59,12 @@ bool guard_whole(const struct guard_block *block, struct guard_damage *damage);
 
 /* Compares the fill and the zones of a freed block; true: nobody wrote to it since. */
 bool guard_untouched(const struct guard_block *block, struct guard_damage *damage);
+
+/* Makes the pages of a freed block of GUARD_SHUT_LEAST bytes and more inaccessible and gives their memory back to the kernel. start,
+ * bytes: whole pages that hold nothing else. false: the kernel refused; nothing has changed. */
+bool guard_shut(char *start, size_t bytes);
+/* Opens the page at an address within them, after a touch of it was reported. */
+void guard_reopen(const void *address);
 
 /* Puts right what guard_whole found, so that it is found once. */
 void guard_mend(const struct guard_block *block, bool freed);

@@ -1,6 +1,6 @@
 /* Slots between guard pages: chunks of 64 slots, one size of slot a chunk.
  *
- *   chunk of class k:   G D^k G D^k G … D^k G      (G: one guard page, D: a data page; k = 1, 2, 4, 8, 16)
+ *   chunk of class c:   G P^k G P^k G … P^k G      (G: one guard page, P: a page of a slot; k = 2^c, up to 64)
  *
  * Inaccessible is: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13: no mapping is split, so the number of mappings does not
  * matter), else mprotect, also for a stretch that is mlocked, where guards are refused.
@@ -9,8 +9,8 @@
  * wait in a queue per class, linked by index. All that under one lock; looking a slot up takes none: chunks are only ever added.
  *
  * CPU time: each cycle of a slot costs some microseconds, so guarding stops while the time spent on it is more than a twentieth
- * of the process's CPU time plus a grace. Time is counted as cycles times CYCLE_NS; the process's clock is read once in
- * METER_EVERY cycles. */
+ * of the process's CPU time plus a grace. Time is counted as cycles times what one was measured to cost, by pages; the process's
+ * clock is read only when the count passes what it last allowed. */
 #include "check/pageguard.h"
 
 #include <sys/mman.h>
@@ -29,7 +29,7 @@
 #endif
 
 #define CHUNK_SLOTS 64
-#define CLASSES 5                   /* 1, 2, 4, 8, 16 data pages */
+#define CLASSES 7                   /* slots of 1, 2, 4, … 64 pages */
 #define MOST_CHUNKS 2048
 #define CERTAIN 4                   /* guarded for certain: the first allocations of a site, two on each side */
 #define MOST_SITES 16
@@ -37,8 +37,8 @@
 #define STATES_CHUNK ((size_t)1 << 16)
 #define SUSPECT 0x80u
 
-#define CYCLE_NS 7000u
-#define METER_EVERY 32u
+#define CYCLE_NS 7000u              /* of a slot's open, first touch and shut: for the first page, */
+#define CYCLE_PAGE_NS 2700u         /* and for each further one */
 #define GRACE_NS 30000000ull
 #define SHARE 20u                   /* one part in so many of the CPU time */
 
@@ -46,7 +46,7 @@ enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
 
 struct slot {
     uint8_t state;
-    uint8_t protected_data;         /* inaccessible by mprotect, not by a guard */
+    uint8_t protected_data;         /* inaccessible by mprotect, not by a guard (the whole slot) */
     uint8_t opened;                 /* a guard page beside it was opened after a fault */
     uint8_t pad;
     uint32_t next;                  /* chunk * CHUNK_SLOTS + index + 1 of the next in a list; 0: last */
@@ -55,7 +55,7 @@ struct slot {
 struct chunk {
     char *base;                     /* first guard page */
     size_t bytes;
-    uint32_t pages;                 /* data pages of a slot */
+    uint32_t pages;                 /* of a slot */
     uint32_t class;
     struct record_placed *records;
     struct slot slots[CHUNK_SLOTS];
@@ -73,7 +73,7 @@ static struct {
     uint64_t sites[MOST_SITES];
     uint32_t n_sites;
     uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
-    uint32_t cycles;                /* atomic: slots taken */
+    uint64_t spent_ns;              /* atomic: time that the slots taken so far are reckoned to cost */
     uint64_t cpu_ns;                /* as last read */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
 
@@ -153,8 +153,7 @@ static uint64_t random_next(struct thread_state *self)
 
 static bool time_left(void)
 {
-    uint32_t cycles = __atomic_load_n(&guards.cycles, __ATOMIC_RELAXED);
-    uint64_t spent = (uint64_t)cycles * CYCLE_NS;
+    uint64_t spent = __atomic_load_n(&guards.spent_ns, __ATOMIC_RELAXED);
     if (spent <= GRACE_NS + __atomic_load_n(&guards.cpu_ns, __ATOMIC_RELAXED) / SHARE)
         return true;
     struct timespec now = {0, 0};
@@ -195,7 +194,7 @@ static uint8_t *state_of(uint32_t stack)
 
 enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
 {
-    if (!guards.budget || size > (size_t)16 * page() || align > page())
+    if (!guards.budget || size > (page() << (CLASSES - 1)) || align > page())
         return PAGEGUARD_NONE;
     if (guards.every)
         return random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
@@ -302,10 +301,26 @@ static void shut_guards(const struct pageguard_slot *slot, struct slot *state)
     state->opened = 0;
 }
 
-static void fill_zones(const struct pageguard_slot *slot, char *address, size_t size)
+/* The pages that a block covers; at least one, for a block of no bytes too. */
+static void extent_of(const struct pageguard_slot *slot, char *address, size_t size, char **low, char **high)
 {
-    memory_fill(slot->data, GUARD_BYTE, (size_t)(address - slot->data));
-    memory_fill(address + size, GUARD_BYTE, (size_t)(slot->data + slot->data_bytes - (address + size)));
+    uintptr_t mask = page() - 1, first = (uintptr_t)address & ~mask;
+    if (first >= (uintptr_t)slot->data + slot->data_bytes)
+        first -= page();        /* no bytes, right at the end of the slot */
+    uintptr_t end = ((uintptr_t)address + size + mask) & ~mask;
+    *low = (char *)first;
+    *high = (char *)(end > first ? end : first + page());
+}
+
+void pageguard_extent(const struct pageguard_slot *slot, char **low, char **high)
+{
+    extent_of(slot, (char *)(uintptr_t)slot->record->address, record_head_size(slot->record->block.head), low, high);
+}
+
+static void fill_zones(char *low, char *high, char *address, size_t size)
+{
+    memory_fill(low, GUARD_BYTE, (size_t)(address - low));
+    memory_fill(address + size, GUARD_BYTE, (size_t)(high - (address + size)));
 }
 
 bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address)
@@ -321,22 +336,24 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
     if (!link)
         return false;
     struct slot *state = slot_of(link, slot);
+    if (align < 16)
+        align = 16;
+    *address = side == PAGEGUARD_LOW ? slot->data
+                                     : slot->data + ((slot->data_bytes - size) & ~(align - 1));
+    char *low, *high;
+    extent_of(slot, *address, size, &low, &high);
     shut_guards(slot, state);
-    if (!open_pages(slot->data, slot->data_bytes, state->protected_data)) {
+    if (!open_pages(low, (size_t)(high - low), state->protected_data)) {
         lock_take(&guards.lock);    /* out of mappings: the slot stays shut and is tried again later */
         state->next = guards.unused[class];
         guards.unused[class] = link;
         lock_drop(&guards.lock);
         return false;
     }
-    state->protected_data = 0;
     state->state = SLOT_LIVE;
-    __atomic_fetch_add(&guards.cycles, 1, __ATOMIC_RELAXED);
-    if (align < 16)
-        align = 16;
-    *address = side == PAGEGUARD_LOW ? slot->data
-                                     : slot->data + ((slot->data_bytes - size) & ~(align - 1));
-    fill_zones(slot, *address, size);
+    uint64_t cost = CYCLE_NS + ((size_t)(high - low) / page() - 1) * CYCLE_PAGE_NS;
+    __atomic_fetch_add(&guards.spent_ns, cost, __ATOMIC_RELAXED);
+    fill_zones(low, high, *address, size);
     return true;
 }
 
@@ -373,7 +390,8 @@ bool pageguard_find(const void *address, struct pageguard_slot *slot)
 bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage)
 {
     char *address = (char *)(uintptr_t)slot->record->address;
-    char *end = address + record_head_size(slot->record->block.head), *limit = slot->data + slot->data_bytes;
+    char *end = address + record_head_size(slot->record->block.head), *start, *limit;
+    pageguard_extent(slot, &start, &limit);
     size_t wrong = memory_differs(end, GUARD_BYTE, (size_t)(limit - end));
     if (wrong < (size_t)(limit - end)) {
         char *last = limit;
@@ -382,27 +400,29 @@ bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *dam
         *damage = (struct guard_damage){GUARD_REAR, end + wrong, (size_t)(last - (end + wrong)), 0, GUARD_BYTE};
         return false;
     }
-    size_t front = (size_t)(address - slot->data);
-    wrong = memory_differs(slot->data, GUARD_BYTE, front);
+    size_t front = (size_t)(address - start);
+    wrong = memory_differs(start, GUARD_BYTE, front);
     if (wrong == front)
         return true;
     char *last = address;
     while ((unsigned char)last[-1] == GUARD_BYTE)
         last--;
-    *damage = (struct guard_damage){GUARD_FRONT, slot->data + wrong, (size_t)(last - (slot->data + wrong)), 0, GUARD_BYTE};
+    *damage = (struct guard_damage){GUARD_FRONT, start + wrong, (size_t)(last - (start + wrong)), 0, GUARD_BYTE};
     return false;
 }
 
 void pageguard_mend(const struct pageguard_slot *slot)
 {
-    fill_zones(slot, (char *)(uintptr_t)slot->record->address, record_head_size(slot->record->block.head));
+    char *low, *high;
+    pageguard_extent(slot, &low, &high);
+    fill_zones(low, high, (char *)(uintptr_t)slot->record->address, record_head_size(slot->record->block.head));
 }
 
 void pageguard_retire(const struct pageguard_slot *slot)
 {
     struct slot *state = &chunks[slot->chunk].slots[slot->index];
     uint32_t link = slot->chunk * CHUNK_SLOTS + slot->index + 1, class = chunks[slot->chunk].class;
-    state->protected_data = close_pages(slot->data, slot->data_bytes) == 1;
+    state->protected_data |= close_pages(slot->data, slot->data_bytes) == 1;
     state->state = SLOT_FREED;
     state->next = 0;
     lock_take(&guards.lock);

@@ -1,12 +1,12 @@
 /* Page guards: blocks that stand against an inaccessible page, so that a stray access faults at the guilty instruction.
  *
- *      guard page │ data pages                              │ guard page │ data pages …
- *                 │ zone (filled)  │ the block     │ slack  │                            high side: overflow faults
- *                 │ the block      │ slack + zone          │                            low side: underflow faults
+ *      guard page │ slot: 1 to 64 pages, of which those that the block covers can be touched  │ guard page │ slot …
+ *                 │ ░░░░░░░░░░░░░░░░░░░░░ │ zone (filled) │ the block               │ slack │   high side: overflow faults
+ *                 │ the block              │ zone (filled) │ ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ │   low side: underflow faults
  *
- * A slot is one to sixteen data pages between two guard pages, which it shares with its neighbours. What lies between the block
- * and its slot's ends is filled and compared like any guard zone. A freed slot's data pages become inaccessible as well, until
- * the slot is the oldest freed one and its place is needed.
+ * A slot lies between two guard pages, which it shares with its neighbours. What lies between the block and the ends of the pages
+ * that it covers is filled and compared like any guard zone. A freed slot is inaccessible as a whole, until it is the oldest
+ * freed one and its place is needed.
  *
  * Fair to sites: which blocks are guarded is decided per allocation stack: the first ones of each, then with a probability that
  * halves per guarded block, all of them again once a site has shown damage; within a number of slots and a share of CPU time. */
@@ -23,8 +23,8 @@
 struct thread_state;
 
 struct pageguard_slot {
-    char *data;                     /* first data page */
-    size_t data_bytes;              /* of the data pages */
+    char *data;                     /* first page of the slot */
+    size_t data_bytes;              /* of all its pages */
     struct record_placed *record;   /* its record; address 0: never used */
     uint32_t chunk, index;          /* which slot it is */
 };
@@ -51,6 +51,9 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
 /* The slot around an address, guard pages included (a guard page belongs to the slot whose block is nearer). Lock-free, any context.
  * false: no slot. */
 bool pageguard_find(const void *address, struct pageguard_slot *slot);
+
+/* The pages of the slot that its block, as the record has it, covers: [*low, *high). */
+void pageguard_extent(const struct pageguard_slot *slot, char **low, char **high);
 
 /* true: no byte of the slot's zones was changed. The block is living. */
 bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage);

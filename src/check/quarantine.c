@@ -72,11 +72,11 @@ static void publish_figures(void)
 void quarantine_release(const struct heap_block *block, enum record_detected detected)
 {
     struct record_block *record = block->tag;
-    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     struct guard_block guarded = {block->start + guard_setting.front, record_head_size(head),
                                   block->room - guard_setting.front};
     struct guard_damage damage;
-    if (!(record_head_flags(head) & RECORD_FLAG_DAMAGED) && !guard_untouched(&guarded, &damage))
+    if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !guard_untouched(&guarded, &damage))
         queue.damaged(&guarded, record, &damage, detected);
     __atomic_store_n(&record->head, (head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_FREE, __ATOMIC_RELEASE);
     heap_free(queue.heap, block);
@@ -167,6 +167,25 @@ bool quarantine_put(struct quarantine_batch **word, char *address, size_t room)
         evict_chain(exchange(batch));
     }
     return true;
+}
+
+uint64_t quarantine_drain(struct quarantine_batch **word)
+{
+    struct quarantine_batch *batch = *word;
+    *word = NULL;
+    lock_take(&queue.lock);
+    struct quarantine_batch *chain = queue.oldest;
+    uint64_t blocks = queue.blocks;
+    queue.oldest = queue.newest = NULL;
+    queue.bytes = queue.blocks = 0;
+    lock_drop(&queue.lock);
+    evict_chain(chain);
+    if (batch) {
+        blocks += batch->count;
+        batch->next = NULL;
+        evict_chain(batch);
+    }
+    return blocks;
 }
 
 void quarantine_flush(struct quarantine_batch **word)

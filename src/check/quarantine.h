@@ -32,6 +32,9 @@ bool quarantine_on(void);
  * memory to note it: the caller gives the block back itself. */
 bool quarantine_put(struct quarantine_batch **batch, char *address, size_t room);
 
+/* Lets go of everything that is held back, the calling thread's batch included: the program needs the memory. Returns the blocks. */
+uint64_t quarantine_drain(struct quarantine_batch **batch);
+
 /* The calling thread ends: its batch joins the queue. */
 void quarantine_flush(struct quarantine_batch **batch);
 

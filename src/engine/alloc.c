@@ -7,6 +7,7 @@
 #include "base/print.h"
 #include "check/fault.h"
 #include "check/guard.h"
+#include "check/quarantine.h"
 #include "engine/state.h"
 
 /* The room a block of `size` bytes needs; false: it cannot be had. */
@@ -84,6 +85,16 @@ static void *between_guards(struct thread_state *self, size_t size, size_t align
     return address;
 }
 
+/* No memory: what is held back in the quarantine is needed more than watched. */
+static void *after_drain(struct thread_state *self, size_t size, size_t room, size_t align, enum record_allocator call,
+                         unsigned flags, uint32_t stack)
+{
+    struct heap_block block;
+    if (self->depth != 1 || !quarantine_on() || !quarantine_drain(&self->quarantine))
+        return NULL;
+    return heap_alloc(engine.heap, room, align, &block) ? in_heap(self, &block, size, call, flags, stack) : NULL;
+}
+
 /* The last resort: there is no memory for one more record, but there may be for the program. */
 static void *unrecorded(size_t size, size_t room, size_t align, unsigned flags)
 {
@@ -122,10 +133,26 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
         if (!result && heap && heap_alloc(heap, room, align, &block))
             result = in_heap(self, &block, size, call, flags, stack);
         if (__builtin_expect(!result, 0))
+            result = after_drain(self, size, room, align, call, flags, stack);
+        if (__builtin_expect(!result, 0))
             result = unrecorded(size, room, align, flags);
+        if (midden_anchor.profile == PROFILE_PARANOID && first)
+            report_sweep_now_and_then(self);
     }
     engine_leave(self);
     return result;
+}
+
+void engine_resized_to_zero(enum record_allocator call, const struct capture_start *from)
+{
+    struct thread_state *self = threads_self();
+    if (engine_enter(self) && !self->internal) {
+        struct record_finding finding;
+        fault_of_size(0, call, &finding);
+        finding.severity = RECORD_SEVERITY_NOTE;
+        report_finding(self, &finding, from);
+    }
+    engine_leave(self);
 }
 
 void engine_overflowed(size_t count, size_t size, enum record_allocator call, const struct capture_start *from)

@@ -8,7 +8,10 @@
 #include "check/guard.h"
 #include "check/quarantine.h"
 #include "engine/state.h"
+#include "trace/depot.h"
 #include "trace/modules.h"
+
+#define SHUT_COST ((size_t)64 << 10)    /* what a shut block counts in the quarantine: address space and a mapping, no memory */
 
 static void bad_free(struct thread_state *self, void *address, enum record_allocator call, const struct place *place,
                      const struct capture_start *from)
@@ -18,6 +21,24 @@ static void bad_free(struct thread_state *self, void *address, enum record_alloc
     report_finding(self, &finding, from);
 }
 
+/* true: the frame `pc` is in a module with operators new and delete of its own: it may have called one of them, compiled into or
+ * jumped to from the function that we saw. */
+static bool replaces_operators(uintptr_t pc)
+{
+    const struct record_module *module = modules_at(modules_of(pc));
+    return module && module->flags & RECORD_MODULE_OPERATORS;
+}
+
+static void mismatch(const struct place *place, enum record_allocator call, const struct capture_start *from,
+                     struct record_finding *finding)
+{
+    fault_of_mismatch(place->address, place->record, call, RECORD_UNKNOWN, RECORD_DETAIL_NONE, finding);
+    uintptr_t allocated_from;
+    if ((from && replaces_operators(from->pc))
+        || (depot_frames(place->record->alloc_stack, &allocated_from, 1) && replaces_operators(allocated_from)))
+        finding->severity = RECORD_SEVERITY_WARNING;
+}
+
 /* What the call says about the block, against what the record says. */
 static void compare_call(struct thread_state *self, const struct place *place, uint64_t head, enum record_allocator call,
                          size_t size, size_t align, const struct capture_start *from)
@@ -25,7 +46,7 @@ static void compare_call(struct thread_state *self, const struct place *place, u
     struct record_finding finding;
     enum record_family gave = fault_family((enum record_allocator)record_head_allocator(head));
     if (gave != fault_family(call))
-        fault_of_mismatch(place->address, place->record, call, RECORD_UNKNOWN, RECORD_DETAIL_NONE, &finding);
+        mismatch(place, call, from, &finding);
     else if (size != ENGINE_NO_SIZE && size != record_head_size(head))
         fault_of_mismatch(place->address, place->record, call, size, RECORD_DETAIL_SIZE, &finding);
     else if (align && (uintptr_t)place->address & (align - 1))
@@ -55,6 +76,26 @@ static void compare_witnesses(struct thread_state *self, const struct place *pla
     blocks_mend(place, size);
 }
 
+/* The blocks on both sides, in a slab: their zones border on this block's, so their memory and their records are at hand. */
+static void compare_neighbours(struct thread_state *self, const struct place *place, const struct capture_start *from)
+{
+    if (place->guarded || !guard_setting.rear || !place->block.region->stride)
+        return;
+    const struct heap_region *region = place->block.region;
+    for (int side = -1; side <= 1; side += 2) {
+        if (place->block.slot + (uint32_t)side >= region->slots)
+            continue;       /* below the first, too: it wraps */
+        struct place near = *place;
+        near.block.slot += (uint32_t)side;
+        near.block.start += (ptrdiff_t)region->stride * side;
+        near.address += (ptrdiff_t)region->stride * side;
+        near.record += side;
+        uint64_t head = __atomic_load_n(&near.record->head, __ATOMIC_ACQUIRE);
+        if (record_head_state(head) == RECORD_BLOCK_LIVE && !(record_head_flags(head) & RECORD_FLAG_DAMAGED))
+            report_damage(self, &near, head, RECORD_AT_SWEEP, from);
+    }
+}
+
 /* Marks the record as freed and lets the memory go: to the quarantine, behind page guards, or to the heap. */
 static void let_go(struct thread_state *self, struct place *place, uint64_t head, const struct capture_start *from)
 {
@@ -64,8 +105,13 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
     bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
     record->free_stack = engine.stacks && from && !self->internal ? capture(from) : 0;
     record->free_thread = (uint16_t)self->index;
+    size_t held_bytes = place->guarded ? 0 : place->block.room;
     if (place->guarded) {
         flags |= RECORD_FLAG_INACCESSIBLE;
+    } else if (held && size >= GUARD_SHUT_LEAST && place->block.region->engine == HEAP_HUGE
+               && guard_shut(place->block.region->base, place->block.region->bytes)) {
+        flags |= RECORD_FLAG_INACCESSIBLE;
+        held_bytes = SHUT_COST;
     } else {
         struct guard_block guarded = blocks_guarded(place, size);
         guard_retire(&guarded);
@@ -78,7 +124,7 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
         pageguard_retire(&place->slot);
     else if (!held)
         heap_free(place->owner, &place->block);
-    else if (!quarantine_put(&self->quarantine, place->address, place->block.room))
+    else if (!quarantine_put(&self->quarantine, place->address, held_bytes))
         quarantine_release(&place->block, RECORD_AT_EVICTION);
 }
 
@@ -105,6 +151,7 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         return;
     }
     compare_witnesses(self, &place, head, from);
+    compare_neighbours(self, &place, from);
     if (!(record_head_flags(head) & RECORD_FLAG_OWN))
         compare_call(self, &place, head, call, size, align, from);
     let_go(self, &place, head, from);

@@ -1,10 +1,25 @@
 /* From a fault to a finding that is told at once; and the sweep over all witnesses. */
+#include <sys/syscall.h>
+
 #include "base/anchor.h"
+#include "base/kernel.h"
 #include "base/table.h"
 #include "check/fault.h"
 #include "check/finding.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
+
+#define HALT_STATUS 1           /* where nobody else gives the status */
+#define SWEEP_EVERY 20000u      /* allocations of a thread between two sweeps, and one more for each living block */
+
+/* --halt-on-error: the first error is the last. The report is made as for any other end; what the program has in its buffers stays
+ * there, for its memory is not to be trusted. */
+static void halt(void)
+{
+    int status = engine_end(RECORD_END_IMMEDIATE, HALT_STATUS, NULL);
+    for (;;)
+        kernel_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
 
 void report_finding(struct thread_state *self, struct record_finding *finding, const struct capture_start *from)
 {
@@ -12,8 +27,29 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
     if (!finding->stack && from && !self->in_capture)
         finding->stack = capture(from);
     uint32_t index = finding_publish(finding);
-    if (index)
-        agent_tell_finding(index);
+    if (!index)
+        return;
+    agent_tell_finding(index);
+    if (finding->severity == RECORD_SEVERITY_ERROR && config_yes(OPTION_HALT_ON_ERROR))
+        halt();
+}
+
+void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
+                   const struct capture_start *from)
+{
+    struct guard_damage damage;
+    size_t size = record_head_size(head);
+    if (blocks_whole(place, size, &damage))
+        return;
+    struct guard_block guarded = blocks_guarded(place, size);
+    struct record_finding finding;
+    fault_of_damage(&guarded, place->record, &damage, false, detected, &finding);
+    finding.block.head = head;
+    uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
+    if (!__atomic_compare_exchange_n(&place->record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    pageguard_suspect(place->record->alloc_stack);
+    report_finding(self, &finding, from);
 }
 
 /* Compares one block that a record says is living or held back. guarded: its slot between page guards; NULL: in a heap. */
@@ -39,6 +75,17 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         report_finding(self, &finding, NULL);
+}
+
+/* paranoid: every living block is looked at once in a while, so often that it costs about as much as the allocations between. */
+void report_sweep_now_and_then(struct thread_state *self)
+{
+    static uint64_t next = SWEEP_EVERY;
+    if (self->record->allocations < __atomic_load_n(&next, __ATOMIC_RELAXED))
+        return;
+    uint64_t living = __atomic_load_n(&midden_anchor.live_blocks, __ATOMIC_RELAXED);
+    __atomic_store_n(&next, self->record->allocations + SWEEP_EVERY + ((int64_t)living > 0 ? living : 0), __ATOMIC_RELAXED);
+    report_sweep(RECORD_AT_SWEEP);
 }
 
 void report_sweep(enum record_detected detected)

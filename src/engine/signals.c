@@ -80,27 +80,43 @@ static struct capture_start start_of(const ucontext_t *context)
     return (struct capture_start){sigframe_pc(context), sigframe_sp(context), sigframe_fp(context), true};
 }
 
-/* A touch of a slot that page guards protect; true: it was ours. */
+/* Reports a touch of a block that must not be touched there, once a block. */
+static void tell_access(struct thread_state *self, void *address, struct record_block *record, char *block,
+                        const ucontext_t *context)
+{
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    if (record_head_flags(head) & RECORD_FLAG_DAMAGED || record_head_state(head) < RECORD_BLOCK_LIVE)
+        return;
+    uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
+    if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    struct record_finding finding;
+    struct capture_start from = start_of(context);
+    fault_of_access(address, sigframe_access(context), record, block, &finding);
+    finding.block.head = head;
+    pageguard_suspect(record->alloc_stack);
+    report_finding(self, &finding, &from);
+}
+
+/* A touch of a slot between page guards, or of a large freed block that is shut; true: it was ours. */
 static bool guarded_access(struct thread_state *self, void *address, const ucontext_t *context)
 {
     struct pageguard_slot slot;
-    if (!pageguard_find(address, &slot))
+    struct place place;
+    if (pageguard_find(address, &slot)) {
+        if (slot.record->address)
+            tell_access(self, address, &slot.record->block, (char *)(uintptr_t)slot.record->address, context);
+        pageguard_open(&slot, address);
+        return true;
+    }
+    /* Interrupted inside the engine, this thread may hold the lock that a look-up takes. */
+    if (self->depth != 1 || !blocks_find(address, &place) || !place.record)
         return false;
-    uint64_t head = __atomic_load_n(&slot.record->block.head, __ATOMIC_ACQUIRE);
-    bool fresh = !(record_head_flags(head) & RECORD_FLAG_DAMAGED) && record_head_state(head) >= RECORD_BLOCK_LIVE;
-    if (fresh) {
-        uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
-        fresh = __atomic_compare_exchange_n(&slot.record->block.head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-    }
-    if (fresh) {
-        struct record_finding finding;
-        struct capture_start from = start_of(context);
-        fault_of_access(address, sigframe_access(context), &slot.record->block, (char *)(uintptr_t)slot.record->address, &finding);
-        finding.block.head = head;
-        pageguard_suspect(slot.record->block.alloc_stack);
-        report_finding(self, &finding, &from);
-    }
-    pageguard_open(&slot, address);
+    uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
+    if (!(record_head_flags(head) & RECORD_FLAG_INACCESSIBLE) || record_head_state(head) != RECORD_BLOCK_QUARANTINED)
+        return false;
+    tell_access(self, address, place.record, place.address, context);
+    guard_reopen(address);
     return true;
 }
 
@@ -113,7 +129,7 @@ static void tell_death(struct thread_state *self, int number, const siginfo_t *i
     struct place place;
     bool inside = fault && self->depth == 1 && blocks_find((void *)address, &place) && place.record;
     fault_of_signal((void *)address, number, fault ? sigframe_access(context) : RECORD_ACCESS_UNKNOWN,
-                    inside ? place.record : NULL, inside ? place.address : NULL, &finding);
+                    inside ? place.record : NULL, inside ? place.address : NULL, sigframe_sp(context), &finding);
     report_finding(self, &finding, &from);
 }
 

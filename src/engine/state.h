@@ -67,8 +67,13 @@ bool blocks_whole(const struct place *place, size_t size, struct guard_damage *d
 void blocks_mend(const struct place *place, size_t size);
 static inline struct guard_block blocks_guarded(const struct place *place, size_t size)
 {
-    return (struct guard_block){place->address, size, place->guarded
-        ? (size_t)(place->slot.data + place->slot.data_bytes - place->address) : place->block.room - guard_setting.front};
+    size_t room_end = place->block.room - guard_setting.front;
+    if (__builtin_expect(place->guarded, 0)) {
+        char *low, *high;
+        pageguard_extent(&place->slot, &low, &high);
+        room_end = (size_t)(high - place->address);
+    }
+    return (struct guard_block){place->address, size, room_end};
 }
 
 /* A region of slots between page guards, for the table of regions. */
@@ -92,8 +97,15 @@ struct record_finding;
 /* Publishes a finding of the calling thread and has it reported. from: where the program made the call; NULL: no stack. */
 void report_finding(struct thread_state *self, struct record_finding *finding, const struct capture_start *from);
 
+/* Compares the witnesses of one living block whose record's head was `head`, and reports damage once: it is marked DAMAGED. A block
+ * that another thread changes meanwhile is left alone. */
+void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
+                   const struct capture_start *from);
+
 /* Compares the witnesses of every living block; findings are published with `detected`. */
 void report_sweep(enum record_detected detected);
+/* The same when enough was allocated since the last time. */
+void report_sweep_now_and_then(struct thread_state *self);
 
 /* ---- frees put off (engine/deferred.c) -------------------------------------------------------------------------------------- */
 

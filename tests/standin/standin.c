@@ -142,6 +142,11 @@ size_t engine_usable_size(const void *block)
     return block ? *(const size_t *)(const void *)((const char *)block - FRONT) : 0;
 }
 
+void engine_resized_to_zero(enum record_allocator call, const struct capture_start *from)
+{
+    (void)call, (void)from;
+}
+
 void engine_overflowed(size_t count, size_t size, enum record_allocator call, const struct capture_start *from)
 {
     (void)count, (void)size;

@@ -67,6 +67,13 @@ int main(void)
         memset(address, 'x', size);
         CHECK(((uintptr_t)address & (align - 1)) == 0, "alignment %zu", align);
         CHECK(address >= slot->data && address + size <= slot->data + slot->data_bytes, "inside");
+        char *low, *high;
+        pageguard_extent(slot, &low, &high);
+        CHECK(low <= address && low + page > address && address + size <= high && high - page < address + size, "extent");
+        if (low > slot->data)
+            CHECK(faults(low - 1), "a page that the block does not cover is open");
+        if (high < slot->data + slot->data_bytes)
+            CHECK(faults(high), "a page that the block does not cover is open");
         if (side == PAGEGUARD_HIGH)
             CHECK((size_t)(slot->data + slot->data_bytes - (address + size)) < align, "close to the end");
         else
@@ -79,7 +86,7 @@ int main(void)
         }
         struct guard_damage damage;
         CHECK(pageguard_whole(slot, &damage), "whole");
-        size_t slack = (size_t)(slot->data + slot->data_bytes - (address + size));
+        size_t slack = (size_t)(high - (address + size));
         if (slack) {
             size_t at = unit_random(&random) % slack;
             address[size + at] ^= 1;
