@@ -14,12 +14,13 @@
 #include "outputs.h"
 #include "say.h"
 
-/* The name of a process's file for the current image; owned by the caller. */
-static char *file_name(const struct process *process, const char *file)
+/* The name of a process's file for the current image; owned by the caller. A child's first file is FILE.PID whatever the number
+ * of the image that has something to say first: between fork and exec it was an image, too. */
+static char *file_name(const struct process *process, const char *file, unsigned written)
 {
     if (output_each(file) || process->owner)
         return output_name(file, process->pid, process->image);
-    return output_other_name(file, process->pid, process->image);
+    return output_other_name(file, process->pid, written ? process->image : 1);
 }
 
 static int text_place(const struct settings *settings, struct process *process)
@@ -28,7 +29,7 @@ static int text_place(const struct settings *settings, struct process *process)
     if (!file[0])
         return STDERR_FILENO;
     if (process->log < 0) {
-        char *name = file_name(process, file);
+        char *name = file_name(process, file, process->logs++);
         process->log = output_open(name);
         if (process->log < 0) {
             say("cannot write '%s': %s; the report goes to standard error", name, strerror(errno));
@@ -58,7 +59,6 @@ void text_begin(struct text *text, const struct settings *settings, struct proce
 {
     memset(text, 0, sizeof *text);
     text->settings = settings;
-    text->process = process;
     text->place = text_place(settings, process);
     text->prefix = !process->owner && text->place == STDERR_FILENO ? (int)process->pid : 0;
     text->look = render_defaults;
@@ -96,9 +96,7 @@ void text_end(struct text *text, const char *what)
     if (text->bytes && !output_write(text->place, text->bytes, text->n)) {
         int trouble = errno;
         const char *file = text->settings->text[OPTION_LOG_FILE];
-        char *name = file[0] ? file_name(text->process, file) : need(strdup("standard error"));
-        say("cannot write %s to '%s': %s", what, name, strerror(trouble));
-        free(name);
+        say("cannot write %s to '%s': %s", what, file[0] ? file : "standard error", strerror(trouble));
     }
     free(text->bytes);
 }
@@ -107,7 +105,7 @@ void place_write_json(const struct settings *settings, struct process *process, 
 {
     const char *file = settings->text[OPTION_JSON];
     int fd = process->json;     /* the program's was opened before it started */
-    char *name = file_name(process, file);
+    char *name = file_name(process, file, process->jsons++);
     if (fd < 0)
         fd = output_open(name);
     process->json = -1;

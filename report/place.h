@@ -15,7 +15,6 @@ struct text {
     struct render_options look;
     /* Private. */
     const struct settings *settings;
-    const struct process *process;
     char *bytes;
     size_t n;
     int place;

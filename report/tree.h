@@ -20,6 +20,8 @@ struct process {
     bool dead;
     char *command;              /* its name for the summary; owned */
 
+    unsigned logs, jsons;       /* files of each kind that were opened for it */
+
     /* The current image. */
     unsigned image;             /* its number, from 1 */
     int log, json;              /* its own files where they are open, else -1 */
