@@ -25,7 +25,8 @@ def records(argv, place, **keywords):
     """The leak records and the names of the errors (InvalidWrite, …) that memcheck finds in a run of argv."""
     report = f"{place}/memcheck-{next(harness.counter)}.xml"
     run = harness.execute(["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all", "--leak-resolution=high",
-                           "--num-callers=40", "--keep-debuginfo=yes", "--freelist-vol=1000000000", "--default-suppressions=no", "--child-silent-after-fork=yes",
+                           "--num-callers=40", "--keep-debuginfo=yes", "--default-suppressions=no", "--child-silent-after-fork=yes",
+                           "--freelist-vol=1000000000",     # freed addresses stay unused: no stale pointer holds a new block
                            "--xml=yes", f"--xml-file={report}", *argv], **keywords)
     leaks, errors = [], []
     for error in tree.parse(report).getroot().iter("error"):

@@ -52,11 +52,28 @@ void report_damage(struct thread_state *self, const struct place *place, uint64_
     report_finding(self, &finding, from);
 }
 
-/* Compares one block that a record says is living or held back. guarded: its slot between page guards; NULL: in a heap. */
-static void sweep_block(struct thread_state *self, struct record_block *record, char *address, size_t room_end,
-                        const struct pageguard_slot *guarded, enum record_detected detected)
+/* Which block a record stands for. The other threads run on during a sweep: what was compared counts only if the record stood
+ * for the same block before and after. The head alone does not tell, for the slot may have been given to a block of the same
+ * size, at another address, and that one freed as well; the sequence number does. */
+struct version {
+    uint64_t head;
+    uint32_t sequence;
+};
+
+static struct version version_of(const struct record_block *record)
 {
-    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    struct version now;
+    now.head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    now.sequence = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
+    return now;
+}
+
+/* Compares one block that a record says is living or held back. before: the record's version when address and room were looked
+ * up. guarded: its slot between page guards; NULL: in a heap. */
+static void sweep_block(struct thread_state *self, struct record_block *record, const struct version *before, char *address,
+                        size_t room_end, const struct pageguard_slot *guarded, enum record_detected detected)
+{
+    uint64_t head = before->head;
     unsigned state = record_head_state(head);
     bool freed = state == RECORD_BLOCK_QUARANTINED;
     if ((!freed && state != RECORD_BLOCK_LIVE)
@@ -67,8 +84,10 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     if (block.size > room_end
         || (guarded ? pageguard_whole(guarded, &damage) : freed ? guard_untouched(&block, &damage) : guard_whole(&block, &damage)))
         return;
-    if (__atomic_load_n(&record->head, __ATOMIC_ACQUIRE) != head)
-        return;     /* a running thread changed it meanwhile */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    struct version after = version_of(record);
+    if (after.head != head || after.sequence != before->sequence)
+        return;
     struct record_finding finding;
     fault_of_damage(&block, record, &damage, freed, detected, &finding);
     finding.block.head = head;
@@ -102,19 +121,22 @@ void report_sweep(enum record_detected detected)
         uint32_t slots = __atomic_load_n(&region->slots, __ATOMIC_ACQUIRE);
         if (region->stride) {
             struct record_block *records = (struct record_block *)(uintptr_t)region->records;
-            for (uint32_t s = 0; s < slots; s++)
-                if (records[s].head)
-                    sweep_block(self, &records[s],
+            for (uint32_t s = 0; s < slots; s++) {
+                struct version before = version_of(&records[s]);
+                if (before.head)
+                    sweep_block(self, &records[s], &before,
                                 (char *)(uintptr_t)(region->base + (uint64_t)s * region->stride + region->user_offset),
                                 region->stride - region->user_offset, NULL, detected);
+            }
         } else {
             struct record_placed *records = (struct record_placed *)(uintptr_t)region->records;
             for (uint32_t s = 0; s < slots; s++) {
                 struct place place;
-                if (!records[s].address || !records[s].block.head
+                struct version before = version_of(&records[s].block);
+                if (!records[s].address || !before.head
                     || !blocks_find((void *)(uintptr_t)records[s].address, &place) || place.record != &records[s].block)
                     continue;
-                sweep_block(self, &records[s].block, place.address, blocks_guarded(&place, 0).room_end,
+                sweep_block(self, &records[s].block, &before, place.address, blocks_guarded(&place, 0).room_end,
                             place.guarded ? &place.slot : NULL, detected);
             }
         }
