@@ -28,8 +28,8 @@ def test_threads_of_the_engine(workshop, tmp_path, library):
 
 @pytest.mark.parametrize("variant", ["gcc-O2", "clang-O0"])
 def test_fork_while_others_allocate(workshop, variant):
-    forks = 10000 if harness.LONG else 500
-    done = preload_kit.run("midden", [preload_kit.subject(workshop, "forks.c", variant), forks], timeout=300)
+    forks = 10000 if harness.LONG else 200
+    done = preload_kit.run("midden", [preload_kit.subject(workshop, "forks.c", variant), forks], timeout=1200)
     assert done.stdout == f"forks {forks}, bad 0\n".encode(), done.describe()
 
 
