@@ -92,8 +92,8 @@ int engine_leak_check(void);
 void engine_internal_begin(void);
 void engine_internal_end(void);
 
-/* Parks (stops for a snapshot) that the calling thread went through so far: an interposer of an interruptible call compares before
- * and after, to tell our signal from the program's own. */
+/* How often a park (a stop for a snapshot) ended a system call of the calling thread with EINTR while no signal of the program did:
+ * an interposer of an interruptible call compares before and after, and goes on with the call. */
 uint32_t engine_park_count(void);
 
 /* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */

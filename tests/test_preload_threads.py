@@ -68,3 +68,11 @@ def test_a_signal_of_the_program_is_seen(workshop):
     assert len(lines) >= 16, done.describe()
     for line in lines:
         assert line.endswith(": -1, Interrupted system call, early"), line
+
+
+def test_waits_outlast_real_parks(workshop):
+    done = preload_kit.run("midden", [preload_kit.subject(workshop, "parked.c")])
+    lines = done.stdout.decode().splitlines()
+    assert lines[:4] == 4 * ["no error, in full, nothing came"], done.describe()
+    assert lines[4:8] == ["EINTR, early, handled"] + 3 * ["no error, in full, nothing came"]
+    assert lines[8] == "checks: 5"

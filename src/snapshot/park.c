@@ -19,6 +19,7 @@
 
 #include "base/anchor.h"
 #include "base/kernel.h"
+#include "base/memory.h"
 #include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
@@ -41,17 +42,44 @@ static void note_context(struct record_thread *record, const ucontext_t *context
     record->context_high = sigframe_end(context);
 }
 
+/* true: a signal that waits for this thread has a handler of the program, which runs before the interrupted call is looked at. */
+static bool handler_waits(const ucontext_t *context)
+{
+    uint64_t pending = 0, blocked = 0;
+    kernel_call(SYS_rt_sigpending, (long)(uintptr_t)&pending, KERNEL_SIGSET_BYTES, 0, 0, 0, 0);
+    memory_copy(&blocked, &context->uc_sigmask, sizeof blocked);
+    pending &= ~blocked;
+    while (pending) {
+        int number = __builtin_ctzll(pending) + 1;
+        struct kernel_sigaction action = {0};
+        kernel_call(SYS_rt_sigaction, number, 0, (long)(uintptr_t)&action, KERNEL_SIGSET_BYTES, 0, 0);
+        if (number != signal_number && (uintptr_t)action.handler > 1)   /* neither SIG_DFL nor SIG_IGN */
+            return true;
+        pending &= pending - 1;
+    }
+    return false;
+}
+
+static void park(const ucontext_t *context);
+
+/* The interposers go on with a call that this signal ended, unless a signal of the program would have ended it, too. */
 static void handle(int number, siginfo_t *info, void *context)
 {
     (void)number;
     (void)info;
+    park(context);
+    if (sigframe_ended_call(context) && !handler_waits(context))
+        parks_of_thread++;
+}
+
+static void park(const ucontext_t *context)
+{
     struct thread_state *self = thread_self_pointer;
     uint32_t wanted = __atomic_load_n(&request, __ATOMIC_ACQUIRE);
     if (!self || self->park_word == wanted || __atomic_load_n(&release, __ATOMIC_ACQUIRE) == wanted)
         return;
     note_context(self->record, context);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
-    parks_of_thread++;
     __atomic_store_n(&self->park_word, wanted, __ATOMIC_RELEASE);
     __atomic_fetch_add(&answers, 1, __ATOMIC_RELEASE);
     kernel.futex_wake(&answers, 1);

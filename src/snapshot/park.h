@@ -20,7 +20,7 @@ int park_signal(void);
 unsigned park_all(uint64_t timeout_ms);
 void park_release(void);
 
-/* Parks that the calling thread went through; an interposer of an interruptible call compares before and after. */
+/* Parks that ended a system call of the calling thread, with no signal of the program to end it as well. */
 uint32_t park_count(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* Signal frames of x86-64 and aarch64 Linux (kernel headers: asm/sigcontext.h, asm/ucontext.h). */
 #include "snapshot/sigframe.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 
@@ -98,6 +99,25 @@ unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers)
     registers[n++] = context->uc_mcontext.pc;
 #endif
     return n;
+}
+
+bool sigframe_ended_call(const ucontext_t *context)
+{
+    uintptr_t pc = sigframe_pc(context);
+#if defined(__x86_64__)
+    if (context->uc_mcontext.gregs[REG_RAX] != -EINTR)
+        return false;
+    const unsigned char *before = (const unsigned char *)pc - 2;
+    if ((pc & (kernel_page_size() - 1)) < 2)    /* on the page before, which may not be readable */
+        return true;
+    return before[0] == 0x0f && before[1] == 0x05;  /* syscall */
+#else
+    if ((long)context->uc_mcontext.regs[0] != -EINTR)
+        return false;
+    if ((pc & (kernel_page_size() - 1)) < 4)
+        return true;
+    return *(const uint32_t *)(pc - 4) == 0xd4000001u;  /* svc #0 */
+#endif
 }
 
 uintptr_t sigframe_end(const ucontext_t *context)

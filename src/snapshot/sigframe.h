@@ -53,6 +53,9 @@ enum record_access sigframe_access(const ucontext_t *context);
 /* General registers into registers[RECORD_REGISTERS]; returns how many. */
 unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers);
 
+/* true: the signal ended a system call, which returns EINTR. (A call that the kernel restarts, or another place: false.) */
+bool sigframe_ended_call(const ucontext_t *context);
+
 /* End of the frame's saved state, vector registers included. */
 uintptr_t sigframe_end(const ucontext_t *context);
 
