@@ -49,12 +49,12 @@ midden_LDADD = libcommand.la
 noinst_PROGRAMS += option_tables
 option_tables_SOURCES = report/option_tables.c src/format/options.c
 
-# `make docs` brings the option tables of the manual page and of README.md up to date; `make check` insists on it.
+# `make` brings the option tables of the manual page and of README.md up to date where options.def has changed; `make check`
+# insists on it (a tarball's are, so there nothing is written).
 dist_man_MANS += man/midden.1
 EXTRA_DIST += scripts/update-docs scripts/check-arrows scripts/install-deps scripts/build.sh scripts/try scripts/check examples/orders.c
-.PHONY: docs
-docs: option_tables
-	$(top_srcdir)/scripts/update-docs ./option_tables
+all-local: option_tables
+	@$(top_srcdir)/scripts/update-docs ./option_tables
 check-local: option_tables
 	$(top_srcdir)/scripts/update-docs ./option_tables --check
 	$(top_srcdir)/scripts/check-arrows
