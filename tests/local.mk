@@ -16,7 +16,7 @@ tests_unit_base_memory_LDADD = libengine.la -lpthread
 
 # The cross-check of captures against libunwind: code of many shapes, optimised and without frame pointers, a plugin in two
 # builds, and the checker with its hooks, which have frame pointers as the interposers do.
-trace_tests = tests/unit/trace_capture
+trace_tests = tests/unit/trace_capture tests/unit/trace_speed
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 EXTRA_DIST += tests/unit/trace_subjects.h
@@ -38,6 +38,11 @@ tests_unit_trace_capture_CPPFLAGS = $(unit_cppflags) \
 	-DPLUGIN_A='"$(abs_builddir)/tests/unit/.libs/trace_plugin_a.so"' -DPLUGIN_B='"$(abs_builddir)/tests/unit/.libs/trace_plugin_b.so"'
 tests_unit_trace_capture_CFLAGS = $(AM_CFLAGS) -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin -fexceptions
 tests_unit_trace_capture_LDADD = tests/unit/libtrace_subjects.la libengine.la -lpthread -ldl
+tests_unit_trace_speed_SOURCES = tests/unit/trace_speed.c
+nodist_EXTRA_tests_unit_trace_speed_SOURCES = link.cc
+tests_unit_trace_speed_CPPFLAGS = $(unit_cppflags)
+tests_unit_trace_speed_CFLAGS = $(tests_unit_trace_capture_CFLAGS)
+tests_unit_trace_speed_LDADD = tests/unit/libtrace_subjects.la libengine.la -lpthread
 
 # The behaviour of whole programs: pytest (see tests/conftest.py), with the programs it builds and runs.
 EXTRA_DIST += tests/subjects tests/annotations.py tests/conftest.py tests/harness.py tests/memcheck.py tests/schema.py \

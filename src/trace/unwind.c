@@ -282,8 +282,7 @@ static enum outcome step(struct machine *m)
 }
 
 __attribute__((noinline))
-unsigned unwind_walk(struct thread_state *self, const struct capture_start *start, uintptr_t *pcs, bool *interrupted,
-                     unsigned max, bool *ended)
+unsigned unwind_walk(struct thread_state *self, const struct capture_start *start, uint64_t *frames, unsigned max, bool *ended)
 {
     struct machine m = {.self = self, .exact = true};
     __asm__ volatile("movq %%rbx, 24(%0)\n\tmovq %%rbp, 48(%0)\n\tmovq %%rsp, 56(%0)\n\t"
@@ -296,8 +295,7 @@ unsigned unwind_walk(struct thread_state *self, const struct capture_start *star
         if (i == FRAMES_OF_OURS || step(&m) != MOVED)
             return 0;
     while (n < max) {
-        pcs[n] = m.registers[CFI_RA];
-        interrupted[n++] = m.exact;
+        frames[n++] = m.registers[CFI_RA] | (uint64_t)m.exact << 63;
         enum outcome outcome = step(&m);
         if (outcome == MOVED)
             continue;
@@ -309,10 +307,9 @@ unsigned unwind_walk(struct thread_state *self, const struct capture_start *star
 
 #else
 
-unsigned unwind_walk(struct thread_state *self, const struct capture_start *start, uintptr_t *pcs, bool *interrupted,
-                     unsigned max, bool *ended)
+unsigned unwind_walk(struct thread_state *self, const struct capture_start *start, uint64_t *frames, unsigned max, bool *ended)
 {
-    (void)self, (void)start, (void)pcs, (void)interrupted, (void)max;
+    (void)self, (void)start, (void)frames, (void)max;
     *ended = false;
     return 0;
 }

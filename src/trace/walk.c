@@ -16,14 +16,18 @@ static enum step step_realigned(struct walk *walk, unwind_rule rule)
     if (rule_kind(rule) == RULE_FRAME_DEREF) {
         if (cfa < walk->sp || !stack_word(walk->self, cfa))
             return STEP_LOST;
+        walk->cfa_word = cfa;
         cfa = walk_load(cfa);
+    } else {
+        walk->cfa_word = 0;
     }
     uintptr_t slot = cfa - 8;
     if (rule_fp(rule) != RULE_FP_SAME)
         slot = (rule_fp(rule) == RULE_FP_AT_CFA ? cfa : walk->fp) + (uintptr_t)rule_slot(rule);
     if (cfa <= walk->sp || slot < walk->sp - WALK_RED_ZONE || !stack_word(walk->self, cfa - 8) || !stack_word(walk->self, slot))
         return STEP_LOST;
-    if (rule_fp(rule) != RULE_FP_SAME)
+    walk->fp_word = rule_fp(rule) != RULE_FP_SAME ? slot : 0;
+    if (walk->fp_word)
         walk->fp = walk_load(slot);
     walk->pc = walk_load(cfa - 8);
     walk->sp = cfa;

@@ -14,6 +14,8 @@ struct walk {
     bool exact;                 /* pc is of an interrupted instruction */
     struct thread_state *self;
     uint32_t epoch;             /* of the modules */
+    uintptr_t cfa_word;         /* walk_realigned: the word that the CFA was read from, 0: it was computed; */
+    uintptr_t fp_word;          /* and the word that fp was read from, 0: fp is the same */
 };
 
 enum step {
@@ -30,6 +32,12 @@ static inline uintptr_t walk_load(uintptr_t address) { return *(const volatile u
 
 /* The ways of one step that are not the ordinary one. */
 enum step walk_rare(struct walk *walk, unwind_rule rule);
+
+/* The one of them that needs nothing but the stack: frames that were realigned. */
+static inline bool walk_is_realigned(unwind_rule rule)
+{
+    return rule_kind(rule) == RULE_FRAME_DEREF || (rule_kind(rule) == RULE_FRAME && rule_fp(rule) == RULE_FP_AT_FP);
+}
 
 #if defined(__x86_64__)
 static inline enum step walk_step(struct walk *walk)

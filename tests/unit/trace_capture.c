@@ -264,7 +264,7 @@ static void in_captures(uint64_t seed)
     setitimer(ITIMER_PROF, &never, NULL);
     subject_hook = saved;
     inside = 0;
-    CHECK(nested > 50 && nested_dropped > 0 && nested_dropped < nested, "%lu signals, %lu dropped", nested, nested_dropped);
+    CHECK(nested > 10 && nested_dropped > 0 && nested_dropped < nested, "%lu signals, %lu dropped", nested, nested_dropped);
 }
 
 #if defined(__x86_64__)

@@ -216,3 +216,51 @@ long subject_leaf(long n)
     sink = labs(-n) + text[5];
     return sink;
 }
+
+/* ---- for measuring --------------------------------------------------------------------------------------------------------------- */
+
+static SHAPE void repeat_a(hook_function hook) { hook(); sink++; }
+static SHAPE void repeat_b(hook_function hook) { hook(); sink += 2; }
+static SHAPE void repeat_c(hook_function hook, long i) { if (i & 1) repeat_a(hook); else repeat_b(hook); sink++; }
+static SHAPE void repeat_d(hook_function hook, long i) { if (i & 2) repeat_a(hook); else repeat_b(hook); sink += 3; }
+
+/* Deeper by a little each time, without end in sight: two calls in one stretch never have the same stack pointer. */
+static SHAPE void repeat_elsewhere(hook_function hook, long rounds)
+{
+    for (long i = 0; i < rounds; i++) {
+        volatile char *shift = alloca((size_t)(i % 3000) / 3000 * 16 + 16);
+        shift[0] = 1;
+        hook();
+        if (i % 3000 == 2999)
+            return;
+    }
+}
+
+static SHAPE long repeat_deep(hook_function hook, int depth, int pattern, long rounds)
+{
+    if (depth > 0) {
+        long saved = sink;
+        long result = repeat_deep(hook, depth - 1, pattern, rounds);
+        sink = saved;
+        return result + 1;
+    }
+    for (long i = 0; i < rounds; i++) {
+        if (pattern == 0) {
+            hook();
+        } else if (pattern == 1) {
+            if (i & 4)
+                repeat_c(hook, i);
+            else
+                repeat_d(hook, i);
+        } else {
+            repeat_elsewhere(hook, rounds - i < 3000 ? rounds - i : 3000);
+            i += 2999;
+        }
+    }
+    return sink;
+}
+
+void subject_repeat(hook_function hook, int depth, int pattern, long rounds)
+{
+    sink = repeat_deep(hook, depth - 3, pattern, rounds);
+}

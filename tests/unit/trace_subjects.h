@@ -15,6 +15,11 @@ extern hook_function subject_hook;      /* what the shapes call */
 long subject_mix(uint64_t seed, int depth);
 long subject_leaf(long n);              /* does arithmetic in many small functions, calls no hook: for stepping through */
 
+/* Calls `hook` `rounds` times at the bottom of a recursion of about `depth` frames. pattern 0: the same call again and again;
+ * 1: through two changing innermost functions; 2: with a stack pointer that is another one each time. */
+#define SUBJECT_PATTERNS 3
+void subject_repeat(hook_function hook, int depth, int pattern, long rounds);
+
 /* C++: throws through frames with destructors; each destructor and handler calls the hook. Returns what was caught. */
 int subject_throw(int depth, int value);
 
