@@ -3,7 +3,7 @@
  * In the kernel our handler stands for each of the signals, unmasked in every thread (the interposers see to it). On a signal:
  *
  *   a fault in a page-guarded slot → a finding with the registers' stack; the page is opened, the instruction runs again;
- *   the program has a handler      → it is called from here, on the stack the kernel chose, with the mask it asked for;
+ *   the program has a handler      → it is called on the stack and with the mask that it would have without us;
  *   the program ignores it         → nothing;
  *   else                           → the finding `invalid-access` (or what the signal says), then the default action: the kernel's
  *                                    own handler is put back and the instruction, or the signal, comes again.
@@ -146,7 +146,18 @@ static void default_action(int number, const siginfo_t *info)
         kernel_call(SYS_tgkill, midden_anchor.pid, kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0), number, 0, 0, 0);
 }
 
-/* Calls the program's handler as the kernel would have. */
+/* true: our handler runs on an alternate stack where the program's would not, had we not asked for one. */
+static bool must_move(const struct sigaction *action, const ucontext_t *context)
+{
+    stack_t now = {0};
+    if (kernel_call(SYS_sigaltstack, 0, (long)(uintptr_t)&now, 0, 0, 0, 0) != 0 || !(now.ss_flags & SS_ONSTACK))
+        return false;
+    if (sigframe_sp(context) - (uintptr_t)now.ss_sp < now.ss_size)
+        return false;       /* the program was there already */
+    return !(action->sa_flags & SA_ONSTACK) || engine_owns_sigstack(now.ss_sp);
+}
+
+/* Has the program's handler called as the kernel would have: by ourselves on the stack we are on, or by the return from us. */
 static void pass_on(const struct sigaction *action, int number, siginfo_t *info, ucontext_t *context)
 {
     unsigned long mask, blocked = 0;
@@ -164,6 +175,8 @@ static void pass_on(const struct sigaction *action, int number, siginfo_t *info,
         struct sigaction none = {.sa_handler = SIG_DFL};
         engine_sigaction(number, &none, NULL);
     }
+    if (must_move(action, context) && sigframe_move(context, info, number, (uintptr_t)action->sa_sigaction, mask))
+        return;
     kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&mask, 0, KERNEL_SIGSET_BYTES, 0, 0);
     if (action->sa_flags & SA_SIGINFO)
         action->sa_sigaction(number, info, context);
@@ -171,30 +184,75 @@ static void pass_on(const struct sigaction *action, int number, siginfo_t *info,
         action->sa_handler(number);
 }
 
-static void handle(int number, siginfo_t *info, void *raw)
+/* A signal that our handler got, and what is to become of it. */
+struct delivery {
+    struct thread_state *self;
+    int number;
+    siginfo_t *info;
+    ucontext_t *context;
+    struct sigaction action;    /* the program's, to be called after `decide`; none: sa_handler is SIG_DFL */
+};
+
+static void decide(void *argument)
 {
-    ucontext_t *context = raw;
-    struct thread_state *self = threads_self();
+    struct delivery *delivery = argument;
+    struct thread_state *self = delivery->self;
+    int number = delivery->number, i = taken_index(number);
+    const siginfo_t *info = delivery->info;
     bool fault = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0;
     engine_enter(self);
-    bool ours = fault && guarded_access(self, info->si_addr, context);
+    bool ours = fault && guarded_access(self, info->si_addr, delivery->context);
     engine_leave(self);
     if (ours)
         return;
-    int i = taken_index(number);
     struct sigaction action = {.sa_handler = SIG_DFL};
     if (i >= 0)
         action = kept[i].action[__atomic_load_n(&kept[i].current, __ATOMIC_ACQUIRE)];
     if (action.sa_handler == SIG_IGN && !fault)
         return;
     if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN) {
-        pass_on(&action, number, info, context);
+        delivery->action = action;
         return;
     }
     engine_enter(self);
-    tell_death(self, number, info, context);
+    tell_death(self, number, info, delivery->context);
     engine_leave(self);
     default_action(number, info);
+}
+
+/* decide() on our own stack. The frame of the signal stays on the program's alternate stack; that it is in use the kernel tells by
+ * the stack pointer alone, so it is withdrawn meanwhile, or the park signal's frame would be put over it. */
+static void decide_aside(void *argument)
+{
+    stack_t none = {.ss_flags = SS_DISABLE}, before = {0};
+    bool withdrawn = kernel_call(SYS_sigaltstack, (long)(uintptr_t)&none, (long)(uintptr_t)&before, 0, 0, 0, 0) == 0;
+    decide(argument);
+    before.ss_flags &= ~SS_ONSTACK;
+    if (withdrawn)
+        kernel_call(SYS_sigaltstack, (long)(uintptr_t)&before, 0, 0, 0, 0, 0);
+}
+
+static void handle(int number, siginfo_t *info, void *raw)
+{
+    struct thread_state *self = threads_self();
+    struct delivery delivery = {self, number, info, raw, {.sa_handler = SIG_DFL}};
+    stack_t now = {0};
+    kernel_call(SYS_sigaltstack, 0, (long)(uintptr_t)&now, 0, 0, 0, 0);
+    /* An alternate stack of the program's may be too small for what we do. */
+    if (now.ss_flags & SS_ONSTACK && self->sigstack && now.ss_sp != self->sigstack)
+        sigframe_call_on((char *)self->sigstack + self->sigstack_bytes, decide_aside, &delivery);
+    else
+        decide(&delivery);
+    if (delivery.action.sa_handler != SIG_DFL)
+        pass_on(&delivery.action, number, info, raw);
+}
+
+/* What is blocked while our handler runs: all but the park signal, since it may have to wait for the agent. Were they open,
+ * signals that are sent faster than they are handled would pile up frames on the handler's stack until it overflows. */
+static unsigned long handler_mask(void)
+{
+    int park = engine_park_signal();
+    return park ? ~(1ul << (park - 1)) : ~0ul;
 }
 
 void signals_init(void)
@@ -205,7 +263,7 @@ void signals_init(void)
         if (was.handler)    /* ignored from the start, or another preload's: left as it is */
             continue;
         kept[i].action[0].sa_handler = SIG_DFL;
-        kept[i].ours = sigframe_install(taken[i], handle, SA_ONSTACK | SA_NODEFER, 0) == 0;
+        kept[i].ours = sigframe_install(taken[i], handle, SA_ONSTACK, handler_mask()) == 0;
     }
     signals_thread_start();
 }

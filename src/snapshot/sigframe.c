@@ -30,7 +30,7 @@ extern int __sigaction(int, const struct sigaction *, struct sigaction *) __attr
 
 /* libc's restorer carries the unwind information of a signal frame, so that stacks and exceptions go through our frames as they do
  * through libc's: it is found by letting libc install something and asking the kernel what it was. */
-static void (*restorer_for(int signal))(void)
+void (*sigframe_restorer_of(int signal))(void)
 {
     static void (*restorer)(void);
     if (!restorer) {
@@ -48,7 +48,7 @@ long sigframe_install(int signal, void (*handler)(int, siginfo_t *, void *), uns
     struct kernel_sigaction action = {
         .handler = handler,
         .flags = flags | SA_SIGINFO | SA_HAS_RESTORER,
-        .restorer = restorer_for(signal),
+        .restorer = sigframe_restorer_of(signal),
         .mask = mask,
     };
     return kernel_call(SYS_rt_sigaction, signal, (long)(uintptr_t)&action, 0, KERNEL_SIGSET_BYTES, 0, 0);

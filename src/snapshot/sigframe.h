@@ -59,4 +59,15 @@ bool sigframe_ended_call(const ucontext_t *context);
 /* End of the frame's saved state, vector registers included. */
 uintptr_t sigframe_end(const ucontext_t *context);
 
+/* The restorer that our own actions have. */
+void (*sigframe_restorer_of(int signal))(void);
+
+/* Arranges that the return from our handler, which got `context` on an alternate stack, enters `handler` on the stack that was
+ * interrupted, with a frame of its own there, as the kernel would have without an alternate stack. mask: blocked meanwhile.
+ * Returns false where this cannot be done: the caller then calls the handler itself. */
+bool sigframe_move(ucontext_t *context, const siginfo_t *info, int number, uintptr_t handler, unsigned long mask);
+
+/* Calls work(argument) on the stack that ends at `top`. */
+void sigframe_call_on(char *top, void (*work)(void *), void *argument);
+
 #endif
