@@ -28,7 +28,7 @@ struct environment_plan environment_measure(char *const *given);
 char **environment_fill(const struct environment_plan *plan, void *room);
 
 /* Room for a plan: on the caller's stack up to a bound, beyond it fresh pages. NULL: no memory. */
-#define ENVIRONMENT_MOST_STACK ((size_t)64 << 10)
+#define ENVIRONMENT_MOST_STACK ((size_t)16 << 10)
 #define ENVIRONMENT_ROOM(bytes) ((bytes) <= ENVIRONMENT_MOST_STACK ? alloca(bytes) : environment_pages(bytes))
 void *environment_pages(size_t bytes);
 void environment_drop(void *room, size_t bytes);    /* gives such pages back; errno stays */

@@ -7,7 +7,7 @@
  * arguments build an array of them on the stack, as libc's do.
  *
  * All of it may run in the child of vfork, on its parent's memory while the parent stands still: only the stack is written. A
- * very large environment (over 64 KiB of pointers) goes into pages of its own, which after a vfork stay mapped in the parent.
+ * very large environment (over 16 KiB of pointers: threads may have small stacks) goes into pages of its own, which after a vfork stay mapped in the parent.
  *
  * Limits: a program that calls the kernel without libc is not seen; syscall(SYS_execve, …) is. */
 #include <alloca.h>

@@ -91,11 +91,21 @@ EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
     return change(&REAL(pthread_sigmask), how, set, before);
 }
 
-EXPORT int sighold(int number)
+static int change_one(int how, int number)
 {
     sigset_t one;
     sigemptyset(&one);
-    return sigaddset(&one, number) < 0 ? -1 : sigprocmask(SIG_BLOCK, &one, NULL);
+    return sigaddset(&one, number) < 0 ? -1 : sigprocmask(how, &one, NULL);
+}
+
+EXPORT int sighold(int number)
+{
+    return change_one(SIG_BLOCK, number);
+}
+
+EXPORT int sigrelse(int number)
+{
+    return change_one(SIG_UNBLOCK, number);
 }
 
 /* ---- signals taken by waiting, and masks of others ------------------------------------------------------------------------ */

@@ -14,13 +14,15 @@
  *      new(nothrow) ─▶ new     delete(sized)   ─▶ delete
  *      new[](nothrow) ─▶ new[] delete[](sized) ─▶ delete[]          (likewise nothrow delete)
  *
+ *    Likewise, in a program with a malloc of its own every form is the C++ library's, which calls that malloc: the program may
+ *    well hand to its free what new gave it.
+ *
  * 3. Where neither libstdc++ nor libc++ can be found, a failing throwing form says so and aborts.
  *
  * Limits: operators linked statically into a module that does not export them never reach us; their malloc does. */
 #include "operators.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <stdlib.h>
 
 #include "base/print.h"
@@ -36,28 +38,18 @@ static struct {
     bool delete_plain, delete_array, delete_aligned, delete_array_aligned;
 } replaced;
 
-/* true: the program's own calls of this operator do not come to us. An executable that only takes the operator's address
- * answers with a PLT stub of its own, an undefined symbol with an address: that one leads to us. */
-static bool is_not_ours(const char *name, const void *ours)
-{
-    void *seen = real_any(name);
-    if (!seen || seen == ours)
-        return false;
-    Dl_info info;
-    ElfW(Sym) *symbol = NULL;
-    return !dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
-}
+#define REPLACED(symbol) real_is_not(#symbol, (const void *)symbol)
 
 void operators_start(void)
 {
-    replaced.new_plain = is_not_ours("_Znwm", (const void *)_Znwm);
-    replaced.new_array = is_not_ours("_Znam", (const void *)_Znam);
-    replaced.new_aligned = is_not_ours("_ZnwmSt11align_val_t", (const void *)_ZnwmSt11align_val_t);
-    replaced.new_array_aligned = is_not_ours("_ZnamSt11align_val_t", (const void *)_ZnamSt11align_val_t);
-    replaced.delete_plain = is_not_ours("_ZdlPv", (const void *)_ZdlPv);
-    replaced.delete_array = is_not_ours("_ZdaPv", (const void *)_ZdaPv);
-    replaced.delete_aligned = is_not_ours("_ZdlPvSt11align_val_t", (const void *)_ZdlPvSt11align_val_t);
-    replaced.delete_array_aligned = is_not_ours("_ZdaPvSt11align_val_t", (const void *)_ZdaPvSt11align_val_t);
+    replaced.new_plain = REPLACED(_Znwm);
+    replaced.new_array = REPLACED(_Znam);
+    replaced.new_aligned = REPLACED(_ZnwmSt11align_val_t);
+    replaced.new_array_aligned = REPLACED(_ZnamSt11align_val_t);
+    replaced.delete_plain = REPLACED(_ZdlPv);
+    replaced.delete_array = REPLACED(_ZdaPv);
+    replaced.delete_aligned = REPLACED(_ZdlPvSt11align_val_t);
+    replaced.delete_array_aligned = REPLACED(_ZdaPvSt11align_val_t);
 }
 
 /* The C++ library's own form, for a program that replaces what it forwards to; NULL: there is none. */
@@ -128,6 +120,16 @@ static void *insist(size_t size, size_t align, enum record_allocator call, const
 
 static bool is_alignment(size_t align) { return align != 0 && (align & (align - 1)) == 0; }
 
+/* In terms of `replaced`: must this form be the C++ library's? */
+#define NEW_FORWARDS (real_heap_elsewhere || replaced.new_plain)
+#define NEW_ARRAY_FORWARDS (real_heap_elsewhere || replaced.new_array || replaced.new_plain)
+#define NEW_ALIGNED_FORWARDS (real_heap_elsewhere || replaced.new_aligned)
+#define NEW_ARRAY_ALIGNED_FORWARDS (real_heap_elsewhere || replaced.new_array_aligned || replaced.new_aligned)
+#define DELETE_FORWARDS (real_heap_elsewhere || replaced.delete_plain)
+#define DELETE_ARRAY_FORWARDS (real_heap_elsewhere || replaced.delete_array || replaced.delete_plain)
+#define DELETE_ALIGNED_FORWARDS (real_heap_elsewhere || replaced.delete_aligned)
+#define DELETE_ARRAY_ALIGNED_FORWARDS (real_heap_elsewhere || replaced.delete_array_aligned || replaced.delete_aligned)
+
 /* ---- new --------------------------------------------------------------------------------------------------------------- */
 
 /* forwards: an operator that this form calls is the program's own. */
@@ -183,14 +185,14 @@ static bool is_alignment(size_t align) { return align != 0 && (align & (align - 
         return block;                                                                     \
     }
 
-NEW(_Znwm, NEW, false)
-NEW(_Znam, NEW_ARRAY, replaced.new_plain)
-NEW_NOTHROW(_ZnwmRKSt9nothrow_t, NEW_NOTHROW, replaced.new_plain)
-NEW_NOTHROW(_ZnamRKSt9nothrow_t, NEW_ARRAY_NOTHROW, replaced.new_array || replaced.new_plain)
-NEW_ALIGNED(_ZnwmSt11align_val_t, NEW_ALIGNED, false)
-NEW_ALIGNED(_ZnamSt11align_val_t, NEW_ARRAY_ALIGNED, replaced.new_aligned)
-NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED_NOTHROW, replaced.new_aligned)
-NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t, NEW_ARRAY_ALIGNED_NOTHROW, replaced.new_array_aligned || replaced.new_aligned)
+NEW(_Znwm, NEW, real_heap_elsewhere)
+NEW(_Znam, NEW_ARRAY, NEW_FORWARDS)
+NEW_NOTHROW(_ZnwmRKSt9nothrow_t, NEW_NOTHROW, NEW_FORWARDS)
+NEW_NOTHROW(_ZnamRKSt9nothrow_t, NEW_ARRAY_NOTHROW, NEW_ARRAY_FORWARDS)
+NEW_ALIGNED(_ZnwmSt11align_val_t, NEW_ALIGNED, real_heap_elsewhere)
+NEW_ALIGNED(_ZnamSt11align_val_t, NEW_ARRAY_ALIGNED, NEW_ALIGNED_FORWARDS)
+NEW_ALIGNED_NOTHROW(_ZnwmSt11align_val_tRKSt9nothrow_t, NEW_ALIGNED_NOTHROW, NEW_ALIGNED_FORWARDS)
+NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t, NEW_ARRAY_ALIGNED_NOTHROW, NEW_ARRAY_ALIGNED_FORWARDS)
 
 /* ---- delete ------------------------------------------------------------------------------------------------------------ */
 
@@ -217,20 +219,15 @@ NEW_ALIGNED_NOTHROW(_ZnamSt11align_val_tRKSt9nothrow_t, NEW_ARRAY_ALIGNED_NOTHRO
     DELETE(symbol, id, forwards, (void *block, size_t align, __attribute__((unused)) const void *nothrow), (block, align, nothrow), \
            ENGINE_NO_SIZE, align)
 
-#define PLAIN_REPLACED replaced.delete_plain
-#define ARRAY_REPLACED (replaced.delete_array || replaced.delete_plain)
-#define ALIGNED_REPLACED replaced.delete_aligned
-#define ARRAY_ALIGNED_REPLACED (replaced.delete_array_aligned || replaced.delete_aligned)
-
-DELETE_PLAIN(_ZdlPv, DELETE, false)
-DELETE_SIZED(_ZdlPvm, DELETE_SIZED, PLAIN_REPLACED)
-DELETE_NOTHROW(_ZdlPvRKSt9nothrow_t, DELETE_NOTHROW, PLAIN_REPLACED)
-DELETE_ALIGNED(_ZdlPvSt11align_val_t, DELETE_ALIGNED, false)
-DELETE_SIZED_ALIGNED(_ZdlPvmSt11align_val_t, DELETE_SIZED_ALIGNED, ALIGNED_REPLACED)
-DELETE_ALIGNED_NOTHROW(_ZdlPvSt11align_val_tRKSt9nothrow_t, DELETE_ALIGNED_NOTHROW, ALIGNED_REPLACED)
-DELETE_PLAIN(_ZdaPv, DELETE_ARRAY, PLAIN_REPLACED)
-DELETE_SIZED(_ZdaPvm, DELETE_ARRAY_SIZED, ARRAY_REPLACED)
-DELETE_NOTHROW(_ZdaPvRKSt9nothrow_t, DELETE_ARRAY_NOTHROW, ARRAY_REPLACED)
-DELETE_ALIGNED(_ZdaPvSt11align_val_t, DELETE_ARRAY_ALIGNED, ALIGNED_REPLACED)
-DELETE_SIZED_ALIGNED(_ZdaPvmSt11align_val_t, DELETE_ARRAY_SIZED_ALIGNED, ARRAY_ALIGNED_REPLACED)
-DELETE_ALIGNED_NOTHROW(_ZdaPvSt11align_val_tRKSt9nothrow_t, DELETE_ARRAY_ALIGNED_NOTHROW, ARRAY_ALIGNED_REPLACED)
+DELETE_PLAIN(_ZdlPv, DELETE, real_heap_elsewhere)
+DELETE_SIZED(_ZdlPvm, DELETE_SIZED, DELETE_FORWARDS)
+DELETE_NOTHROW(_ZdlPvRKSt9nothrow_t, DELETE_NOTHROW, DELETE_FORWARDS)
+DELETE_ALIGNED(_ZdlPvSt11align_val_t, DELETE_ALIGNED, real_heap_elsewhere)
+DELETE_SIZED_ALIGNED(_ZdlPvmSt11align_val_t, DELETE_SIZED_ALIGNED, DELETE_ALIGNED_FORWARDS)
+DELETE_ALIGNED_NOTHROW(_ZdlPvSt11align_val_tRKSt9nothrow_t, DELETE_ALIGNED_NOTHROW, DELETE_ALIGNED_FORWARDS)
+DELETE_PLAIN(_ZdaPv, DELETE_ARRAY, DELETE_FORWARDS)
+DELETE_SIZED(_ZdaPvm, DELETE_ARRAY_SIZED, DELETE_ARRAY_FORWARDS)
+DELETE_NOTHROW(_ZdaPvRKSt9nothrow_t, DELETE_ARRAY_NOTHROW, DELETE_ARRAY_FORWARDS)
+DELETE_ALIGNED(_ZdaPvSt11align_val_t, DELETE_ARRAY_ALIGNED, DELETE_ALIGNED_FORWARDS)
+DELETE_SIZED_ALIGNED(_ZdaPvmSt11align_val_t, DELETE_ARRAY_SIZED_ALIGNED, DELETE_ARRAY_ALIGNED_FORWARDS)
+DELETE_ALIGNED_NOTHROW(_ZdaPvSt11align_val_tRKSt9nothrow_t, DELETE_ARRAY_ALIGNED_NOTHROW, DELETE_ARRAY_ALIGNED_FORWARDS)

@@ -16,11 +16,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 
 #include "engine.h"
 
 struct real real;
 bool real_found;
+bool real_heap_elsewhere;
 
 void real_find(void)
 {
@@ -30,6 +32,9 @@ void real_find(void)
 #define WRAP(name) *(void **)&real.name = dlsym(RTLD_NEXT, #name);
 #include "symbols.def"
     engine_internal_end();
+    real_heap_elsewhere = real_is_not("malloc", (const void *)malloc) || real_is_not("free", (const void *)free);
+    if (real_heap_elsewhere)
+        engine_note_other_heap();
     __atomic_store_n(&real_found, true, __ATOMIC_RELEASE);
     errno = saved;
 }
@@ -46,3 +51,15 @@ static void *look_up(void *where, const char *name)
 
 void *real_next(const char *name) { return look_up(RTLD_NEXT, name); }
 void *real_any(const char *name) { return look_up(RTLD_DEFAULT, name); }
+
+/* An executable that takes a function's address answers with a PLT stub of its own, an undefined symbol with an address: that
+ * one leads to us. */
+bool real_is_not(const char *name, const void *ours)
+{
+    void *seen = real_any(name);
+    if (!seen || seen == ours)
+        return false;
+    Dl_info info;
+    ElfW(Sym) *symbol = NULL;
+    return !dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
+}

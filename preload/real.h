@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/msg.h>
@@ -16,10 +17,12 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 #include <wordexp.h>
 
 /* In the library, but in no header, or only under _FORTIFY_SOURCE. */
@@ -27,6 +30,9 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
                       void (*rtld_fini)(void), void *stack_end);
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room);
+
+ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *restrict bytes, size_t n, size_t room, int flags, struct sockaddr *restrict address, socklen_t *restrict length);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"     /* sigset and its like: deprecated is not unused */
@@ -39,6 +45,9 @@ struct real {
 extern struct real real;
 extern bool real_found;
 
+/* The program has a malloc or a free of its own in front of ours; fixed by real_find(). */
+extern bool real_heap_elsewhere;
+
 /* Looks all of them up. Idempotent; done by the library's constructor, and earlier by the first wrapper that is called before
  * it. What the installed libc does not have stays NULL, and is never asked for by a program that runs. */
 void real_find(void);
@@ -48,5 +57,8 @@ void real_find(void);
 /* One symbol at any time, NULL: not there. dlsym may allocate; what it does is booked as the tool's own. */
 void *real_next(const char *name);      /* behind us */
 void *real_any(const char *name);       /* as the program sees it */
+
+/* true: the program's own references to `name` do not lead to `ours`, but to a definition in front of it. */
+bool real_is_not(const char *name, const void *ours);
 
 #endif

@@ -7,8 +7,7 @@
  * counts down: calling again with it as it is goes on exactly. When the park came while another signal was already waiting for
  * this thread, that signal's handler has run by the time the call returns, and EINTR is the program's.
  *
- * Limits: reads, writes, accepts and connects on sockets with SO_RCVTIMEO or SO_SNDTIMEO, io_getevents, and sigpause are not
- * covered. */
+ * Limits: io_getevents, aio_suspend and sigpause are not covered. */
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>

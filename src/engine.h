@@ -51,6 +51,9 @@ bool engine_started(void);
 /* Where each allocation call is entered: addresses[RECORD_ALLOCATORS], kept by the caller for good. */
 void engine_set_entry_points(const uint64_t *addresses);
 
+/* The program has a malloc of its own in front of ours: what that one gives out is not covered. */
+void engine_note_other_heap(void);
+
 /* The stack at `from` as an id of the depot; 0: none. */
 uint32_t engine_capture(const struct capture_start *from);
 

@@ -46,3 +46,22 @@ def test_calls_are_named(workshop, variant):
 def test_no_cxx_library_is_pulled_in(library):
     done = preload_kit.run(library, ["grep", "-cE", r"libstdc\+\+|libgcc_s", "/proc/self/maps"])
     assert done.stdout == b"0\n", done.describe()
+
+
+@both
+@pytest.mark.parametrize("variant", ["gcc-O0", "clang-O2"])
+def test_a_malloc_of_the_programs_own(workshop, library, variant):
+    program = preload_kit.subject(workshop, "own-malloc.cpp", variant, ("-fno-builtin",))
+    plain = harness.execute([program])
+    assert b"none given" not in plain.stdout and plain.status == 0
+    preload_kit.same(library, [program])
+
+
+@both
+def test_no_cxx_library(workshop, library):
+    program = preload_kit.subject(workshop, "no-runtime.c")
+    done = preload_kit.run(library, [program])
+    assert done.status == -6 and done.stdout == b"new without a library: works\n", done.describe()
+    assert b"no C++ library to throw std::bad_alloc with" in done.stderr
+    done = preload_kit.run(library, [program, program.parent / "no-runtime-plugin.so"])
+    assert done.stdout == b"plugin: 121\n", done.describe()

@@ -19,6 +19,11 @@ void engine_set_entry_points(const uint64_t *addresses)
     midden_anchor.entry_points = (uintptr_t)addresses;
 }
 
+void engine_note_other_heap(void)
+{
+    __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_STATIC_ALLOCATOR, __ATOMIC_RELAXED);
+}
+
 uint32_t engine_capture(const struct capture_start *from)
 {
     struct thread_state *self = threads_self();

@@ -209,6 +209,7 @@ void engine_set_entry_points(const uint64_t *addresses)
         if (!addresses[i])
             journal("no entry point for call %u", i);
 }
+void engine_note_other_heap(void) { journal("other heap"); }
 uint32_t engine_capture(const struct capture_start *from) { return from && from->pc ? 7 : 0; }
 void engine_thread_start(uint32_t create_stack, uint32_t creator)
 {

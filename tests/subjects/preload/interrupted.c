@@ -16,6 +16,8 @@
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <threads.h>
 #include <time.h>
 #include <unistd.h>
@@ -140,6 +142,38 @@ static int do_semtimedop(void)
     return semtimedop(set_id, &take, 1, &wait_time);
 }
 
+static int pair[2], listener;
+static char byte;
+static int do_recv(void) { return recv(pair[0], &byte, 1, 0) < 0 ? -1 : 0; }
+static int do_recvfrom(void) { return recvfrom(pair[0], &byte, 1, 0, NULL, NULL) < 0 ? -1 : 0; }
+static int do_recvmsg(void)
+{
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    return recvmsg(pair[0], &message, 0) < 0 ? -1 : 0;
+}
+static int do_accept(void) { return accept(listener, NULL, NULL); }
+static int do_accept4(void) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
+static int do_send(void)
+{
+    static char much[4 << 20];      /* more than the socket holds, so that it waits */
+    send(pair[1], much, sizeof much, MSG_DONTWAIT);
+    return send(pair[1], much, sizeof much, 0) < 0 ? -1 : 0;
+}
+
+static void prepare_sockets(void)
+{
+    struct timeval limit = {0, 150000};
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t));   /* a name of the kernel's choice */
+    listen(listener, 1);
+    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(pair[1], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
 static void attempt(const char *what, int (*call)(void), int number, int times)
 {
     pthread_t thread;
@@ -202,6 +236,13 @@ int main(int argc, char **argv)
     attempt("sem_timedwait", do_sem_timedwait, number, times);
     attempt("sem_clockwait", do_sem_clockwait, number, times);
     attempt("sigtimedwait", do_sigtimedwait, number, times);
+    prepare_sockets();
+    attempt("recv", do_recv, number, times);
+    attempt("recvfrom", do_recvfrom, number, times);
+    attempt("recvmsg", do_recvmsg, number, times);
+    attempt("accept", do_accept, number, times);
+    attempt("accept4", do_accept4, number, times);
+    attempt("send", do_send, number, times);
     if (set_id >= 0)
         attempt("semtimedop", do_semtimedop, number, times);
     if (set_id >= 0)

@@ -37,6 +37,14 @@ static void *in_thread(void *unused)
     return unused;
 }
 
+/* The arguments of a call are evaluated in any order: what sets errno comes first. */
+#define FAILING(what, call)                                  \
+    do {                                                     \
+        errno = 0;                                           \
+        int result_ = (call);                                \
+        printf("%s: %d, errno %d\n", what, result_, errno);  \
+    } while (0)
+
 static volatile int seen;
 static void handler(int number) { seen = number; }
 
@@ -74,8 +82,7 @@ int main(int argc, char **argv)
     show("two unblocked");
     sigprocmask(SIG_BLOCK, &some, NULL);
     show("again");
-    errno = 0;
-    printf("bad how: %d, errno %d\n", sigprocmask(77, &some, NULL), errno);
+    FAILING("bad how", sigprocmask(77, &some, NULL));
     printf("bad how: %d\n", pthread_sigmask(77, &some, NULL));
     show("unchanged");
 
@@ -113,8 +120,12 @@ int main(int argc, char **argv)
         sigaction(numbers[i], NULL, &now);
         printf(", handler %d, flags %x", now.sa_handler == handler, now.sa_flags & ~0x04000000);
         printf(", hold %d", sigset(numbers[i], SIG_HOLD) == handler);
-        printf(", was held %d, told %d", sigset(numbers[i], handler) == SIG_HOLD, told(numbers[i]));
-        printf(", sighold %d, told %d, sigrelse %d, told %d", sighold(numbers[i]), told(numbers[i]), sigrelse(numbers[i]), told(numbers[i]));
+        printf(", was held %d", sigset(numbers[i], handler) == SIG_HOLD);
+        printf(", told %d", told(numbers[i]));
+        printf(", sighold %d", sighold(numbers[i]));
+        printf(", told %d", told(numbers[i]));
+        printf(", sigrelse %d", sigrelse(numbers[i]));
+        printf(", told %d", told(numbers[i]));
         printf(", siginterrupt %d", siginterrupt(numbers[i], 0));
         sigaction(numbers[i], NULL, &now);
         printf(", flags %x", now.sa_flags & ~0x04000000);
@@ -134,16 +145,14 @@ int main(int argc, char **argv)
     sigaction(SIGSEGV, NULL, &now);
     printf("after vfork still ignored: %d\n", now.sa_handler == SIG_IGN);
 
-    errno = 0;
     struct sigaction action = {.sa_handler = handler};
-    printf("signal 0: %d, errno %d\n", sigaction(0, &action, NULL), errno);
-    errno = 0;
-    printf("SIGKILL: %d, errno %d\n", sigaction(SIGKILL, &action, NULL), errno);
-    errno = 0;
-    printf("65: %d, errno %d\n", sigaction(65, &action, NULL), errno);
+    FAILING("signal 0", sigaction(0, &action, NULL));
+    FAILING("SIGKILL", sigaction(SIGKILL, &action, NULL));
+    FAILING("65", sigaction(65, &action, NULL));
 
     stack_t stack;
-    printf("sigaltstack: %d, disabled %d\n", sigaltstack(NULL, &stack), (stack.ss_flags & SS_DISABLE) != 0);
+    int got = sigaltstack(NULL, &stack);
+    printf("sigaltstack: %d, disabled %d\n", got, (stack.ss_flags & SS_DISABLE) != 0);
     static char room[65536];
     stack = (stack_t){.ss_sp = room, .ss_size = sizeof room};
     printf("set: %d", sigaltstack(&stack, NULL));
@@ -166,7 +175,8 @@ int main(int argc, char **argv)
     printf("signalfd: %d\n", read(fd, &info, sizeof info) == sizeof info && info.ssi_signo == SIGUSR2);
     int number;
     raise(SIGUSR2);
-    printf("sigwait: %d %d\n", sigwait(&some, &number), number == SIGUSR2);
+    got = sigwait(&some, &number);
+    printf("sigwait: %d %d\n", got, number == SIGUSR2);
     raise(SIGUSR2);
     printf("sigwaitinfo: %d\n", sigwaitinfo(&some, NULL) == SIGUSR2);
     return 0;

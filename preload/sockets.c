@@ -1,0 +1,160 @@
+/* Sockets with a time limit: recv, send, accept, connect and their relatives.
+ *
+ * Duty: as in waits.c, for calls that a signal ends in spite of SA_RESTART when the socket has SO_RCVTIMEO or SO_SNDTIMEO
+ * (without, the kernel starts them again by itself). After our park signal:
+ *
+ * 1. what is left of the socket's limit is waited for by ppoll, without the call;
+ * 2. once the socket is ready the call is made again; when the time is over it fails as the kernel has it fail (EAGAIN).
+ *
+ * connect() goes on in the kernel when a signal ended it; so it is not made again: its outcome is the socket's SO_ERROR.
+ *
+ * Limits: when another thread takes what was ready, the second call waits by the whole limit again. read and write on such
+ * sockets are not covered. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "base/kernel.h"
+#include "export.h"
+#include "real.h"
+#include "resume.h"
+
+/* The limit of fd's option: SO_RCVTIMEO or SO_SNDTIMEO; false: it has none, or is no socket. */
+static bool limit_of(int fd, int option, struct timespec *limit)
+{
+    struct timeval value = {0, 0};
+    socklen_t n = sizeof value;
+    if (kernel_call(SYS_getsockopt, fd, SOL_SOCKET, option, (long)(uintptr_t)&value, (long)(uintptr_t)&n, 0) < 0)
+        return false;
+    *limit = (struct timespec){value.tv_sec, value.tv_usec * 1000};
+    return value.tv_sec || value.tv_usec;
+}
+
+enum outcome { READY, LATE, INTERRUPTED };
+
+/* Waits for `events` on fd as long as the option's limit, counted from resume->began, allows. */
+static enum outcome wait_until_ready(struct resume *resume, int fd, int option, short events)
+{
+    struct timespec limit;
+    struct pollfd poll_fd = {fd, events, 0};
+    bool limited = limit_of(fd, option, &limit);
+    for (;;) {
+        struct timespec left = limited ? resume_left(resume, &limit) : (struct timespec){0, 0};
+        int ready = REAL(ppoll)(&poll_fd, 1, limited ? &left : NULL, NULL);
+        if (ready > 0)
+            return READY;
+        if (ready == 0)
+            return LATE;
+        if (!resume_after_park(resume))
+            return INTERRUPTED;
+    }
+}
+
+/* After a call that failed: true if it is to be made again; else errno says how it failed. */
+static bool make_again(struct resume *resume, int fd, int option, short events)
+{
+    if (!resume_after_park(resume))
+        return false;
+    switch (wait_until_ready(resume, fd, option, events)) {
+    case READY:
+        return true;
+    case LATE:
+        errno = EAGAIN;
+        return false;
+    default:
+        return false;
+    }
+}
+
+#define RECEIVED(type, call)                                                                     \
+    struct resume resume = resume_begin(true);                                                   \
+    type result;                                                                                 \
+    while ((result = (call)) < 0 && make_again(&resume, fd, SO_RCVTIMEO, POLLIN))                \
+        ;                                                                                        \
+    return result
+
+#define SENT(call)                                                                               \
+    struct resume resume = resume_begin(true);                                                   \
+    ssize_t result;                                                                              \
+    while ((result = (call)) < 0 && make_again(&resume, fd, SO_SNDTIMEO, POLLOUT))               \
+        ;                                                                                        \
+    return result
+
+EXPORT ssize_t recv(int fd, void *bytes, size_t n, int flags)
+{
+    RECEIVED(ssize_t, REAL(recv)(fd, bytes, n, flags));
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t room, int flags)
+{
+    RECEIVED(ssize_t, REAL(__recv_chk)(fd, bytes, n, room, flags));
+}
+
+EXPORT ssize_t recvfrom(int fd, void *restrict bytes, size_t n, int flags, struct sockaddr *restrict address, socklen_t *restrict length)
+{
+    RECEIVED(ssize_t, REAL(recvfrom)(fd, bytes, n, flags, address, length));
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *restrict bytes, size_t n, size_t room, int flags, struct sockaddr *restrict address,
+                              socklen_t *restrict length)
+{
+    RECEIVED(ssize_t, REAL(__recvfrom_chk)(fd, bytes, n, room, flags, address, length));
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    RECEIVED(ssize_t, REAL(recvmsg)(fd, message, flags));
+}
+
+EXPORT int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict length)
+{
+    RECEIVED(int, REAL(accept)(fd, address, length));
+}
+
+EXPORT int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict length, int flags)
+{
+    RECEIVED(int, REAL(accept4)(fd, address, length, flags));
+}
+
+EXPORT ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+    SENT(REAL(send)(fd, bytes, n, flags));
+}
+
+EXPORT ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
+{
+    SENT(REAL(sendto)(fd, bytes, n, flags, address, length));
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    SENT(REAL(sendmsg)(fd, message, flags));
+}
+
+EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct resume resume = resume_begin(true);
+    int result = REAL(connect)(fd, address, length);
+    if (result == 0 || !resume_after_park(&resume))
+        return result;
+    switch (wait_until_ready(&resume, fd, SO_SNDTIMEO, POLLOUT)) {
+    case READY: {
+        int error = 0;
+        socklen_t n = sizeof error;
+        kernel_call(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, (long)(uintptr_t)&error, (long)(uintptr_t)&n, 0);
+        if (error)
+            errno = error;
+        return error ? -1 : 0;
+    }
+    case LATE:
+        errno = EINPROGRESS;
+        return -1;
+    default:
+        return -1;
+    }
+}
+
+ALSO_EXPORT(send, __send);
+ALSO_EXPORT(connect, __connect);
