@@ -226,7 +226,8 @@ static struct placed *read_placed(struct indexer *indexer, const struct record_r
         }
     }
     struct placed *spare = n >= 512 ? memory_try(n, sizeof *spare) : NULL;
-    sort_placed(blocks, spare, n, region->base, region->bytes);
+    if (n)
+        sort_placed(blocks, spare, n, region->base, region->bytes);
     free(spare);
     for (size_t i = 0; i < n; i++) {
         if (kept && blocks[i].address == blocks[kept - 1].address)

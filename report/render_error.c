@@ -43,7 +43,7 @@ static void hex_row(const struct page *page, const struct record_finding *raw, s
         if (wrong[i])
             last = i + 1;
     for (size_t i = 0; i < last; i++)
-        fputs(wrong[i] ? "^^ " : "   ", page->out);
+        fprintf(page->out, "%s%s", wrong[i] ? "^^" : "  ", i + 1 < last ? " " : "");
     fputc('\n', page->out);
 }
 

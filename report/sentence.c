@@ -230,6 +230,14 @@ const char *sentence_of(struct model *model, const struct model_error *error)
     case RECORD_KIND_BAD_ALLOCATION_SIZE:
         say_bad_size(&text, error);
         break;
+    case RECORD_KIND_OVERLAPPING_COPY:
+        say(&text, "%s", error->call_name ? error->call_name : "a copy");
+        if (error->call_size != RECORD_UNKNOWN) {
+            say(&text, " of ");
+            say_bytes(&text, error->call_size);
+        }
+        say(&text, " between places that overlap");
+        break;
     case RECORD_KIND_INVALID_ACCESS:
         say_signal(&text, model, error);
         break;

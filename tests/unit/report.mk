@@ -1,0 +1,15 @@
+# Unit tests of report/, on images that are made up (fake_image.h).
+report_tests = tests/unit/report_leaks tests/unit/report_render tests/unit/report_hostile
+check_PROGRAMS += $(report_tests)
+TESTS += $(report_tests)
+check_LTLIBRARIES += libfakeimage.la
+libfakeimage_la_SOURCES = tests/unit/fake_image.h tests/unit/fake_image.c tests/unit/fake_story.h tests/unit/fake_story.c
+libfakeimage_la_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+report_test_libs = libfakeimage.la libreport.la
+tests_unit_report_leaks_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_leaks_LDADD = $(report_test_libs)
+tests_unit_report_render_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir) -DGOLDEN='"$(abs_top_srcdir)/tests/unit/golden"' $(JANSSON_CFLAGS)
+tests_unit_report_render_LDADD = $(report_test_libs) $(JANSSON_LIBS)
+EXTRA_DIST += tests/unit/golden
+tests_unit_report_hostile_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_hostile_LDADD = $(report_test_libs)
