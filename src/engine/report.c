@@ -27,8 +27,8 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
     if (!finding->stack && from && !self->in_capture)
         finding->stack = capture(from);
     uint32_t index = finding_publish(finding);
-    if (!index)
-        return;
+    if (!index || finding->severity == RECORD_SEVERITY_NOTE)
+        return;     /* a note waits for the report at the end */
     agent_tell_finding(index);
     if (finding->severity == RECORD_SEVERITY_ERROR && config_yes(OPTION_HALT_ON_ERROR))
         halt();
