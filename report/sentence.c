@@ -110,7 +110,10 @@ static void say_address(struct text *text, struct model *model, const struct mod
     const struct image_mapping *mapping = image_mapping_at(model->records->image, error->address);
     switch (error->raw.detail) {
     case RECORD_DETAIL_STACK:
-        say(text, "an address on the stack");
+        if (error->kind == RECORD_KIND_INVALID_ACCESS)
+            say(text, "where the stack of the thread had run out (stack overflow)");
+        else
+            say(text, "an address on the stack");
         return;
     case RECORD_DETAIL_GLOBAL:
         say(text, "an address in the data of %s", mapping && *mapping->path ? frames_basename(mapping->path) : "a module");
