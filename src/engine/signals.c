@@ -210,7 +210,8 @@ static void decide(void *argument)
         action = kept[i].action[__atomic_load_n(&kept[i].current, __ATOMIC_ACQUIRE)];
     if (action.sa_handler == SIG_IGN && !fault)
         return;
-    if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN) {
+    if (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN
+        && !(fault && must_move(&action, delivery->context) && !sigframe_has_room(delivery->context))) {
         delivery->action = action;
         return;
     }

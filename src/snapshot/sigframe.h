@@ -67,6 +67,9 @@ void (*sigframe_restorer_of(int signal))(void);
  * Returns false where this cannot be done: the caller then calls the handler itself. */
 bool sigframe_move(ucontext_t *context, const siginfo_t *info, int number, uintptr_t handler, unsigned long mask);
 
+/* true: the interrupted stack has room for the frame. Where it has none the kernel would have ended the program. */
+bool sigframe_has_room(const ucontext_t *context);
+
 /* Calls work(argument) on the stack that ends at `top`. */
 void sigframe_call_on(char *top, void (*work)(void *), void *argument);
 

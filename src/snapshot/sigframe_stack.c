@@ -14,13 +14,32 @@
  * and then changes the frame on the alternate stack so that returning from it enters the program's handler. When that one
  * returns, its restorer gives the copy to the kernel, which goes on where the signal came. Nothing is left on the alternate stack.
  *
- * Limits: x86-64; elsewhere the handler is called from ours. A stack with no room for the frame is a fault while SIGSEGV is
- * blocked: the kernel ends the process, as it would without us. */
+ * Limits: x86-64; elsewhere the handler is called from ours. */
 #include "snapshot/sigframe.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 
+#include "base/kernel.h"
 #include "base/memory.h"
+
+/* The kernel copies a signal set from an address before it finds that it is told to do nothing with it; the main stack grows under
+ * that as it does under an access of the program. */
+static bool touchable(uintptr_t address)
+{
+    return kernel_call(SYS_rt_sigprocmask, ~0l, (long)(address & ~(uintptr_t)7), 0, KERNEL_SIGSET_BYTES, 0, 0) == -EINVAL;
+}
+
+bool sigframe_has_room(const ucontext_t *context)
+{
+    uintptr_t page = kernel_page_size(), top = sigframe_sp(context) - 8;
+    uintptr_t low = top - (sigframe_end(context) - (uintptr_t)context) - page;
+    for (uintptr_t at = top; at > low; at -= page)
+        if (!touchable(at))
+            return false;
+    return touchable(low);
+}
 
 #if defined(__x86_64__)
 
