@@ -4,7 +4,7 @@
 #define ARENA_DEFAULT ((size_t)32 << 20)
 #define ARENA_MOST ((size_t)8 << 30)
 #define ARENA_PAGES_LEAST 16u
-#define SLAB_DEFAULT 1024u
+#define SLAB_DEFAULT 2048u
 #define FREELIST_DEFAULT ((size_t)128 << 10)
 #define BUDDY_DEFAULT ((size_t)1 << 20)
 #define ENGINE_ARENA ((size_t)4 << 20)      /* of free list and buddy */

@@ -185,7 +185,7 @@ bool freelist_add(struct freelist *list, struct freelist_arena *arena, char *bas
     STORE(segment->next, NULL);
     STORE(segment->used, false);
     segment->arena = arena;
-    segment->slot = 0;
+    STORE(segment->slot, 0);
     index_add(arena, segment);
     end_change(arena);
     fit_insert(&list->fit, segment);
@@ -210,7 +210,7 @@ void freelist_remove(struct freelist *list, struct freelist_arena *arena)
 static void link_after(struct freelist_arena *arena, struct segment *before, struct segment *made, char *start, size_t bytes)
 {
     made->arena = arena;
-    made->slot = 0;
+    STORE(made->slot, 0);
     STORE(made->start, start);
     STORE(made->bytes, bytes);
     STORE(made->used, false);

@@ -1,6 +1,6 @@
 /* The composed heap: requests go to an engine by size and alignment, and back to the one that their region names.
  *
- *    room ≤ 1 KiB    slab      rounded to a size class: steps of 16 up to 256, then 8 to each doubling       magazine.h, slab.h
+ *    room ≤ 2 KiB    slab      rounded to a size class: steps of 16 up to 256, then 8 to each doubling       magazine.h, slab.h
  *    ≤ 128 KiB       freelist  exact                                                                         medium.h
  *    ≤ 1 MiB         buddy     a power of two                                                                large.h
  *    above           huge      whole pages of its own                                                        huge.h

@@ -65,7 +65,7 @@ struct heap_config {
                                    caller's part does not disturb it: (start + phase) % align == 0. Multiple of 16. */
     enum heap_engine engine;    /* HEAP_AUTO: by size. Else this engine takes every size it can hold; the rest goes to HEAP_HUGE */
     enum heap_fit fit;          /* policy of the freelist engine */
-    size_t slab_max;            /* largest room served by slabs; 0: the default (1024) */
+    size_t slab_max;            /* largest room served by slabs; 0: the default (2048) */
     size_t freelist_max;        /* largest room served by the freelist; 0: the default (128 KiB) */
     size_t buddy_max;           /* largest room served by the buddy; 0: the default (1 MiB) */
     size_t arena_bytes;         /* asked from alloc_pages at a time, power of two; 0: the default (32 MiB, less when that is refused) */

@@ -154,7 +154,7 @@ bool medium_alloc(struct medium *medium, size_t room, size_t align, struct heap_
     if (segment != NULL) {
         struct medium_arena *arena = arena_of_segment(segment);
         medium->whole -= arena->blocks++ == 0;
-        segment->slot = entries_take(&arena->entries, segment->start + medium->phase, segment);
+        STORE(segment->slot, entries_take(&arena->entries, segment->start + medium->phase, segment));
         segment->weight = room;
         medium->requested += room;
         fill_block(arena, segment, block);

@@ -13,6 +13,7 @@
 
 #define ARENA_BYTES ((size_t)2 << 20)
 #define CHUNK_BYTES ((size_t)256 << 10)
+#define STALE_BYTES ((size_t)2 << 20)
 
 void meta_init(struct meta *meta, const struct heap_hooks *hooks, size_t page_size, uint32_t rank)
 {
@@ -21,6 +22,7 @@ void meta_init(struct meta *meta, const struct heap_hooks *hooks, size_t page_si
     meta->lock.word = 0;
     meta->lock.rank = rank;
     meta->arenas = NULL;
+    meta->stale = 0;
     watermark_init(&meta->objects, hooks, page_size, round_up(CHUNK_BYTES, page_size));
     freelist_pool(&meta->segments, &meta->objects);
     freelist_init(&meta->list, HEAP_FIT_TLSF, &meta->segments);
@@ -57,9 +59,10 @@ void *meta_alloc(struct meta *meta, size_t bytes)
     if (segment == NULL && add_arena(meta, bytes))
         segment = freelist_alloc(&meta->list, bytes, 0, GRAIN);
     char *memory = segment == NULL ? NULL : segment->start;
-    size_t stale = meta->list.stale;
+    size_t stale = memory == NULL ? 0 : meta->list.stale;
+    meta->stale -= stale < meta->stale ? stale : meta->stale;
     port_unlock(meta->hooks, &meta->lock);
-    if (memory != NULL && stale != 0)
+    if (stale != 0)
         zero_bytes(memory, stale);
     return memory;
 }
@@ -73,6 +76,23 @@ static struct meta_arena *arena_of(struct meta *meta, const char *memory)
     return arena;
 }
 
+/* [start, start + bytes) has become part of the free segment `around`: its pages are discarded once much lies unused, as after a
+ * program has given back most of a large heap. */
+static void note_stale(struct meta *meta, const char *start, size_t bytes, const struct segment *around)
+{
+    meta->stale += bytes;
+    if (meta->hooks->discard == NULL || meta->stale < STALE_BYTES + meta->list.used_bytes / 16)
+        return;
+    uintptr_t page = meta->page_size, first = (uintptr_t)start & ~(page - 1), last = round_up((uintptr_t)start + bytes, page);
+    if (first < (uintptr_t)around->start)
+        first += page;
+    if (last > (uintptr_t)around->start + around->bytes)
+        last -= page;
+    meta->stale -= bytes;
+    if (first < last)
+        meta->hooks->discard(meta->hooks->ctx, (void *)first, last - first);
+}
+
 void meta_free(struct meta *meta, void *memory)
 {
     if (memory == NULL)
@@ -81,8 +101,10 @@ void meta_free(struct meta *meta, void *memory)
     struct meta_arena *arena = arena_of(meta, memory);
     if (arena != NULL) {
         struct segment *segment = freelist_find(&arena->arena, memory);
-        if (segment->used && segment->start == memory)
-            freelist_free(&meta->list, segment);
+        if (segment->used && segment->start == memory) {
+            size_t bytes = segment->bytes;
+            note_stale(meta, memory, bytes, freelist_free(&meta->list, segment));
+        }
     }
     port_unlock(meta->hooks, &meta->lock);
 }
@@ -110,6 +132,7 @@ size_t meta_trim(struct meta *meta)
     port_lock(meta->hooks, &meta->lock);
     for (struct meta_arena *arena = meta->arenas; arena != NULL; arena = arena->next)
         given += freelist_discard(&arena->arena, meta->hooks, meta->page_size);
+    meta->stale = 0;
     port_unlock(meta->hooks, &meta->lock);
     return given;
 }

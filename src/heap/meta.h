@@ -21,6 +21,7 @@ struct meta {
     struct pool segments;
     struct freelist list;           /* arrays of any size */
     struct meta_arena *arenas;
+    size_t stale;                   /* bytes freed and neither used again nor discarded since, about */
 };
 
 void meta_init(struct meta *meta, const struct heap_hooks *hooks, size_t page_size, uint32_t rank);

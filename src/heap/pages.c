@@ -8,7 +8,7 @@
  *    large each time that is refused, down to the run itself.
  * 2. A run that comes back keeps its contents up to a limit (STALE_BYTES and a sixteenth of what is in use), so that memory in
  *    short turnover is not given to the kernel and taken back; above the limit it is discarded at once.
- * 3. A wholly free arena goes back to the hooks when there is another one.
+ * 3. A wholly free arena goes back to the hooks when there is another one; the one that stays is discarded if much is left in it.
  *
  * Two bits per page: `dirty`, handed out at some time, so not known to be zero; and `stale`, handed out since it was last
  * discarded, so it may take memory. Discarding does not clear `dirty`, because the hook promises no contents.
@@ -19,7 +19,7 @@
 #include "heap/bits.h"
 #include "heap/port.h"
 
-#define STALE_BYTES ((size_t)8 << 20)
+#define STALE_BYTES ((size_t)4 << 20)
 #define ARENA_ALIGN ((size_t)2 << 20)   /* of a huge page on the architectures at hand */
 
 struct page_arena {
@@ -186,8 +186,12 @@ void pages_give(struct pages *pages, const struct page_run *run)
     if (pages->hooks->discard != NULL && pages->stale_bytes > STALE_BYTES + (pages->held_bytes - pages->free_bytes) / 16)
         discard(pages, arena, run->start, run->bytes);
     buddy_set_free(&pages->buddies, &arena->buddy, run->start);
-    if (buddy_is_whole(&arena->buddy) && ++pages->whole > 1)
-        remove_arena(pages, arena);
+    if (buddy_is_whole(&arena->buddy)) {
+        if (++pages->whole > 1)
+            remove_arena(pages, arena);
+        else if (pages->hooks->discard != NULL && pages->stale_bytes > STALE_BYTES)
+            discard(pages, arena, arena->buddy.base, arena->bytes);     /* kept, but not what was left in it under a higher limit */
+    }
     port_unlock(pages->hooks, &pages->lock);
 }
 

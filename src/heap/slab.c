@@ -21,7 +21,7 @@
 
 #include "heap/port.h"
 
-#define KEEP_EMPTY 2u
+#define KEEP_EMPTY 1u
 #define SLOTS_WANTED 1024u
 #define RUN_MIN ((size_t)64 << 10)
 #define RUN_USUAL ((size_t)256 << 10)

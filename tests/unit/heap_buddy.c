@@ -48,8 +48,8 @@ static void textbook(void)
     for (int i = 0; i < 4; i++) {
         unsigned order = order_for(requests[i].asked * KIB, 64 * KIB);
         blocks[i] = buddy_alloc(&buddy, order);
-        char *start;
-        unsigned found;
+        char *start = NULL;
+        unsigned found = 0;
         CHECK(blocks[i] != NULL && buddy_find(&buddy, blocks[i] + requests[i].asked * KIB - 1, &start, &found));
         CHECK(start == blocks[i] && found == order);
         size_t given = (64 * KIB) << found;
