@@ -28,7 +28,6 @@ void *pool_take(struct pool *pool)
     void *object = pool->free;
     if (object != NULL) {
         pool->free = *link_of(pool, object);
-        *link_of(pool, object) = NULL;
     } else {
         object = watermark_take(pool->from, pool->bytes, pool->align);
         if (object == NULL)

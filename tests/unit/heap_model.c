@@ -4,6 +4,8 @@
  * announced by the hooks are walked as a reader of records would do it. Figures are compared with sums over the model. */
 #include "heap_port.h"
 
+#include "heap/internal.h"
+
 #define BLOCKS 1500
 #define REGIONS 4096
 #define TAG_WORDS 3
@@ -178,12 +180,18 @@ static void give(int i)
         CHECK(tag[0] == LIVE && tag[1] == (uint64_t)i, "tag of block %d is %lx %lx", i, tag[0], tag[1]);
         tag[0] = DEAD;
     }
-    bool slab = own->block.region->engine == HEAP_SLAB;
+    enum heap_engine engine = own->block.region->engine;
     char *start = own->block.start;
+    size_t room = own->block.room;
     heap_free(heap, &own->block);
     struct heap_block found;
-    if (slab && heap_find(heap, start, &found))
-        CHECK(!found.used && found.start == start);
+    if (heap_find(heap, start, &found)) {
+        CHECK(!found.used && found.start <= start, "engine %u", engine);
+        if (engine != HEAP_BUDDY || found.start == start)
+            CHECK(found.start == start && found.tag == tag, "the block that was there is remembered, engine %u", engine);
+    }
+    if (engine == HEAP_HUGE)
+        CHECK(!heap_owns(heap, start) && !heap_owns(heap, start + room - 1) && !heap_find(heap, start + room / 2, &found));
     own->block.start = NULL;
 }
 
@@ -287,6 +295,7 @@ static void run(const char *name, uint64_t *seed, int steps, bool failures)
     heap_stats(heap, stats);
     CHECK(stats[HEAP_AUTO].mapped == 0 && n_regions == 0, "%s: %lu bytes mapped and %zu regions open when all is freed", name, stats[HEAP_AUTO].mapped, n_regions);
     CHECK(port_magazine_word == NULL && port_held == 0);
+    CHECK(heap->meta.list.used_bytes == 0, "%s: %zu bytes of bookkeeping in use when all is freed", name, heap->meta.list.used_bytes);
     consistent(steps);
     if (unit_failures != failures_before)
         fprintf(stderr, "in configuration %s\n", name);
@@ -386,6 +395,35 @@ static void little_memory(uint64_t *seed)
     CHECK(n_regions == 0);
 }
 
+/* Memory that is freed does not wait in magazines and arenas: little stays mapped, without a trim. */
+static void given_back(void)
+{
+    static char *starts[100000];
+    static const struct { size_t room, n; enum heap_engine engine; size_t most; } kinds[] = {
+        {80, 100000, HEAP_SLAB, 1 << 20}, {2000, 20000, HEAP_SLAB, 2 << 20}, {5000, 20000, HEAP_FREELIST, 4 << 20}, {200000, 400, HEAP_BUDDY, 4 << 20},
+    };
+    memset(&port, 0, sizeof port);
+    port_magazine_word = NULL;
+    heap = heap_create(&config, &port_hooks);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct heap_block block;
+        for (size_t i = 0; i < kinds[k].n; i++) {
+            CHECK(heap_alloc(heap, kinds[k].room, 16, &block) && block.region->engine == kinds[k].engine);
+            starts[i] = block.start;
+        }
+        for (size_t i = 0; i < kinds[k].n; i++) {
+            CHECK(heap_find(heap, starts[i], &block) && block.start == starts[i]);
+            heap_free(heap, &block);
+        }
+        struct heap_engine_stats stats[HEAP_ENGINES];
+        heap_stats(heap, stats);
+        CHECK(stats[kinds[k].engine].blocks == 0 && stats[kinds[k].engine].mapped <= kinds[k].most, "room %zu: %lu bytes stay mapped", kinds[k].room,
+              stats[kinds[k].engine].mapped);
+        CHECK(stats[HEAP_AUTO].mapped <= (size_t)160 << 20, "%lu bytes of pages stay mapped", stats[HEAP_AUTO].mapped);
+    }
+    consistent(0);
+}
+
 int main(void)
 {
     uint64_t seed = unit_seed("heap_model");
@@ -413,6 +451,7 @@ int main(void)
     bad_configurations();
     config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 16};
     every_failure();
+    given_back();
     little_memory(&seed);
     return unit_result("heap_model");
 }
