@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "checked/next.h"
 #include "engine.h"
 #include "environment.h"
 #include "export.h"
@@ -96,6 +97,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     set_entry_points();
     engine_internal_begin();
     real_find();
+    checked_find();
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     finish_start();
     launch_start();

@@ -125,4 +125,46 @@ struct engine_child_env {
 };
 const struct engine_child_env *engine_child_env(void);
 
+/* ---- checked calls ------------------------------------------------------------------------------------------------------
+ *
+ * An interposer asks engine_may_be_heap() first, which is all that a pointer to other memory costs; only then one of the functions
+ * below. They do nothing when the calling thread is inside the engine already (a signal handler that interrupted it). */
+
+/* All memory that holds blocks, page guards included, lies in [low, high). Both 0 when calls are not checked (profile). They
+ * only ever grow apart; atomic. */
+struct engine_bounds {
+    uintptr_t low, high;
+};
+extern struct engine_bounds engine_bounds;
+
+static inline bool engine_may_be_heap(const void *address)
+{
+    return ((uintptr_t)address >= __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED))
+         & ((uintptr_t)address < __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED));
+}
+static inline bool engine_checks_calls(void) { return __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED) != 0; }
+
+/* An interposed function, as findings name it. One per function, zero but for the name. */
+struct engine_call {
+    const char *name;
+    uint64_t reference;         /* of the name in the records, once it was needed; atomic */
+};
+
+/* Bytes that may be touched from `address` on: up to the end of its living block; 0: `address` is in a freed block or outside the
+ * one whose slot it lies in; ENGINE_NO_SIZE: nothing is known about that memory. */
+size_t engine_room(const void *address);
+
+/* The call is about to read or write [start, start + n). What lies outside a living block there is a finding; then page guards in
+ * the range are opened, so that the call does what it would have done. */
+void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
+                        const struct capture_start *caller);
+
+/* The call copies bytes[n] between places that must not overlap, if they do: a finding. Equal addresses are none. */
+void engine_check_overlap(struct engine_call *call, const void *to, size_t to_bytes, const void *from, size_t from_bytes,
+                          const struct capture_start *caller);
+
+/* The call sends start[n], which was checked, out of the process: heap bytes that were never written are a finding, with
+ * --check-output=yes. */
+void engine_check_output(struct engine_call *call, const void *start, size_t n, const struct capture_start *caller);
+
 #endif

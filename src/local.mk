@@ -7,9 +7,9 @@ engine_sources += \
 engine_sources += \
 	src/engine.h \
 	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/alloc.c src/engine/free.c src/engine/deferred.c \
-	src/engine/report.c src/engine/process.c src/engine/signals.h src/engine/signals.c \
+	src/engine/report.c src/engine/checked.c src/engine/process.c src/engine/signals.h src/engine/signals.c \
 	src/config/config.h src/config/config.c \
 	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c \
-	src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \
+	src/check/range.h src/check/range.c src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \
 	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \
 	src/snapshot/fallback.h src/snapshot/fallback.c src/snapshot/park.h src/snapshot/park.c src/snapshot/sigframe.h src/snapshot/sigframe.c src/snapshot/sigframe_stack.c

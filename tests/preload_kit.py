@@ -6,6 +6,7 @@ import harness
 
 TREE = harness.TREE
 SYMBOLS = TREE / "preload" / "symbols.def"
+CHECKED = TREE / "preload" / "checked" / "checked.def"
 STANDIN = harness.BUILD / ".libs" / "libmidden-standin.so"
 LIBRARIES = {"standin": STANDIN, "midden": harness.LIBRARY}
 
@@ -54,5 +55,12 @@ def difference(one, other):
 
 
 def symbols(*kinds):
-    """The names in symbols.def of the kinds given."""
-    return set(re.findall(rf"^(?:{'|'.join(kinds)})\((\w+)", SYMBOLS.read_text(), re.M))
+    """The names in symbols.def of the kinds given, the rows of the checked calls included."""
+    names = set(re.findall(rf"^(?:{'|'.join(kinds)})\((\w+)", SYMBOLS.read_text(), re.M))
+    rows = CHECKED.read_text()
+    if "OWN" in kinds:
+        names |= set(re.findall(r"^(?:CHECKED|INPUT|NUMBER|HAND)\([\w *]+?, (\w+)", rows, re.M))
+        names |= set(re.findall(r"^OWN_CALL\((\w+)", rows, re.M))
+    if "ALIAS" in kinds:
+        names |= set(re.findall(r"^SAME\(\w+, (\w+)", rows, re.M))
+    return names

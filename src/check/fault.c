@@ -171,3 +171,44 @@ void fault_of_size(uint64_t size, enum record_allocator call, struct record_find
     finding->call = (uint8_t)call;
     finding->call_size = size;
 }
+
+/* ---- checked calls (what of a range is at fault was decided by check/range) ---- */
+
+void fault_of_range(const struct range_fault *range, enum record_access access, uint64_t n, const struct record_block *record,
+                    const char *block, struct record_finding *finding)
+{
+    begin(finding, range->kind, access, RECORD_AT_CALL);
+    finding->address = range->address;
+    finding->size = range->size;
+    finding->call_size = n;
+    about_block(finding, block, record);
+}
+
+void fault_of_overlap(const void *to, uint64_t n, uint64_t common, const struct record_block *record, const char *block,
+                      struct record_finding *finding)
+{
+    begin(finding, RECORD_KIND_OVERLAPPING_COPY, RECORD_ACCESS_CALL, RECORD_AT_CALL);
+    finding->address = (uintptr_t)to;
+    finding->size = common;
+    finding->call_size = n;
+    if (record)
+        about_block(finding, block, record);
+}
+
+void fault_of_output(const void *address, uint64_t run, uint64_t n, const struct record_block *record, const char *block,
+                     struct record_finding *finding)
+{
+    begin(finding, RECORD_KIND_UNINITIALISED_OUTPUT, RECORD_ACCESS_READ, RECORD_AT_CALL);
+    finding->address = (uintptr_t)address;
+    finding->size = run;
+    finding->call_size = n;
+    about_block(finding, block, record);
+}
+
+void fault_of_stack(uintptr_t slot, uint64_t over, uint64_t n, struct record_finding *finding)
+{
+    begin(finding, RECORD_KIND_STACK_BUFFER_OVERFLOW, RECORD_ACCESS_WRITE, RECORD_AT_CALL);
+    finding->address = slot;
+    finding->size = over;
+    finding->call_size = n;
+}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "check/guard.h"
+#include "check/range.h"
 #include "format/record.h"
 
 /* Each function fills *finding in, all but stack and thread, which the caller knows. */
@@ -34,6 +35,22 @@ void fault_of_mismatch(const void *address, const struct record_block *record, e
 
 /* An allocation call asked for an impossible size (saturated where a product overflowed). */
 void fault_of_size(uint64_t size, enum record_allocator call, struct record_finding *finding);
+
+/* A checked call is about to touch `n` bytes, of which `range` must not be touched. record, block: of the slot they lie in. */
+void fault_of_range(const struct range_fault *range, enum record_access access, uint64_t n, const struct record_block *record,
+                    const char *block, struct record_finding *finding);
+
+/* A checked call copies `n` bytes to `to` from a place that has `common` bytes in common with it. record, block: of the slot that `to`
+ * lies in; NULL: in none. */
+void fault_of_overlap(const void *to, uint64_t n, uint64_t common, const struct record_block *record, const char *block,
+                      struct record_finding *finding);
+
+/* A checked call sends `n` bytes out of the process, of which the `run` ones at `address` still carry the allocation fill. */
+void fault_of_output(const void *address, uint64_t run, uint64_t n, const struct record_block *record, const char *block,
+                     struct record_finding *finding);
+
+/* A checked call is about to write `n` bytes across the return address at `slot`; `over`: bytes from there on. */
+void fault_of_stack(uintptr_t slot, uint64_t over, uint64_t n, struct record_finding *finding);
 
 enum record_family fault_family(enum record_allocator call);
 

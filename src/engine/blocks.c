@@ -78,12 +78,25 @@ static void hook_discard(void *ctx, void *pages, size_t bytes)
     kernel.advise(pages, bytes, MADV_DONTNEED);
 }
 
+/* The bounds of all memory with blocks, for checked calls. A reader that sees one of them old misses a region that is just being opened. */
+static void extend_bounds(const struct heap_region *region)
+{
+    uintptr_t low = (uintptr_t)region->base, high = low + region->bytes;
+    if (!guard_setting.rear)
+        return;     /* a profile that checks no calls */
+    if (!engine_bounds.high || low < engine_bounds.low)
+        __atomic_store_n(&engine_bounds.low, low, __ATOMIC_RELAXED);
+    if (high > engine_bounds.high)
+        __atomic_store_n(&engine_bounds.high, high, __ATOMIC_RELEASE);
+}
+
 static void hook_region_opened(void *ctx, struct heap_region *region)
 {
     (void)ctx;
     struct record_table *table = anchor_table(RECORD_TABLE_REGIONS);
     struct record_region *entry = NULL;
     lock_take(&regions_lock);
+    extend_bounds(region);
     uint64_t index = 0;
     if (closed_regions) {
         /* The closed entries form a list through `records`, which a reader ignores while the entry is not OPEN. */

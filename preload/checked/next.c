@@ -1,0 +1,138 @@
+/* Finding the functions behind the checked calls.
+ *
+ * 1. From the library's constructor, each by dlsym(RTLD_NEXT): of a function that libc chooses by processor, that is the chosen one.
+ * 2. Earlier calls can come from the loader's own work, when it asks other libraries which variant of a function suits this
+ *    processor: it does that while it relocates, and may not have relocated us. Then no pointer in our data is right yet, dlsym cannot
+ *    even be reached, and a few plain loops stand in. They are reached relative to the code alone.
+ *
+ * Limits: what such early calls want beyond the loops in this file does not work; nothing is known that does. */
+#include "next.h"
+
+#include "../export.h"
+#include "../real.h"
+#include "base/memory.h"
+
+struct checked_next checked_next;
+
+/* Holds its value once the loader has relocated this library. */
+static const void *const volatile relocated = &checked_next;
+
+/* ---- the plain loops ---- */
+
+static void *early_memcpy(void *to, const void *from, size_t n)
+{
+    memory_copy(to, from, n);
+    return to;
+}
+
+static void *early_mempcpy(void *to, const void *from, size_t n)
+{
+    memory_copy(to, from, n);
+    return (char *)to + n;
+}
+
+static void *early_memmove(void *to, const void *from, size_t n)
+{
+    volatile char *t = to;
+    const volatile char *f = from;
+    if (t < f)
+        for (size_t i = 0; i < n; i++)
+            t[i] = f[i];
+    else
+        while (n--)
+            t[n] = f[n];
+    return to;
+}
+
+static void *early_memset(void *to, int c, size_t n)
+{
+    memory_fill(to, c, n);
+    return to;
+}
+
+static void *early_memchr(const void *p, int c, size_t n)
+{
+    const unsigned char *at = p;
+    for (; n; n--, at++)
+        if (*at == (unsigned char)c)
+            return (void *)(uintptr_t)at;
+    return NULL;
+}
+
+static size_t early_strlen(const char *p)
+{
+    return memory_length(p);
+}
+
+static int early_strncmp(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    while (i < n && a[i] == b[i] && a[i])
+        i++;
+    return i == n ? 0 : (unsigned char)a[i] - (unsigned char)b[i];
+}
+
+static int early_strcmp(const char *a, const char *b)
+{
+    return early_strncmp(a, b, SIZE_MAX);
+}
+
+static char *early_strchr(const char *p, int c)
+{
+    for (; *p != (char)c; p++)
+        if (!*p)
+            return NULL;
+    return (char *)(uintptr_t)p;
+}
+
+static char *early_strstr(const char *p, const char *sought)
+{
+    size_t n = memory_length(sought);
+    for (; early_strncmp(p, sought, n) != 0; p++)
+        if (!*p)
+            return NULL;
+    return (char *)(uintptr_t)p;
+}
+
+static char *early_strcpy(char *to, const char *from)
+{
+    memory_copy(to, from, memory_length(from) + 1);
+    return to;
+}
+
+static void stand_in(void)
+{
+    checked_next.memcpy = early_memcpy;
+    checked_next.mempcpy = early_mempcpy;
+    checked_next.memmove = early_memmove;
+    checked_next.memset = early_memset;
+    checked_next.memcmp = memory_compare;
+    checked_next.bcmp = memory_compare;
+    checked_next.memchr = early_memchr;
+    checked_next.strlen = early_strlen;
+    checked_next.strcmp = early_strcmp;
+    checked_next.strncmp = early_strncmp;
+    checked_next.strchr = early_strchr;
+    checked_next.strstr = early_strstr;
+    checked_next.strcpy = early_strcpy;
+}
+
+/* ---- the real ones ---- */
+
+void checked_find(void)
+{
+    if (!relocated) {
+        stand_in();
+        return;
+    }
+    void *found;
+    /* POSIX lets a void pointer of dlsym stand for a function; ISO C has no cast for that. */
+#define FIND(name) \
+    if ((found = real_next(#name))) \
+        *(void **)&checked_next.name = found;
+#define CHECKED(result, name, ...) FIND(name)
+#define INPUT(result, name, ...) FIND(name)
+#define NUMBER(result, name, ...) FIND(name)
+#define HAND(result, name, parameters) FIND(name)
+#include "checked.def"
+}

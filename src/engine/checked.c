@@ -1,0 +1,204 @@
+/* Checked calls: what memcpy, strcpy, read and their like are about to touch, against the records, before they touch it.
+ *
+ * 1. The place around the first byte is looked up (engine/blocks: lock-free for slots of slabs and page guards), its record's head read
+ *    once, and the range judged by it (check/range). Nearly always that is all.
+ * 2. Of a range that begins outside its block, in the zone between two, the nearer block is the one that was meant.
+ * 3. A fault is published and told at once, named after the function called and the place it was called from.
+ * 4. Then the way is cleared for the call to do what it would have done without us: every inaccessible page in the range is opened,
+ *    for a system call would fail where the program's own access only faults.
+ * 5. A write will now damage witnesses, and what reads on past its range (a string without an end) may still meet a guard. The records
+ *    of all blocks whose slots are concerned are marked DAMAGED, so that the same mistake is not found again: when the block is freed,
+ *    evicted or swept, or at an access.
+ *
+ * A thread that is inside the engine already (this is a signal handler, or the engine itself) is not checked: it may hold the locks
+ * that a look-up takes.
+ *
+ * Limits: between the check and the call another thread may free the block. Marking stops after MOST_MARKED slots, opening after
+ * MOST_OPENED pages. */
+#include "base/anchor.h"
+#include "base/kernel.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "check/fault.h"
+#include "check/range.h"
+#include "engine/state.h"
+
+#define MOST_MARKED 4096
+#define MOST_OPENED 65536
+#define SHORTEST_RUN 16         /* bytes of allocation fill in a row that are no coincidence */
+
+struct engine_bounds engine_bounds;
+
+/* The place around an address, if there is a record of it. */
+static inline bool find_recorded(const void *address, struct place *place)
+{
+    return blocks_find(address, place) && place->record;
+}
+
+/* The slot of a place, from its first byte to behind its last; of one between page guards, with the guard page behind. */
+static uintptr_t slot_end(const struct place *place)
+{
+    if (place->guarded)
+        return (uintptr_t)place->slot.data + place->slot.data_bytes + kernel_page_size();
+    return (uintptr_t)place->block.start + place->block.room;
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t reference_of(struct engine_call *call)
+{
+    uint64_t known = __atomic_load_n(&call->reference, __ATOMIC_RELAXED);
+    if (known)
+        return known;
+    uint64_t fresh = table_string(call->name, memory_length(call->name));
+    /* Of two threads that come here at once one wins: the reference tells mistakes apart, so there must be one. */
+    return __atomic_compare_exchange_n(&call->reference, &known, fresh, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? fresh : known;
+}
+
+static void tell(struct thread_state *self, struct engine_call *call, struct record_finding *finding,
+                 const struct capture_start *caller)
+{
+    finding->call_name = reference_of(call);
+    report_finding(self, finding, caller);
+}
+
+/* ---- after a finding ------------------------------------------------------------------------------------------------------- */
+
+/* Opens what is inaccessible on purpose: guard pages, slots that were freed, large blocks that were. */
+static void open_pages(uintptr_t start, uintptr_t end)
+{
+    size_t page = kernel_page_size();
+    unsigned opened = 0;
+    for (uintptr_t at = start & ~(page - 1); at < end && opened < MOST_OPENED; at += page, opened++) {
+        struct place place;
+        if (pageguard_find((const void *)at, &place.slot))
+            pageguard_open(&place.slot, (const void *)at);
+        else if (find_recorded((const void *)at, &place)
+                 && record_head_flags(__atomic_load_n(&place.record->head, __ATOMIC_RELAXED)) & RECORD_FLAG_INACCESSIBLE)
+            guard_reopen((const void *)at);
+        else
+            break;
+    }
+}
+
+static void mark_damaged(uintptr_t start, uintptr_t end)
+{
+    struct place place;
+    for (unsigned i = 0; start < end && i < MOST_MARKED && find_recorded((const void *)start, &place); i++) {
+        uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_RELAXED);
+        while ((record_head_state(head) == RECORD_BLOCK_LIVE || record_head_state(head) == RECORD_BLOCK_QUARANTINED)
+               && !__atomic_compare_exchange_n(&place.record->head, &head, head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT,
+                                               true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            ;
+        start = slot_end(&place);
+    }
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------------------------ */
+
+size_t engine_room(const void *address)
+{
+    struct thread_state *self = threads_self();
+    size_t room = RANGE_UNKNOWN;
+    if (engine_enter(self)) {
+        struct place place;
+        if (find_recorded(address, &place))
+            room = range_room((uintptr_t)address, (uintptr_t)place.address, __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE));
+    }
+    engine_leave(self);
+    return room;
+}
+
+/* The block that a range is about, in *place; the head of its record. 0: there is none. */
+static uint64_t block_meant(const void *start, size_t n, struct place *place)
+{
+    if (!find_recorded(start, place))
+        return 0;
+    uint64_t head = __atomic_load_n(&place->record->head, __ATOMIC_ACQUIRE);
+    uintptr_t at = (uintptr_t)start, end = (uintptr_t)place->address + (uintptr_t)record_head_size(head);
+    if (__builtin_expect(at < end && record_head_state(head) >= RECORD_BLOCK_LIVE, 1) || place->guarded)
+        return head;
+    struct place behind;
+    if (record_head_state(head) == RECORD_BLOCK_EMPTY)
+        end = 0;        /* nobody's memory: if the range reaches the block behind, that is the one that was meant */
+    if (at < slot_end(place) && find_recorded((const void *)slot_end(place), &behind) && !behind.guarded
+        && record_head_state(behind.record->head) == RECORD_BLOCK_LIVE
+        && range_belongs_behind(at, n, end, (uintptr_t)behind.address)) {
+        *place = behind;
+        head = __atomic_load_n(&place->record->head, __ATOMIC_ACQUIRE);
+    }
+    return head;
+}
+
+static __attribute__((noinline)) void at_fault(struct thread_state *self, struct engine_call *call, enum record_access access,
+                                               uintptr_t start, size_t n, const struct place *place, uint64_t head,
+                                               const struct range_fault *fault, const struct capture_start *caller)
+{
+    struct record_finding finding;
+    fault_of_range(fault, access, n, place->record, place->address, &finding);
+    finding.block.head = head;
+    pageguard_suspect(place->record->alloc_stack);
+    tell(self, call, &finding, caller);
+    uintptr_t end = n < UINTPTR_MAX - start ? start + n : UINTPTR_MAX;
+    bool shut = place->guarded || record_head_flags(head) & RECORD_FLAG_INACCESSIBLE;
+    if (access == RECORD_ACCESS_WRITE || shut)
+        mark_damaged(start, end);
+    if (shut)   /* and a page more: a string is read on, and wide loads reach ahead */
+        open_pages(start, end < UINTPTR_MAX - kernel_page_size() ? end + kernel_page_size() : end);
+}
+
+void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
+                        const struct capture_start *caller)
+{
+    struct thread_state *self = threads_self();
+    if (engine_enter(self)) {
+        struct place place;
+        struct range_fault fault;
+        uint64_t head = block_meant(start, n, &place);
+        if (__builtin_expect(head && range_judge((uintptr_t)start, n, (uintptr_t)place.address, head, &fault), 0))
+            at_fault(self, call, access, (uintptr_t)start, n, &place, head, &fault, caller);
+    }
+    engine_leave(self);
+}
+
+void engine_check_overlap(struct engine_call *call, const void *to, size_t to_bytes, const void *from, size_t from_bytes,
+                          const struct capture_start *caller)
+{
+    size_t common = range_common((uintptr_t)to, to_bytes, (uintptr_t)from, from_bytes);
+    if (!common || to == from || !engine_checks_calls())
+        return;
+    struct thread_state *self = threads_self();
+    if (engine_enter(self)) {
+        struct place place;
+        struct record_finding finding;
+        bool inside = engine_may_be_heap(to) && find_recorded(to, &place)
+            && record_head_state(place.record->head) >= RECORD_BLOCK_LIVE;
+        fault_of_overlap(to, from_bytes, common, inside ? place.record : NULL, inside ? place.address : NULL, &finding);
+        tell(self, call, &finding, caller);
+    }
+    engine_leave(self);
+}
+
+void engine_check_output(struct engine_call *call, const void *start, size_t n, const struct capture_start *caller)
+{
+    if (!config_yes(OPTION_CHECK_OUTPUT) || guard_setting.fill_alloc == GUARD_NO_FILL)
+        return;
+    struct thread_state *self = threads_self();
+    if (engine_enter(self)) {
+        struct place place;
+        bool found = find_recorded(start, &place);
+        uint64_t head = found ? __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE) : 0;
+        size_t room = found ? range_room((uintptr_t)start, (uintptr_t)place.address, head) : RANGE_UNKNOWN, length = 0;
+        if (room != RANGE_UNKNOWN) {
+            size_t most = n < room ? n : room;
+            size_t at = range_run(start, most, (int)guard_setting.fill_alloc, SHORTEST_RUN, &length);
+            if (at < most) {
+                struct record_finding finding;
+                fault_of_output((const char *)start + at, length, n, place.record, place.address, &finding);
+                finding.block.head = head;
+                tell(self, call, &finding, caller);
+            }
+        }
+    }
+    engine_leave(self);
+}
