@@ -1,6 +1,7 @@
 /* The rarer steps of an unwind: realigned frames, signal trampolines, code without tables. */
 #include "trace/walk.h"
 
+#include "base/kernel.h"
 #include "trace/cfi.h"
 #include "trace/modules.h"
 
@@ -83,6 +84,8 @@ static enum step step_unknown(struct walk *walk)
         || !stack_word(walk->self, record) || !stack_word(walk->self, record + 8)
         || stack_is_own(walk->self, record) != stack_is_own(walk->self, walk->sp))
         return STEP_LOST;
+    if (!kernel_readable((const void *)(walk->pc - 1), 1))
+        return STEP_LOST;           /* no code at all: something went wrong on the way here */
     uintptr_t pc = walk_load(record + 8);
     if (!pc || !modules_of(pc - 8) || !modules_of(pc - 1)
         || rule_kind(rules_of(pc, false, walk->epoch)) == RULE_NO_TABLE || !follows_call(pc))
