@@ -47,7 +47,7 @@ def annotated(subject):
 def test_records_are_as_annotated(source, variant, workshop, midden):
     subject = Subject(source)
     run = midden([workshop.build(source.relative_to(harness.SUBJECTS), variant)], "--show-leak-kinds=all")
-    assert run.report["errors"] == [], run.describe()
+    assert run.errors() == [], run.describe()
     assert listed(run.report, subject) == annotated(subject), run.describe()
     for kind in KINDS:
         figures = [note for note in subject.leaks if note.kind == kind]
