@@ -8,6 +8,8 @@
  *
  * connect() goes on in the kernel when a signal ended it; so it is not made again: its outcome is the socket's SO_ERROR.
  *
+ * The calls that carry bytes are checked calls as well: the interposers are those of checked/, which go on to the functions here.
+ *
  * Limits: when another thread takes what was ready, the second call waits by the whole limit again. read and write on such
  * sockets are not covered. */
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include "export.h"
 #include "real.h"
 #include "resume.h"
+#include "sockets.h"
 
 /* The limit of fd's option: SO_RCVTIMEO or SO_SNDTIMEO; false: it has none, or is no socket. */
 static bool limit_of(int fd, int option, struct timespec *limit)
@@ -82,28 +85,28 @@ static bool make_again(struct resume *resume, int fd, int option, short events)
         ;                                                                                        \
     return result
 
-EXPORT ssize_t recv(int fd, void *bytes, size_t n, int flags)
+ssize_t sockets_recv(int fd, void *bytes, size_t n, int flags)
 {
     RECEIVED(ssize_t, REAL(recv)(fd, bytes, n, flags));
 }
 
-EXPORT ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t room, int flags)
+ssize_t sockets_recv_chk(int fd, void *bytes, size_t n, size_t room, int flags)
 {
     RECEIVED(ssize_t, REAL(__recv_chk)(fd, bytes, n, room, flags));
 }
 
-EXPORT ssize_t recvfrom(int fd, void *restrict bytes, size_t n, int flags, struct sockaddr *restrict address, socklen_t *restrict length)
+ssize_t sockets_recvfrom(int fd, void *restrict bytes, size_t n, int flags, struct sockaddr *restrict address, socklen_t *restrict length)
 {
     RECEIVED(ssize_t, REAL(recvfrom)(fd, bytes, n, flags, address, length));
 }
 
-EXPORT ssize_t __recvfrom_chk(int fd, void *restrict bytes, size_t n, size_t room, int flags, struct sockaddr *restrict address,
-                              socklen_t *restrict length)
+ssize_t sockets_recvfrom_chk(int fd, void *restrict bytes, size_t n, size_t room, int flags, struct sockaddr *restrict address,
+                             socklen_t *restrict length)
 {
     RECEIVED(ssize_t, REAL(__recvfrom_chk)(fd, bytes, n, room, flags, address, length));
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+ssize_t sockets_recvmsg(int fd, struct msghdr *message, int flags)
 {
     RECEIVED(ssize_t, REAL(recvmsg)(fd, message, flags));
 }
@@ -118,17 +121,17 @@ EXPORT int accept4(int fd, struct sockaddr *restrict address, socklen_t *restric
     RECEIVED(int, REAL(accept4)(fd, address, length, flags));
 }
 
-EXPORT ssize_t send(int fd, const void *bytes, size_t n, int flags)
+ssize_t sockets_send(int fd, const void *bytes, size_t n, int flags)
 {
     SENT(REAL(send)(fd, bytes, n, flags));
 }
 
-EXPORT ssize_t sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
+ssize_t sockets_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
 {
     SENT(REAL(sendto)(fd, bytes, n, flags, address, length));
 }
 
-EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     SENT(REAL(sendmsg)(fd, message, flags));
 }
@@ -156,5 +159,4 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
     }
 }
 
-ALSO_EXPORT(send, __send);
 ALSO_EXPORT(connect, __connect);

@@ -1,6 +1,7 @@
 /* Finding the functions behind the checked calls.
  *
  * 1. From the library's constructor, each by dlsym(RTLD_NEXT): of a function that libc chooses by processor, that is the chosen one.
+ *    Behind those that carry bytes through sockets stand the functions of ../sockets.c.
  * 2. Earlier calls can come from the loader's own work, when it asks other libraries which variant of a function suits this
  *    processor: it does that while it relocates, and may not have relocated us. Then no pointer in our data is right yet, dlsym cannot
  *    even be reached, and a few plain loops stand in. They are reached relative to the code alone.
@@ -10,6 +11,7 @@
 
 #include "../export.h"
 #include "../real.h"
+#include "../sockets.h"
 #include "base/memory.h"
 
 struct checked_next checked_next;
@@ -135,4 +137,12 @@ void checked_find(void)
 #define NUMBER(result, name, ...) FIND(name)
 #define HAND(result, name, parameters) FIND(name)
 #include "checked.def"
+    checked_next.recv = sockets_recv;
+    checked_next.__recv_chk = sockets_recv_chk;
+    checked_next.recvfrom = sockets_recvfrom;
+    checked_next.__recvfrom_chk = sockets_recvfrom_chk;
+    checked_next.recvmsg = sockets_recvmsg;
+    checked_next.send = sockets_send;
+    checked_next.sendto = sockets_sendto;
+    checked_next.sendmsg = sockets_sendmsg;
 }
