@@ -11,6 +11,7 @@ libreport_la_SOURCES = \
 	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
+	report/symbol_scopes.h report/symbol_scopes.c \
 	report/frames.h report/frames.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/sentence.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \

@@ -5,8 +5,7 @@
  * other never meet.
  *
  * Look-up: the compilation unit from .debug_aranges or, where a compiler writes none (clang), from a table of the units' ranges
- * made once; in it the innermost scope; from there outwards every inlined subroutine up to the function that was compiled. The
- * line of the innermost is the line table's, that of each other one is where the call into it was inlined. Without debug
+ * made once; in it the function that was compiled and every inlined subroutine around the address (symbol_scopes.c). The line of the innermost is the line table's, that of each other one is where the call into it was inlined. Without debug
  * information the ELF symbol table gives the function's name alone. */
 #include "symbol_file.h"
 
@@ -83,6 +82,7 @@ struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, 
 void symbol_file_close(struct symbol_file *file)
 {
     dwfl_end(file->dwfl);
+    scopes_free(file->functions);
     free(file->ranges);
     free(file->unusable);
     free(file->path);
@@ -226,49 +226,24 @@ static void line_of_call(struct frame *frame, struct arena *arena, Dwarf_Die *un
         frame->file = whole_path(arena, unit_directory(unit), dwarf_filesrc(files, file, NULL, NULL));
 }
 
-/* The scopes around address in the compiled code, innermost first; freed by the caller. */
-static int scopes_at(Dwarf_Die *unit, Dwarf_Addr address, Dwarf_Die **scopes)
-{
-    Dwarf_Die *lexical = NULL;
-    *scopes = NULL;
-    int n = dwarf_getscopes(unit, address, &lexical);
-    if (n <= 0)
-        return 0;
-    n = dwarf_getscopes_die(&lexical[0], scopes);
-    free(lexical);
-    return n > 0 ? n : 0;
-}
-
 /* *described: the outermost one has its linkage name. */
 static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf_Addr address, struct frame *frames, bool *described)
 {
     Dwarf_Addr bias;
-    Dwarf_Die *unit = unit_at(file, address, &bias), *scopes;
-    size_t count = 0;
+    Dwarf_Die *unit = unit_at(file, address, &bias), scopes[SYMBOL_FRAMES_MAX - 1];
     if (!unit)
         return 0;
-    int n = scopes_at(unit, address - bias, &scopes);
+    size_t n = scopes_at(scopes_of_unit(&file->functions, unit), address - bias, scopes, SYMBOL_FRAMES_MAX - 1);
     line_of_table(&frames[0], arena, unit, address - bias);
-    for (int i = 0; i < n && count < SYMBOL_FRAMES_MAX - 1; i++) {
-        int tag = dwarf_tag(&scopes[i]);
-        if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
-            continue;
+    for (size_t i = 0; i < n; i++) {
         const char *linkage = linkage_name(&scopes[i]);
-        frames[count].function = readable_name(arena, linkage ? linkage : dwarf_diename(&scopes[i]));
-        frames[count].inlined = tag == DW_TAG_inlined_subroutine;
-        count++;
-        if (tag == DW_TAG_subprogram) {
-            *described = linkage != NULL;
-            break;
-        }
-        line_of_call(&frames[count], arena, unit, &scopes[i]);
+        frames[i].function = readable_name(arena, linkage ? linkage : dwarf_diename(&scopes[i]));
+        frames[i].inlined = i + 1 < n;
+        *described = linkage != NULL;
+        if (i + 1 < n)
+            line_of_call(&frames[i + 1], arena, unit, &scopes[i]);
     }
-    free(scopes);
-    if (count && frames[count - 1].inlined)     /* cut, or the host is not described */
-        frames[count - 1].inlined = false;
-    if (!count && frames[0].file)
-        count = 1;
-    return count;
+    return n ? n : frames[0].file != NULL;
 }
 
 size_t symbol_file_look_up(struct symbol_file *file, struct arena *arena, uint64_t address, struct frame *frames)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "memory.h"
+#include "symbol_scopes.h"
 #include "symbols.h"
 
 struct unit_range {             /* of a compilation unit */
@@ -27,6 +28,7 @@ struct symbol_file {
     struct unit_range *ranges;  /* by low; made when .debug_aranges is missing */
     size_t n_ranges;
     bool ranges_made;
+    struct unit_functions *functions;   /* of the units that were asked about */
 };
 
 /* Opens path and checks that it is the file with that build id. Never NULL; see unusable. */

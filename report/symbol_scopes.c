@@ -1,0 +1,148 @@
+/* From an address to the functions around it.
+ *
+ *   1. Once per compilation unit, the tree of its DIEs is walked for compiled functions (DW_TAG_subprogram with code), wherever a
+ *      compiler puts them: at the top, in namespaces, in classes, in other functions (lambdas, local classes). Their address
+ *      ranges go into a sorted array. (libdw's own dwarf_getscopes walks the whole unit for every look-up, and does not see
+ *      functions in namespaces.)
+ *   2. A look-up finds the function by binary search, and descends from its DIE through lexical blocks into every inlined
+ *      subroutine that holds the address.
+ *
+ * Limit: trees deeper than DEEPEST are cut there. */
+#include "symbol_scopes.h"
+
+#include <dwarf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "memory.h"
+
+#define DEEPEST 64
+
+struct gathering {
+    struct unit_functions *functions;
+    size_t room;
+};
+
+static void add_function(struct gathering *gathering, Dwarf_Die *die)
+{
+    struct unit_functions *functions = gathering->functions;
+    Dwarf_Addr base, low, high;
+    for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &low, &high)) > 0;) {
+        if (low >= high)
+            continue;
+        if (functions->n == gathering->room)
+            functions->list = memory_resize(functions->list, gathering->room = gathering->room ? 2 * gathering->room : 64,
+                                            sizeof *functions->list);
+        functions->list[functions->n++] = (struct function_range){low, high, *die};
+    }
+}
+
+/* true: functions may be found below. Types without members of their own, variables and so on are passed over. */
+static bool may_hold_functions(int tag)
+{
+    switch (tag) {
+    case DW_TAG_subprogram:
+    case DW_TAG_namespace:
+    case DW_TAG_module:
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_union_type:
+    case DW_TAG_interface_type:
+    case DW_TAG_lexical_block:
+    case DW_TAG_inlined_subroutine:
+    case DW_TAG_try_block:
+    case DW_TAG_catch_block:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void gather(struct gathering *gathering, Dwarf_Die *parent, unsigned depth)
+{
+    Dwarf_Die die;
+    if (depth == DEEPEST || dwarf_child(parent, &die) != 0)
+        return;
+    do {
+        int tag = dwarf_tag(&die);
+        if (tag == DW_TAG_subprogram)
+            add_function(gathering, &die);
+        if (may_hold_functions(tag))
+            gather(gathering, &die, depth + 1);
+    } while (dwarf_siblingof(&die, &die) == 0);
+}
+
+static int by_low(const void *left, const void *right)
+{
+    const struct function_range *a = left, *b = right;
+    return a->low < b->low ? -1 : a->low > b->low;
+}
+
+const struct unit_functions *scopes_of_unit(struct unit_functions **known, Dwarf_Die *unit)
+{
+    Dwarf_Off offset = dwarf_dieoffset(unit);
+    for (struct unit_functions *at = *known; at; at = at->next)
+        if (at->unit == offset)
+            return at;
+    struct gathering gathering = {.functions = memory_new(1, sizeof *gathering.functions)};
+    struct unit_functions *functions = gathering.functions;
+    functions->unit = offset;
+    gather(&gathering, unit, 0);
+    if (functions->n)
+        qsort(functions->list, functions->n, sizeof *functions->list, by_low);
+    functions->next = *known;
+    *known = functions;
+    return functions;
+}
+
+void scopes_free(struct unit_functions *known)
+{
+    for (struct unit_functions *next; known; known = next) {
+        next = known->next;
+        free(known->list);
+        free(known);
+    }
+}
+
+/* Puts the inlined subroutines below `parent` that hold the address behind dies[n], outermost first; returns their new number. */
+static size_t descend(Dwarf_Die *parent, Dwarf_Addr address, Dwarf_Die *dies, size_t n, size_t most, unsigned depth)
+{
+    Dwarf_Die die;
+    if (depth == DEEPEST || dwarf_child(parent, &die) != 0)
+        return n;
+    do {
+        int tag = dwarf_tag(&die);
+        bool block = tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+        if ((tag != DW_TAG_inlined_subroutine && !block) || dwarf_haspc(&die, address) <= 0)
+            continue;
+        if (!block) {
+            if (n == most)
+                return n;
+            dies[n++] = die;
+        }
+        return descend(&die, address, dies, n, most, depth + 1);
+    } while (dwarf_siblingof(&die, &die) == 0);
+    return n;
+}
+
+size_t scopes_at(const struct unit_functions *functions, Dwarf_Addr address, Dwarf_Die *dies, size_t most)
+{
+    size_t low = 0, high = functions->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (functions->list[middle].low <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || address >= functions->list[low - 1].high || most == 0)
+        return 0;
+    dies[0] = functions->list[low - 1].die;
+    size_t n = descend(&dies[0], address, dies, 1, most, 0);
+    for (size_t i = 0; i < n / 2; i++) {
+        Dwarf_Die swap = dies[i];
+        dies[i] = dies[n - 1 - i];
+        dies[n - 1 - i] = swap;
+    }
+    return n;
+}
