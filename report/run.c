@@ -110,12 +110,16 @@ struct run {
     int files[FILES];
 };
 
+/* Limits that are set for the program shall not bind the reading of it more than they must. */
 static void raise_limits(void)
 {
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
+    static const int limits[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit limit;
+        if (getrlimit(limits[i], &limit) == 0 && limit.rlim_cur != limit.rlim_max) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(limits[i], &limit);
+        }
     }
     /* Where memory runs out the kernel shall take the agent, not the program. */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
