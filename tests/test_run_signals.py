@@ -117,35 +117,58 @@ def test_signal_value_is_forwarded(tool, tmp_path):
     assert process.wait(20) == 0
 
 
-def test_signal_of_the_program_to_its_group_is_not_doubled(tool):
+# Counts the signals that it gets, each as it comes: `counter NUMBER [self|child]` prints "ready", sends the signal to its own group
+# itself or by a child where told to, waits for the first and a little longer, prints how many came, and exits with 12.
+COUNTER = r"""
+    #include <poll.h>
+    #include <signal.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    static volatile sig_atomic_t count;
+    static void caught(int number)
+    {
+        (void)number;
+        count++;
+    }
+    int main(int argc, char **argv)
+    {
+        int number = atoi(argv[1]);
+        struct sigaction action = {.sa_handler = caught};
+        sigaction(number, &action, NULL);
+        printf("ready %d\n", tcgetpgrp(0) == getpgrp());
+        fflush(stdout);
+        if (argc > 2 && strcmp(argv[2], "self") == 0)
+            kill(0, number);
+        if (argc > 2 && strcmp(argv[2], "child") == 0 && fork() == 0) {
+            signal(number, SIG_IGN);
+            kill(0, number);
+            usleep(300000);
+            _exit(0);
+        }
+        while (!count)
+            poll(NULL, 0, 10);
+        for (int i = 0; i < 40; i++)
+            poll(NULL, 0, 10);
+        printf("count %d\n", (int)count);
+        return 12;
+    }
+    """
+
+
+@pytest.fixture
+def counter(tmp_path):
+    return compile_program(tmp_path, "counter", COUNTER)
+
+
+@pytest.mark.parametrize("sender", ["self", "child"])
+def test_signal_of_the_tree_to_its_group_is_not_doubled(sender, tool, counter):
     """kill(0, …) reached the program already; midden survives it."""
-    run = tool.python("""
-import os, signal, time
-count = 0
-def caught(number, frame):
-    global count
-    count += 1
-signal.signal(signal.SIGTERM, caught)
-os.kill(0, signal.SIGTERM)
-time.sleep(0.3)
-print(count)
-""", start_new_session=True)
-    assert (run.returncode, run.stdout) == (0, "1\n"), run
-
-
-def test_signal_of_a_grandchild_to_the_group_is_not_doubled(tool):
-    run = tool.python("""
-import os, signal, subprocess, time
-count = 0
-def caught(number, frame):
-    global count
-    count += 1
-signal.signal(signal.SIGUSR1, caught)
-subprocess.run(["sh", "-c", "trap '' USR1; kill -USR1 0; sleep 0.2"])
-time.sleep(0.3)
-print(count)
-""", start_new_session=True)
-    assert (run.returncode, run.stdout) == (0, "1\n"), run
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        run = tool("run", counter, int(number), sender, start_new_session=True)
+        assert (run.returncode, run.stdout) == (12, "ready 0\ncount 1\n"), run
 
 
 def test_ignored_signals_stay_ignored(tool):
@@ -290,14 +313,12 @@ def test_program_that_handles_the_stop_key(job):
     assert os.WEXITSTATUS(os.waitpid(midden, 0)[1]) == 1
 
 
-def test_keys_of_a_terminal(tool):
-    """Interrupt key on a real terminal: the program handles it, once, and midden lives on to give its status."""
+@pytest.mark.parametrize("key,number", [(b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)])
+def test_keys_of_a_terminal(key, number, tool, counter):
+    """The interrupt key on a real terminal reaches the whole group: the program gets it once, midden lives on to give its status."""
     pid, terminal = pty.fork()
     if pid == 0:
-        text = ("import os, signal, sys, time\nseen = []\nsignal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
-                "print('ready', os.tcgetpgrp(0) == os.getpgrp(), flush=True)\nwhile not seen: time.sleep(0.01)\n"
-                "time.sleep(0.3)\nprint('seen', len(seen), flush=True)\nsys.exit(12)\n")
-        os.execve(harness.COMMAND, [str(harness.COMMAND), "run", "--", sys.executable, "-uc", text], tool.env)
+        os.execve(harness.COMMAND, [str(harness.COMMAND), "run", "--", str(counter), str(int(number))], tool.env)
 
     def read_until(word):
         text = ""
@@ -308,8 +329,8 @@ def test_keys_of_a_terminal(tool):
                 assert error.errno == errno.EIO
                 raise AssertionError(f"ended without {word!r}: {text!r}") from None
         return text
-    assert "ready True" in read_until("\n")
-    os.write(terminal, b"\x03")
-    assert "seen 1" in read_until("seen 1")
+    read_until("ready 1")
+    os.write(terminal, key)
+    assert "count 1\r" in read_until("count ") + os.read(terminal, 1000).decode()
     assert os.WEXITSTATUS(os.waitpid(pid, 0)[1]) == 12
     os.close(terminal)

@@ -1,6 +1,9 @@
 """One report per program image: which process writes which file, what the errors of earlier images become, who gates."""
 import json
+import os
+import pty
 import signal
+import subprocess
 import textwrap
 
 import pytest
@@ -339,3 +342,31 @@ def test_concurrent_children(act, tmp_path, words):
     lines = run.stderr.decode().splitlines()
     assert all(line.startswith(("==", "midden:", " ", "leaks:", "heap:")) or not line for line in lines), lines
     assert any("40 errors, 4000 bytes in 40 blocks lost, in 40 processes" in line for line in lines), lines[-50:]
+
+
+@pytest.mark.parametrize("options,more,coloured", [
+    ([], {"TERM": "xterm"}, True),
+    ([], {"TERM": "dumb"}, False),
+    ([], {"TERM": "xterm", "NO_COLOR": "1"}, False),
+    (["--colour=never"], {"TERM": "xterm"}, False),
+    (["--colour=always"], {"TERM": "dumb"}, True),
+])
+def test_colour_on_a_terminal(options, more, coloured, words):
+    terminal, other = pty.openpty()
+    run = subprocess.Popen([harness.COMMAND, "run", *options, "--", words, "leak"], env=harness.environment(**more), stdout=other,
+                           stderr=other)
+    os.close(other)
+    text = b""
+    while True:
+        try:
+            text += os.read(terminal, 65536)
+        except OSError:
+            break
+    assert run.wait(60) == GATE and b"definitely lost" in text
+    assert (b"\x1b[" in text) == coloured
+
+
+@pytest.mark.parametrize("option,coloured", [("--colour=auto", False), ("--colour=always", True)])
+def test_no_colour_in_a_file(option, coloured, act):
+    run = act("leak", option)
+    assert ("\x1b[" in run.logs["t.txt"]) == coloured
