@@ -17,9 +17,25 @@ static bool room_for(size_t size, size_t *room)
         && *room <= PTRDIFF_MAX;
 }
 
-static inline uint32_t take_stack(struct thread_state *self, const struct capture_start *from)
+#define SAMPLE_BYTES ((int64_t)512 << 10)
+
+/* The profile production: which allocations get a stack. A byte in so many is chosen, so that large blocks are rarely missed; the
+ * distance is drawn anew each time (uniformly around the mean), or programs with a rhythm would be seen at one beat only. */
+static bool sample_taken(struct thread_state *self, size_t size)
+{
+    self->sample_left -= size < (size_t)SAMPLE_BYTES ? (int64_t)size + 1 : SAMPLE_BYTES + 1;
+    if (__builtin_expect(self->sample_left > 0, 1))
+        return false;
+    self->random = self->random * 6364136223846793005ull + 1442695040888963407ull;
+    self->sample_left = (int64_t)((self->random >> 33) % (uint64_t)(2 * SAMPLE_BYTES)) + 1;
+    return true;
+}
+
+static inline uint32_t take_stack(struct thread_state *self, size_t size, const struct capture_start *from)
 {
     if (!engine.stacks || self->internal || !from)
+        return 0;
+    if (engine.sampled && !sample_taken(self, size))
         return 0;
     uint32_t stack = capture(from);
     if (__builtin_expect(!stack, 0))
@@ -41,9 +57,10 @@ static void publish(struct thread_state *self, struct record_block *record, size
         blocks_count_alloc(self, size);
 }
 
-static inline unsigned new_flags(const struct thread_state *self)
+static inline unsigned new_flags(const struct thread_state *self, uint32_t stack)
 {
-    return self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0;
+    return (self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0)
+         | (engine.sampled && stack ? RECORD_FLAG_SAMPLED : 0);
 }
 
 static void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call,
@@ -52,7 +69,7 @@ static void *in_heap(struct thread_state *self, const struct heap_block *block, 
     struct guard_block guarded = {block->start + guard_setting.front, size, block->room - guard_setting.front};
     bool zero = flags & ENGINE_ZERO;
     struct record_block *record = block->tag;
-    unsigned kept = new_flags(self);
+    unsigned kept = new_flags(self, stack);
 
     __atomic_store_n(&record->head, record_head(size, call, kept, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
     guard_arm(&guarded, !zero);
@@ -74,7 +91,7 @@ static void *between_guards(struct thread_state *self, size_t size, size_t align
     if (side == PAGEGUARD_NONE || !pageguard_take(size, align, side, &slot, &address))
         return NULL;
     struct record_block *record = &slot.record->block;
-    unsigned kept = new_flags(self) | RECORD_FLAG_PAGE_GUARD;
+    unsigned kept = new_flags(self, stack) | RECORD_FLAG_PAGE_GUARD;
     __atomic_store_n(&record->head, record_head(size, call, kept, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
     __atomic_store_n(&slot.record->address, (uintptr_t)address, __ATOMIC_RELEASE);
     if (!(flags & ENGINE_ZERO) && guard_setting.fill_alloc != GUARD_NO_FILL)
@@ -127,7 +144,7 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
             report_finding(self, &finding, from);
         }
     } else {
-        uint32_t stack = first ? take_stack(self, from) : 0;
+        uint32_t stack = first ? take_stack(self, size, from) : 0;
         if (stack)
             result = between_guards(self, size, align, call, flags, stack);
         if (!result && heap && heap_alloc(heap, room, align, &block))
@@ -178,7 +195,7 @@ static bool resize_in_place(struct thread_state *self, struct place *place, size
     if (guard_setting.rear || place->guarded || !room_for(size, &room)
         || !heap_resize(place->owner, &place->block, room ? room : 1))
         return false;
-    uint32_t stack = take_stack(self, from);
+    uint32_t stack = take_stack(self, size, from);
     __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
     record->alloc_stack = stack;
     record->alloc_thread = (uint16_t)self->index;

@@ -103,7 +103,8 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
     size_t size = record_head_size(head);
     unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_DAMAGED;
     bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
-    record->free_stack = engine.stacks && from && !self->internal ? capture(from) : 0;
+    bool stack = engine.stacks && from && !self->internal && (!engine.sampled || flags & RECORD_FLAG_SAMPLED);
+    record->free_stack = stack ? capture(from) : 0;
     record->free_thread = (uint16_t)self->index;
     size_t held_bytes = place->guarded ? 0 : place->block.room;
     if (place->guarded) {

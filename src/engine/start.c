@@ -198,6 +198,7 @@ static void apply_profile(void)
     guard_setting.fill_alloc = fill ? GUARD_FILL_ALLOC : GUARD_NO_FILL;
     guard_setting.fill_free = fill ? GUARD_FILL_FREE : GUARD_NO_FILL;
     engine.stacks = true;
+    engine.sampled = profile == PROFILE_PRODUCTION;
     midden_anchor.profile = (uint32_t)profile;
     midden_anchor.front_guard = (uint32_t)guard_setting.front;
     midden_anchor.rear_guard = (uint32_t)guard_setting.rear;
@@ -220,6 +221,7 @@ static void start_page_guards(bool checks)
     uint64_t wanted = config_of(OPTION_GUARD_BUDGET);
     if (every && !config.given[OPTION_GUARD_BUDGET])
         wanted = PARANOID_BUDGET;
+    checks = checks || config_of(OPTION_PROFILE) == PROFILE_PRODUCTION;     /* there: of the sampled blocks */
     uint64_t budget = checks ? pageguard_init(wanted, every, blocks_announce_guarded) : 0;
     if (checks && budget < wanted && config.given[OPTION_GUARD_BUDGET])
         print_line("--guard-budget=%lu is more than this kernel allows; it is lowered to %lu", (unsigned long)wanted,

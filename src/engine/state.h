@@ -21,6 +21,7 @@ struct engine {
     struct heap *reserve;       /* serves calls that interrupt the engine itself (signal handlers); NULL: no memory */
     struct heap *unrecorded;    /* serves when there is no memory for records: its blocks have none; NULL: no memory */
     bool stacks;                /* stacks are captured */
+    bool sampled;               /* but only one per SAMPLE_BYTES allocated */
     struct engine_child_env child;
 };
 extern struct engine engine;

@@ -29,6 +29,7 @@ struct thread_state {
     struct quarantine_batch *quarantine;
     void *sigstack;                 /* stack of the tool's handlers, and its size */
     size_t sigstack_bytes;
+    int64_t sample_left;            /* bytes to allocate until the next sampled stack (profile production) */
     uint64_t random;                /* state of a generator for sampling */
     uint32_t park_word;             /* futex: the generation of the park request it has answered */
     uint32_t ignore_depth;          /* __lsan_disable nesting */
