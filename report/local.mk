@@ -37,7 +37,7 @@ libcommand_la_SOURCES = \
 	report/place.h report/place.c \
 	report/tree.h report/tree.c \
 	report/outputs.h report/outputs.c \
-	report/suppressions.h report/suppressions.c \
+	report/suppressions.h report/suppressions.c report/suppression_rules.h report/suppressions_read.c \
 	src/format/options.h src/format/options.c src/format/options.def
 libcommand_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
 libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)

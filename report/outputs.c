@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,8 @@ bool output_write(int fd, const char *text, size_t n)
         ssize_t wrote = write(fd, text, n);
         if (wrote < 0 && errno == EINTR)
             continue;
+        if (wrote < 0 && errno == EAGAIN && poll(&(struct pollfd){fd, POLLOUT, 0}, 1, -1) >= 0)
+            continue;       /* a program may make the terminal or pipe it shares with us non-blocking */
         if (wrote < 0)
             return false;
         text += wrote;

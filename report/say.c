@@ -2,6 +2,7 @@
 #include "say.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@ static void put_line(const char *format, va_list arguments)
     for (size_t at = 0; at < end;) {
         ssize_t wrote = write(STDERR_FILENO, line + at, end - at);
         if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0 && errno == EAGAIN && poll(&(struct pollfd){STDERR_FILENO, POLLOUT, 0}, 1, 1000) > 0)
             continue;
         if (wrote <= 0)
             break;

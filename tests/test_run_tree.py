@@ -1,10 +1,12 @@
 """One report per program image: which process writes which file, what the errors of earlier images become, who gates."""
+import fcntl
 import json
 import os
 import pty
 import signal
 import subprocess
 import textwrap
+import time
 
 import pytest
 
@@ -370,3 +372,23 @@ def test_colour_on_a_terminal(options, more, coloured, words):
 def test_no_colour_in_a_file(option, coloured, act):
     run = act("leak", option)
     assert ("\x1b[" in run.logs["t.txt"]) == coloured
+
+
+def test_report_through_a_slow_pipe_that_does_not_block():
+    """Programs make descriptors non-blocking that they share with midden; the report still comes out whole."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    run = subprocess.Popen([harness.COMMAND, "run", "--show-leak-kinds=all", "--fail-on=none", "bash", "-c", "exit 9"],
+                           env=harness.environment(), stderr=write)
+    os.close(write)
+    text = b""
+    while True:
+        time.sleep(0.005)
+        part = os.read(read, 2000)
+        if not part:
+            break
+        text += part
+    assert run.wait(60) == 9
+    lines = text.decode().splitlines()
+    assert len(text) > 10000 and lines[0].startswith("midden: report of bash") and lines[-1].startswith("midden: no errors"), lines[-3:]
