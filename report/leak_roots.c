@@ -99,11 +99,12 @@ static bool is_running(const struct record_thread *thread)
     return thread->state == RECORD_THREAD_RUNNING || thread->state == RECORD_THREAD_PARKED;
 }
 
-static bool any_running_in(const struct records *records, uint64_t start, uint64_t end)
+/* true: a thread's stack lies there that is in use, or was when this process was forked. */
+static bool any_stack_in(const struct records *records, uint64_t start, uint64_t end)
 {
     for (size_t i = 1; i < records->n_threads; i++) {
         const struct record_thread *thread = &records->threads[i];
-        if (is_running(thread) && ((thread->start_sp >= start && thread->start_sp < end)
+        if ((is_running(thread) || thread->state == RECORD_THREAD_GONE) && ((thread->start_sp >= start && thread->start_sp < end)
                                    || (thread->thread_pointer >= start && thread->thread_pointer < end)))
             return true;
     }
@@ -118,7 +119,7 @@ static void exclude_ended_stack(struct graph *graph, const struct record_thread 
     uint64_t top = (thread->thread_pointer | (page - 1)) + 1;
     if (!mapping || strcmp(mapping->path, "[stack]") == 0 || thread->thread_pointer < thread->start_sp
         || top > mapping->end || thread->thread_pointer >= mapping->end
-        || any_running_in(records, mapping->start, top)
+        || any_stack_in(records, mapping->start, top)
         || !is_stack_bottom(graph, mapping) || !has_thread_block(graph, thread->thread_pointer))
         return;
     add(excluded, mapping->start, top);
