@@ -2,6 +2,7 @@
  *
  * Written for somebody who has a bug to find: the block is named by its size and its maker, the place by its distance from the
  * block, never by a number to be subtracted from another. */
+#include <ctype.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,18 +81,29 @@ static const char *found_when(enum record_detected detected)
     return "";
 }
 
+/* "memcpy of 24 bytes" */
+static void say_call(struct text *text, const struct model_error *error, const char *otherwise)
+{
+    say(text, "%s", error->call_name ? error->call_name : otherwise);
+    if (error->call_size == RECORD_UNKNOWN)
+        return;
+    say(text, " of ");
+    say_bytes(text, error->call_size);
+}
+
 /* Overflow, underflow, use after free: "4 bytes written right behind the end of a block of …". */
 static void say_access(struct text *text, const struct model_error *error)
 {
-    const char *done = error->access == RECORD_ACCESS_WRITE ? "written" : error->access == RECORD_ACCESS_READ ? "read" : "touched";
-    bool checked = error->detected == RECORD_AT_CALL && error->call_name && error->call_size != RECORD_UNKNOWN;
-    if (checked)
-        say(text, "%s of %llu byte%s: ", error->call_name, (unsigned long long)error->call_size, plural(error->call_size));
+    bool written = error->access == RECORD_ACCESS_WRITE, read = error->access == RECORD_ACCESS_READ;
+    if (error->detected == RECORD_AT_CALL && error->call_name) {
+        say_call(text, error, "");
+        say(text, ": ");
+    }
     if (error->size != RECORD_UNKNOWN && error->size) {
         say_bytes(text, error->size);
-        say(text, " %s ", done);
+        say(text, " %s ", written ? "written" : read ? "read" : "touched");
     } else {
-        say(text, "memory %s ", done);
+        say(text, "%s ", written ? "a write" : read ? "a read" : "an access");
     }
     if (!error->block) {
         say(text, "at 0x%llx", (unsigned long long)error->address);
@@ -162,11 +174,18 @@ static void say_signal(struct text *text, struct model *model, const struct mode
         return;
     say(text, error->access == RECORD_ACCESS_WRITE ? ": a write to 0x%llx, " : error->access == RECORD_ACCESS_READ
         ? ": a read from 0x%llx, " : ": access to 0x%llx, ", (unsigned long long)error->address);
-    say_address(text, model, error);
+    if (error->raw.detail == RECORD_DETAIL_STACK)
+        say(text, "just outside the stack: it is used up");
+    else
+        say_address(text, model, error);
 }
 
 static void say_bad_size(struct text *text, const struct model_error *error)
 {
+    if (error->call_size == 0) {
+        say(text, "%s was asked for 0 bytes: what that does differs from system to system", error->call_name ? error->call_name : "realloc");
+        return;
+    }
     int64_t negative = (int64_t)error->call_size;
     say(text, "%s was asked for %llu bytes", error->call_name ? error->call_name : "an allocation", (unsigned long long)error->call_size);
     if (error->call_size == UINT64_MAX)
@@ -234,12 +253,35 @@ const char *sentence_of(struct model *model, const struct model_error *error)
         say_bad_size(&text, error);
         break;
     case RECORD_KIND_OVERLAPPING_COPY:
-        say(&text, "%s", error->call_name ? error->call_name : "a copy");
-        if (error->call_size != RECORD_UNKNOWN) {
-            say(&text, " of ");
-            say_bytes(&text, error->call_size);
-        }
+        say_call(&text, error, "a copy");
         say(&text, " between places that overlap");
+        if (error->size != RECORD_UNKNOWN) {
+            say(&text, " by ");
+            say_bytes(&text, error->size);
+        }
+        break;
+    case RECORD_KIND_UNINITIALISED_OUTPUT:
+        say_call(&text, error, "output");
+        say(&text, " sends out ");
+        if (error->size != RECORD_UNKNOWN)
+            say_bytes(&text, error->size);
+        else
+            say(&text, "memory");
+        say(&text, " that %s never written", error->size == 1 ? "was" : "were");
+        if (error->block) {
+            say(&text, ", ");
+            say_place(&text, error->offset, error->block->size);
+            say_block(&text, error->block);
+        }
+        break;
+    case RECORD_KIND_STACK_BUFFER_OVERFLOW:
+        say_call(&text, error, "a call");
+        say(&text, " was about to write across the return address of a function on the stack");
+        if (error->size != RECORD_UNKNOWN && error->size) {
+            say(&text, ", ");
+            say_bytes(&text, error->size);
+            say(&text, " too many");
+        }
         break;
     case RECORD_KIND_INVALID_ACCESS:
         say_signal(&text, model, error);
@@ -249,8 +291,9 @@ const char *sentence_of(struct model *model, const struct model_error *error)
     }
     if (!text.n) {
         const char *meaning = meanings[error->kind];
-        text.n = strlen(meaning) - 1;       /* without the full stop */
-        return arena_text(&model->arena, meaning, text.n);
+        char *sentence = arena_text(&model->arena, meaning, strlen(meaning) - 1);   /* without the full stop */
+        *sentence = (char)tolower((unsigned char)*sentence);
+        return sentence;
     }
     return arena_text(&model->arena, text.buffer, text.n);
 }
