@@ -47,7 +47,8 @@ static bool holds_streams;      /* written and read by the thread that forks; fo
 
 static void before_fork(void)
 {
-    bool streams = _IO_list_lock && _IO_list_unlock && _IO_list_resetlock && !(&__libc_single_threaded && __libc_single_threaded);
+    bool streams = _IO_list_lock && _IO_list_unlock && _IO_list_resetlock && !(&__libc_single_threaded && __libc_single_threaded)
+                && !engine_interrupted();   /* another that wants the heap's locks may hold it */
     if (streams)
         _IO_list_lock();
     engine_fork_prepare();

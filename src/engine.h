@@ -63,6 +63,9 @@ void engine_thread_end(void);
 uint32_t engine_thread_index(void);
 void engine_thread_renamed(void);
 
+/* true: the caller is a signal handler that interrupted the engine on this thread, which may hold its locks. */
+bool engine_interrupted(void);
+
 /* fork, by handlers registered before all others. */
 void engine_fork_prepare(void);
 void engine_fork_parent(void);

@@ -77,12 +77,25 @@ void engine_internal_end(void)
  *
  * The locks whose data a child needs whole are taken in rank order before the fork; those of append-only records are simply free
  * again in the child, for what they guard is whole at every instruction. What threads that are not there any more had in their
- * magazines and batches stays where it is: it may have been half changed, and it is little. */
+ * magazines and batches stays where it is: it may have been half changed, and it is little.
+ *
+ * A signal handler that interrupted the engine may fork, too. What its thread holds then stays held in both processes, until the
+ * handler returns and the interrupted work goes on; no lock is taken, for it might be one of those. */
+
+static _Thread_local bool fork_inside;      /* the fork under way on this thread is such a one */
+
+bool engine_interrupted(void)
+{
+    return engine_started() && threads_self()->depth > 0;
+}
 
 void engine_fork_prepare(void)
 {
     engine_start();
     struct thread_state *self = threads_self();
+    fork_inside = self->depth > 0;
+    if (fork_inside)
+        return;
     agent_hold();
     quarantine_lock();
     pageguard_lock();
@@ -94,6 +107,8 @@ void engine_fork_prepare(void)
 
 static void fork_release(struct thread_state *self)
 {
+    if (fork_inside)
+        return;
     self->depth--;
     if (engine.reserve)
         heap_unlock_all(engine.reserve);
