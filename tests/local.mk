@@ -16,7 +16,7 @@ tests_unit_base_memory_LDADD = libengine.la -lpthread
 
 # The cross-check of captures against libunwind: code of many shapes, optimised and without frame pointers, a plugin in two
 # builds, and the checker with its hooks, which have frame pointers as the interposers do.
-trace_tests = tests/unit/trace_capture tests/unit/trace_speed
+trace_tests = tests/unit/trace_capture tests/unit/trace_speed tests/unit/trace_threads tests/unit/trace_depot
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 EXTRA_DIST += tests/unit/trace_subjects.h
@@ -38,6 +38,19 @@ tests_unit_trace_capture_CPPFLAGS = $(unit_cppflags) \
 	-DPLUGIN_A='"$(abs_builddir)/tests/unit/.libs/trace_plugin_a.so"' -DPLUGIN_B='"$(abs_builddir)/tests/unit/.libs/trace_plugin_b.so"'
 tests_unit_trace_capture_CFLAGS = $(AM_CFLAGS) -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin -fexceptions
 tests_unit_trace_capture_LDADD = tests/unit/libtrace_subjects.la libengine.la -lpthread -ldl
+TESTS += tests/unit/trace_programs.sh
+dist_check_SCRIPTS = tests/unit/trace_programs.sh
+check_LTLIBRARIES += tests/unit/trace_preload.la
+tests_unit_trace_preload_la_SOURCES = tests/unit/trace_preload.c
+tests_unit_trace_preload_la_CPPFLAGS = $(unit_cppflags)
+tests_unit_trace_preload_la_CFLAGS = $(tests_unit_trace_capture_CFLAGS) -fvisibility=hidden
+tests_unit_trace_preload_la_LDFLAGS = $(plugin_ldflags) -export-symbols-regex '^(malloc|calloc|realloc|free)$$'
+tests_unit_trace_preload_la_LIBADD = libengine.la
+tests_unit_trace_threads_CPPFLAGS = $(unit_cppflags)
+tests_unit_trace_threads_CFLAGS = $(tests_unit_trace_capture_CFLAGS)
+tests_unit_trace_threads_LDADD = libengine.la -lpthread
+tests_unit_trace_depot_CPPFLAGS = $(unit_cppflags)
+tests_unit_trace_depot_LDADD = libengine.la -lpthread
 tests_unit_trace_speed_SOURCES = tests/unit/trace_speed.c
 nodist_EXTRA_tests_unit_trace_speed_SOURCES = link.cc
 tests_unit_trace_speed_CPPFLAGS = $(unit_cppflags)

@@ -15,7 +15,11 @@
  * Limits: MAX_FRAMES frames whatever num_callers says. Stack use is below 4 KiB, for it runs on small signal stacks too. */
 #include "trace/capture.h"
 
+#include <signal.h>
+#include <sys/syscall.h>
+
 #include "base/anchor.h"
+#include "base/kernel.h"
 #include "trace/depot.h"
 #include "trace/memo.h"
 #include "trace/modules.h"
@@ -292,16 +296,27 @@ static inline uint32_t capture_own(struct thread_state *self, struct capture_mem
 
 /* ---- the two doors ------------------------------------------------------------------------------------------------------------ */
 
-/* false: a signal handler that interrupted a capture of this thread. A capture that a handler left by longjmp never ended: it
- * is known by our standing above it on the same stack; what it was changing is forgotten. */
+/* A capture of this thread is under way, as it seems. One that a signal handler left by longjmp never ended: it is known by our
+ * standing above it on the same stack, and not in a handler whose own stack may lie there too. What it was changing is
+ * forgotten. false: it was interrupted by the handler that we are called from. */
+static __attribute__((noinline)) bool begin_again(struct thread_state *self, uintptr_t sp)
+{
+    stack_t now = {.ss_flags = SS_ONSTACK};
+    if (self->shared || sp <= self->capture_sp || !stack_is_own(self, sp) || !stack_is_own(self, self->capture_sp))
+        return false;
+    kernel_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0);
+    if (now.ss_flags & SS_ONSTACK)
+        return false;
+    if (self->memo)
+        self->memo->generation = 0;
+    return true;
+}
+
+/* false: called by a signal handler that interrupted a capture. */
 static inline bool begin(struct thread_state *self, uintptr_t sp)
 {
-    if (__builtin_expect(self->in_capture, 0)) {
-        if (self->shared || sp <= self->capture_sp || !stack_is_own(self, sp) || !stack_is_own(self, self->capture_sp))
-            return false;
-        if (self->memo)
-            self->memo->record = NULL;
-    }
+    if (__builtin_expect(self->in_capture, 0) && !begin_again(self, sp))
+        return false;
     self->in_capture = true;
     self->capture_sp = sp;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

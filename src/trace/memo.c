@@ -31,7 +31,7 @@ struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint3
         if (!memo)
             return NULL;
     }
-    memo->record = self->record;
+    memo->generation = self->generation;
     memo->epoch = epoch;
     memo->limit = limit;
     memo->last.depth = 0;

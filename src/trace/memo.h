@@ -57,7 +57,7 @@ struct memo_stack {
 #define MEMO_WAYS 2
 
 struct capture_memo {
-    struct record_thread *record;       /* whose it is */
+    uint32_t generation;                /* of the thread_state that it was kept for; 0: nothing is kept */
     uint32_t epoch;                     /* of the modules */
     uint32_t limit;                     /* num_callers */
     struct memo_walk last;
@@ -72,7 +72,7 @@ struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint3
 static inline struct capture_memo *memo_of(struct thread_state *self, uint32_t epoch, uint32_t limit)
 {
     struct capture_memo *memo = self->memo;
-    if (__builtin_expect(memo && memo->record == self->record && memo->epoch == epoch && memo->limit == limit, 1))
+    if (__builtin_expect(memo && memo->generation == self->generation && memo->epoch == epoch && memo->limit == limit, 1))
         return memo;
     return memo_renew(self, epoch, limit);
 }

@@ -140,6 +140,7 @@ static void fill_in(struct thread_state *state, struct record_thread *record, ui
     read_name(record);
     state->record = record;
     state->index = index;
+    state->generation++;
     state->depth = 0;
     state->internal = false;
     state->in_capture = false;

@@ -26,6 +26,7 @@ struct thread_state {
     int64_t blocks_delta;
     void *magazines;                /* the heap's word for this thread */
     struct capture_memo *memo;
+    uint32_t generation;            /* +1 when another thread takes the state over: what is kept of stacks is void */
     struct quarantine_batch *quarantine;
     void *sigstack;                 /* stack of the tool's handlers, and its size */
     size_t sigstack_bytes;
