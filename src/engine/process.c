@@ -220,7 +220,7 @@ bool engine_may_release(void)
 {
     if (!engine_started() || threads_self()->depth || config_of(OPTION_LEAK_CHECK) == LEAK_CHECK_NO)
         return false;
-    if (threads_running() == 1)
+    if (threads_others() == 0)
         return true;
     __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_LIBC_KEPT, __ATOMIC_RELAXED);
     return false;

@@ -9,10 +9,12 @@
  *
  * The handler runs with every signal blocked and calls nothing but raw system calls. A thread that blocks the signal in the
  * kernel (by a raw system call: the interposers keep it unblocked otherwise) does not answer; the deadline passes, and it is
- * counted. A thread that starts or ends meanwhile: starting threads are created by threads that are stopped already; one that
+ * counted. On a machine so busy that a thread has not had a turn by then, the deadline is set again, TURNS times at most: to
+ * go on without it would make leaks of what it holds. A thread that starts or ends meanwhile: starting threads are created by threads that are stopped already; one that
  * ends is marked ENDED by itself before the signal reaches it, or the kernel says ESRCH. */
 #include "snapshot/park.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -20,9 +22,11 @@
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
+#define TURNS 30u               /* times the deadline is set again for threads that are ready to run */
 #define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
 
 static int signal_number;
@@ -113,14 +117,19 @@ uint32_t park_count(void)
     return parks_of_thread;
 }
 
+static bool is_silent(const struct thread_state *state, uint32_t wanted, const struct thread_state *self)
+{
+    return state != self && state->record
+        && __atomic_load_n(&state->record->state, __ATOMIC_ACQUIRE) == RECORD_THREAD_RUNNING
+        && __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) != wanted;
+}
+
 /* Threads that run and have not answered `wanted`. signal: send it to them. */
 static unsigned silent_threads(uint32_t wanted, bool signal, const struct thread_state *self)
 {
     unsigned silent = 0;
     for (struct thread_state *state = threads_first(); state; state = state->next) {
-        if (state == self || !state->record
-            || __atomic_load_n(&state->record->state, __ATOMIC_ACQUIRE) != RECORD_THREAD_RUNNING
-            || __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) == wanted)
+        if (!is_silent(state, wanted, self))
             continue;
         long sent = signal ? kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, signal_number, 0, 0, 0)
                            : kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, 0, 0, 0, 0);
@@ -130,22 +139,49 @@ static unsigned silent_threads(uint32_t wanted, bool signal, const struct thread
     return silent;
 }
 
+/* true: the thread is ready to run, or running; it only has not had its turn on a busy machine. */
+static bool is_runnable(int tid)
+{
+    char path[64], text[128];
+    print_format(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    while (n > 2 && text[n - 1] != ')')     /* the name may hold anything; what follows it holds no ')' */
+        n--;
+    return n > 2 && n + 1 < (long)sizeof text && text[n + 1] == 'R';
+}
+
+/* Of the threads that are silent, one is only waiting for its turn. */
+static bool some_runnable(uint32_t wanted, const struct thread_state *self)
+{
+    for (struct thread_state *state = threads_first(); state; state = state->next)
+        if (is_silent(state, wanted, self) && is_runnable(state->record->tid))
+            return true;
+    return false;
+}
+
 unsigned park_all(uint64_t timeout_ms)
 {
     struct thread_state *self = threads_self();
     if (!signal_number)
-        return threads_running() - 1;
-    if (threads_running() == 1)
+        return threads_others();
+    if (threads_others() == 0)
         return 0;
     uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_ACQ_REL);
     self->park_word = wanted;
-    uint64_t deadline = kernel.now() + timeout_ms * 1000000u;
+    uint64_t deadline = kernel.now() + timeout_ms * 1000000u, patience = TURNS;
     uint32_t seen = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
     unsigned silent = silent_threads(wanted, true, self);
     while (silent) {
         uint64_t now = kernel.now();
-        if (now >= deadline)
-            break;
+        if (now >= deadline) {
+            if (!patience-- || !some_runnable(wanted, self))
+                break;
+            deadline = now + timeout_ms * 1000000u;
+        }
         kernel.futex_wait(&answers, seen, deadline - now);
         seen = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
         silent = silent_threads(wanted, false, self);

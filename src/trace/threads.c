@@ -225,6 +225,13 @@ unsigned threads_running(void)
     return __atomic_load_n(&running, __ATOMIC_RELAXED);
 }
 
+unsigned threads_others(void)
+{
+    const struct thread_state *self = thread_self_pointer;
+    bool counted = self && !self->shared && __atomic_load_n(&self->record->state, __ATOMIC_RELAXED) != RECORD_THREAD_ENDED;
+    return threads_running() - counted;
+}
+
 struct thread_state *threads_first(void)
 {
     return __atomic_load_n(&first, __ATOMIC_ACQUIRE);

@@ -67,6 +67,9 @@ void threads_fold(struct record_thread *record);
 /* Number of threads running now, the caller included. */
 unsigned threads_running(void);
 
+/* The same without the caller, who may have ended already as a thread. */
+unsigned threads_others(void);
+
 /* The first of all states (linked by next). Entries may belong to threads that have ended: see record->state. */
 struct thread_state *threads_first(void);
 
