@@ -5,8 +5,8 @@ import harness
 from annotations import Subject, subjects
 
 SUBJECTS = subjects(harness.SUBJECTS / "correct")
-FORMS = [("gcc-O2", "full"), ("clang-O0", "leaks")]
-LONG_FORMS = [(variant, profile) for variant in harness.VARIANTS for profile in ("full", "leaks")]
+FORMS = [("gcc-O2", "full"), ("clang-O0", "leaks"), ("gcc-O2", "paranoid")]
+LONG_FORMS = [(variant, profile) for variant in harness.VARIANTS for profile in ("full", "leaks", "paranoid")]
 
 
 def pytest_generate_tests(metafunc):
