@@ -1,5 +1,5 @@
 # Unit tests of report/, on images that are made up (fake_image.h).
-report_tests = tests/unit/report_leaks tests/unit/report_render tests/unit/report_hostile
+report_tests = tests/unit/report_leaks tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols
 check_PROGRAMS += $(report_tests)
 TESTS += $(report_tests)
 check_LTLIBRARIES += libfakeimage.la
@@ -13,3 +13,6 @@ tests_unit_report_render_LDADD = $(report_test_libs) $(JANSSON_LIBS)
 EXTRA_DIST += tests/unit/golden
 tests_unit_report_hostile_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_hostile_LDADD = $(report_test_libs)
+tests_unit_report_symbols_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_symbols_CFLAGS = $(AM_CFLAGS) -g
+tests_unit_report_symbols_LDADD = libreport.la
