@@ -85,7 +85,7 @@ struct heap *heap_create(const struct heap_config *wanted, const struct heap_hoo
     if (!complete(&config) || hooks->alloc_pages == NULL || hooks->free_pages == NULL || hooks->lock == NULL || hooks->unlock == NULL)
         return NULL;
     size_t own_bytes = round_up(sizeof(struct heap), config.page_size);
-    struct heap *heap = hooks->alloc_pages(hooks->ctx, own_bytes, config.page_size);
+    struct heap *heap = (hooks->alloc_meta != NULL ? hooks->alloc_meta : hooks->alloc_pages)(hooks->ctx, own_bytes, config.page_size);
     if (heap == NULL)
         return NULL;
     copy_bytes(&heap->hooks, hooks, sizeof heap->hooks);

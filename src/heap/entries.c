@@ -66,17 +66,6 @@ void entries_give(struct entries *entries, uint32_t entry)
     entries->waiting++;
 }
 
-uint32_t entries_remembered(const struct entries *entries, const char *low, const char *address)
-{
-    uint32_t best = ENTRY_NONE;
-    for (uint32_t entry = entries->oldest; entry != ENTRY_NONE; entry = (uint32_t)(entries->owner[entry] >> 1)) {
-        const char *at = entry_address(entries, entry);
-        if (at >= low && at <= address && (best == ENTRY_NONE || at >= entry_address(entries, best)))
-            best = entry;
-    }
-    return best;
-}
-
 uint32_t entries_consistent(const struct entries *entries, struct check *check)
 {
     uint32_t waiting = 0, used = 0, last = ENTRY_NONE;

@@ -38,10 +38,6 @@ static inline void *entry_owner(const struct entries *entries, uint32_t entry)
     return owner & 1 ? NULL : (void *)owner;
 }
 
-/* The free entry of the block that began last at or before `address`, not before `low`; of several with that address the one
- * given back last. ENTRY_NONE: none is remembered. Walks the queue. */
-uint32_t entries_remembered(const struct entries *entries, const char *low, const char *address);
-
 /* Returns the entries in use. */
 uint32_t entries_consistent(const struct entries *entries, struct check *check);
 

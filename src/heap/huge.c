@@ -96,7 +96,7 @@ bool huge_alloc(struct huge *huge, size_t room, size_t align, struct heap_block 
     return true;
 
 disown:
-    pages_disown(huge->pages, base, bytes);
+    pages_own(huge->pages, base, bytes, NULL);
 give_pages:
     huge->hooks->free_pages(huge->hooks->ctx, base, bytes);
 give_descriptor:

@@ -6,10 +6,11 @@
  *    entry, the entry to its segment.
  * 2. Freeing gives the segment back and lets the entry wait with its history; an arena with nothing in use goes back when there is
  *    another one.
- * 3. Look-up of a living block takes no lock (freelist_look); only what lies in a free stretch is looked up under it, among the
- *    remembered entries.
+ * 3. Look-up of a living block takes no lock (freelist_look).
+ * 4. In a free stretch the block that was there is looked for under the lock: each KiB remembers the entry of the block freed last
+ *    that began in it, which holds as long as that entry was not used again. The search goes back REMEMBERED_CELLS at most.
  *
- * Limits: one lock for all arenas. */
+ * Limits: one lock for all arenas. Of several small blocks freed in one KiB only the last is remembered. */
 #include "heap/medium.h"
 
 #include "heap/bits.h"
@@ -17,6 +18,7 @@
 #include "heap/port.h"
 
 #define NODE_CHUNK ((size_t)128 << 10)
+#define REMEMBERED_CELLS 64u
 
 struct medium_arena {
     struct heap_region region;          /* first: the page map's value */
@@ -24,6 +26,7 @@ struct medium_arena {
     struct entries entries;
     struct page_run run;
     void *book;
+    uint32_t *freed;                    /* per cell of FREELIST_CELL_SHIFT: 1 + entry of the block freed last that began there; 0: none */
     uint32_t blocks;                    /* living */
     struct medium_arena *next, *prev;
 };
@@ -39,7 +42,7 @@ void medium_init(struct medium *medium, const struct heap_hooks *hooks, struct m
     medium->arena_bytes = arena_bytes;
     medium->least = least;
     medium->lock.rank = rank;
-    watermark_init(&medium->nodes, hooks, config->page_size, round_up(NODE_CHUNK, config->page_size));
+    watermark_init(&medium->nodes, meta->hooks, config->page_size, round_up(NODE_CHUNK, config->page_size));
     freelist_pool(&medium->segments, &medium->nodes);
     freelist_init(&medium->list, config->fit, &medium->segments);
     pool_init(&medium->arenas, &meta->objects, sizeof(struct medium_arena), 64, offsetof(struct medium_arena, next));
@@ -62,11 +65,13 @@ static bool open_arena(struct medium *medium, size_t bytes)
     __atomic_thread_fence(__ATOMIC_RELEASE);
     if (!pages_take(medium->pages, bytes, &arena->run))
         goto give_arena;
-    arena->book = meta_alloc(medium->meta, freelist_book_bytes(bytes));
+    size_t book = freelist_book_bytes(bytes), cells = (bytes >> FREELIST_CELL_SHIFT) + 1;
+    arena->book = meta_alloc(medium->meta, book + cells * sizeof *arena->freed);
     if (arena->book == NULL)
         goto give_run;
     if (!entries_open(&arena->entries, &arena->region, medium->meta, (uint32_t)(bytes / medium->least), medium->tag_bytes))
         goto free_book;
+    arena->freed = (uint32_t *)(void *)((char *)arena->book + book);
     arena->region.base = arena->run.start;
     arena->region.bytes = bytes;
     arena->region.stride = 0;
@@ -173,6 +178,7 @@ void medium_free(struct medium *medium, const struct heap_block *block)
     if (segment != NULL && segment->start == block->start) {
         medium->requested -= segment->weight;
         entries_give(&arena->entries, block->slot);
+        arena->freed[(size_t)(segment->start - arena->region.base) >> FREELIST_CELL_SHIFT] = block->slot + 1;
         freelist_free(&medium->list, segment);
         if (--arena->blocks == 0 && ++medium->whole > 1)
             close_arena(medium, arena);
@@ -197,6 +203,24 @@ bool medium_resize(struct medium *medium, struct heap_block *block, size_t room)
     return done;
 }
 
+/* The free entry of the block that began last at or before `address`, not before `low`. ENTRY_NONE: none is remembered. */
+static uint32_t remembered(const struct medium *medium, const struct medium_arena *arena, const char *low, const char *address)
+{
+    size_t cell = (size_t)(address - arena->region.base) >> FREELIST_CELL_SHIFT;
+    size_t last = (size_t)(low - arena->region.base) >> FREELIST_CELL_SHIFT;
+    if (cell - last > REMEMBERED_CELLS)
+        last = cell - REMEMBERED_CELLS;
+    for (cell++; cell > last; cell--) {
+        uint32_t entry = arena->freed[cell - 1] - 1;
+        if (entry == ENTRY_NONE || entry_owner(&arena->entries, entry) != NULL)
+            continue;
+        const char *start = entry_address(&arena->entries, entry) - medium->phase;
+        if (start >= low && start <= address)
+            return entry;
+    }
+    return ENTRY_NONE;
+}
+
 /* Under the lock. */
 static bool find_locked(struct medium *medium, struct medium_arena *arena, const char *address, struct heap_block *block)
 {
@@ -205,7 +229,7 @@ static bool find_locked(struct medium *medium, struct medium_arena *arena, const
         fill_block(arena, segment, block);
         return true;
     }
-    uint32_t entry = entries_remembered(&arena->entries, segment->start + medium->phase, address + medium->phase);
+    uint32_t entry = remembered(medium, arena, segment->start, address);
     if (entry == ENTRY_NONE)
         return false;
     block->start = entry_address(&arena->entries, entry) - medium->phase;

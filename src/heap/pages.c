@@ -39,7 +39,7 @@ void pages_init(struct pages *pages, const struct heap_hooks *hooks, struct meta
     pages->arena_bytes = arena_bytes;
     pages->lock.rank = rank;
     pool_init(&pages->arenas, &meta->objects, sizeof(struct page_arena), 16, offsetof(struct page_arena, next));
-    pagemap_init(&pages->map, hooks, page_size);
+    pagemap_init(&pages->map, meta->hooks, page_size);
 }
 
 /* ---- arenas ---- */

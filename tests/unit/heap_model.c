@@ -28,6 +28,8 @@ static unsigned next_tag;
 static void opened(void *ctx, struct heap_region *region)
 {
     port_opened(ctx, region);
+    if (region->user == HEAP_REFUSED)
+        return;
     CHECK(n_regions < REGIONS);
     regions[n_regions++] = region;
     const unsigned char *tags = region->tags;
@@ -113,6 +115,7 @@ static void figures(void)
         model[HEAP_AUTO].blocks += model[engine].blocks;
     }
     CHECK(stats[HEAP_AUTO].blocks == model[HEAP_AUTO].blocks && stats[HEAP_AUTO].mapped == stats[HEAP_AUTO].occupied + stats[HEAP_AUTO].free_bytes);
+    CHECK(heap_overhead(heap) == port.meta, "%zu of overhead, the port gave %zu for bookkeeping", heap_overhead(heap), port.meta);
     CHECK(stats[HEAP_AUTO].mapped + heap_overhead(heap) == port.mapped, "%lu mapped and %zu overhead, the port gave %zu", stats[HEAP_AUTO].mapped,
           heap_overhead(heap), port.mapped);
 }
@@ -142,7 +145,7 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
     struct heap_block before = {.start = (char *)1}, got = before;
     if (!heap_alloc(heap, room, align, &got)) {
         CHECK(got.start == before.start && got.tag == NULL, "a failed allocation leaves *out alone");
-        CHECK(port.fail_at != 0 || port.limit != 0 || room > (size_t)1 << 40, "room %zu, alignment %zu", room, align);
+        CHECK(port.fail_at != 0 || port.refuse || port.limit != 0 || room > (size_t)1 << 40, "room %zu, alignment %zu", room, align);
         return;
     }
     own->block = got;
@@ -249,6 +252,7 @@ static void run(const char *name, uint64_t *seed, int steps, bool failures)
             port.fail_at = port.calls + 1 + unit_random(seed) % 5;
             port.fail_rest = unit_random(seed) % 2;
         }
+        port.refuse = failures && unit_random(seed) % 16 == 0;
         if (blocks[i].block.start == NULL) {
             size_t align = unit_random(seed) % 6 == 0 ? (size_t)1 << unit_random(seed) % (unit_random(seed) % 8 == 0 ? 22 : 13) : 1;
             take(i, random_room(seed), align, seed);
@@ -260,7 +264,7 @@ static void run(const char *name, uint64_t *seed, int steps, bool failures)
             give(i);
         }
         port.fail_at = 0;
-        port.fail_rest = false;
+        port.fail_rest = port.refuse = false;
         struct heap_block found;
         if (heap_find(heap, (void *)(uintptr_t)unit_random(seed), &found))
             CHECK(found.region != NULL);

@@ -20,6 +20,8 @@ struct port {
     size_t discarded;           /* bytes; atomic */
     size_t limit;               /* alloc_pages fails beyond so many mapped bytes; 0: none */
     size_t opened, closed;      /* regions; atomic */
+    bool refuse;                /* the next regions are refused */
+    size_t meta;                /* bytes of bookkeeping ever given; atomic */
 };
 
 static struct port port;
@@ -49,6 +51,14 @@ static void *port_alloc_pages(void *ctx, size_t bytes, size_t align)
         munmap(start + front + bytes, back);
     __atomic_fetch_add(&own->mapped, bytes, __ATOMIC_RELAXED);
     return start + front;
+}
+
+static void *port_alloc_meta(void *ctx, size_t bytes, size_t align)
+{
+    void *pages = port_alloc_pages(ctx, bytes, align);
+    if (pages != NULL)
+        __atomic_fetch_add(&((struct port *)ctx)->meta, bytes, __ATOMIC_RELAXED);
+    return pages;
 }
 
 static void port_free_pages(void *ctx, void *pages, size_t bytes)
@@ -97,6 +107,10 @@ static void port_opened(void *ctx, struct heap_region *region)
 {
     struct port *own = ctx;
     CHECK(region->user == 0);
+    if (own->refuse) {
+        region->user = HEAP_REFUSED;
+        return;
+    }
     region->user = __atomic_add_fetch(&own->opened, 1, __ATOMIC_RELAXED);
 }
 
@@ -110,6 +124,7 @@ static void port_closed(void *ctx, struct heap_region *region)
 static const struct heap_hooks port_hooks = {
     .ctx = &port,
     .alloc_pages = port_alloc_pages,
+    .alloc_meta = port_alloc_meta,
     .free_pages = port_free_pages,
     .lock = port_take_lock,
     .unlock = port_drop_lock,
