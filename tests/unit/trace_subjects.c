@@ -9,7 +9,11 @@
 
 hook_function subject_hook;
 
+#if defined(__clang__)
+#define SHAPE __attribute__((noinline))
+#else
 #define SHAPE __attribute__((noinline, noclone))
+#endif
 
 static SHAPE long shape_next(uint64_t seed, int depth);
 
