@@ -165,6 +165,8 @@ EXPORT int pthread_setname_np(pthread_t thread, const char *name)
     int error = REAL(pthread_setname_np)(thread, name);
     if (!error && pthread_equal(thread, pthread_self()))
         engine_thread_renamed();
+    else if (!error)
+        engine_other_thread_renamed();
     return error;
 }
 

@@ -61,7 +61,8 @@ uint32_t engine_capture(const struct capture_start *from);
 void engine_thread_start(uint32_t create_stack, uint32_t creator);
 void engine_thread_end(void);
 uint32_t engine_thread_index(void);
-void engine_thread_renamed(void);
+void engine_thread_renamed(void);         /* the calling thread */
+void engine_other_thread_renamed(void);
 
 /* true: the caller is a signal handler that interrupted the engine on this thread, which may hold its locks. */
 bool engine_interrupted(void);

@@ -77,3 +77,10 @@ def test_waits_outlast_real_parks(workshop):
     assert lines[:4] == 4 * ["no error, in full, nothing came"], done.describe()
     assert lines[4:8] == ["EINTR, early, handled"] + 3 * ["no error, in full, nothing came"]
     assert lines[8] == "checks: 5"
+
+
+def test_names(workshop, midden):
+    program = preload_kit.subject(workshop, "names.c")
+    run = midden([program])
+    assert run.status == 0, run.describe()
+    assert [thread["name"] for thread in run.report["threads"]] == ["names", "fifteen letters", "by another", "by itself", "names"]

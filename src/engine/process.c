@@ -63,6 +63,11 @@ void engine_thread_renamed(void)
     threads_rename();
 }
 
+void engine_other_thread_renamed(void)
+{
+    threads_rename_other();
+}
+
 void engine_internal_begin(void)
 {
     threads_self()->internal++;

@@ -19,12 +19,14 @@
  * Limits: without memory, threads share one static state, which takes no captures and has no record in the table. */
 #include "trace/threads.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "base/table.h"
 
 #define RECORDS_MAX (2u * 65536)
@@ -218,6 +220,35 @@ void threads_rename(void)
     struct thread_state *self = threads_self();
     if (!self->shared)
         read_name(self->record);
+}
+
+/* The kernel's name of thread `tid` into name[16]; false: it cannot be had. */
+static bool name_of(int32_t tid, char *name)
+{
+    char path[48];
+    print_format(path, sizeof path, "/proc/self/task/%d/comm", tid);
+    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    memory_fill(name, 0, 16);
+    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)name, 16, 0, 0, 0);
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (n > 0)
+        name[n - 1] = 0;    /* a newline stands there */
+    return n > 0;
+}
+
+/* Only one was renamed: the first whose name is not what its record says is it. */
+void threads_rename_other(void)
+{
+    char name[16];
+    for (struct thread_state *state = threads_first(); state; state = state->next) {
+        if (state->shared || __atomic_load_n(&state->record->state, __ATOMIC_ACQUIRE) != RECORD_THREAD_RUNNING
+            || !name_of(state->record->tid, name) || !memory_compare(name, state->record->name, sizeof name))
+            continue;
+        memory_copy(state->record->name, name, sizeof name);
+        return;
+    }
 }
 
 unsigned threads_running(void)

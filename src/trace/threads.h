@@ -61,6 +61,9 @@ void threads_ended(void);
 /* The kernel's name of the calling thread changed, or is asked for again. */
 void threads_rename(void);
 
+/* One of the other threads was given another name: finds out which, from /proc. */
+void threads_rename_other(void);
+
 /* Adds the record's counters to the anchor's and sets them to 0. A reader adds up the anchor's and those of ALL records. */
 void threads_fold(struct record_thread *record);
 

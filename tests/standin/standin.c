@@ -224,6 +224,7 @@ void engine_thread_end(void)
 uint32_t engine_thread_index(void) { return 1; }
 void engine_thread_renamed(void) { journal("thread renamed"); }
 bool engine_interrupted(void) { return false; }
+void engine_other_thread_renamed(void) { journal("other thread renamed"); }
 void engine_fork_prepare(void) { lock(); }
 void engine_fork_parent(void) { unlock(); }
 void engine_fork_child(void)
