@@ -180,6 +180,10 @@ EXPORT long syscall(long number, ...)
         return execve((const char *)word[0], (char *const *)word[1], (char *const *)word[2]);
     case SYS_execveat:
         return execveat((int)word[0], (const char *)word[1], (char *const *)word[2], (char *const *)word[3], (int)word[4]);
+    case SYS_seccomp:
+        if (finish_own_process())
+            engine_before_sandbox();
+        __attribute__((fallthrough));
     default:
         return REAL(syscall)(number, word[0], word[1], word[2], word[3], word[4], word[5]);
     }

@@ -30,6 +30,7 @@
 
 #include "engine.h"
 #include "export.h"
+#include "finish.h"
 #include "masks.h"
 #include "real.h"
 
@@ -177,6 +178,8 @@ EXPORT int prctl(int option, ...)
     unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
     unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
     va_end(rest);
+    if (option == PR_SET_SECCOMP && finish_own_process())
+        engine_before_sandbox();
     int result = REAL(prctl)(option, a, b, c, d);
     if (option == PR_SET_NAME && result == 0)
         engine_thread_renamed();

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "hit.h"
 #include "memory.h"
 #include "say.h"
 #include "supervise.h"
@@ -118,6 +119,20 @@ static bool is_connected(const struct loop *loop, pid_t pid)
     return false;
 }
 
+/* A hit of a watchpoint is judged; whether it becomes a finding the library says afterwards. */
+static void serve_hit(struct connection *connection, struct wire_message *message, const struct process *process)
+{
+    struct wire_verdict verdict = {.access = RECORD_ACCESS_UNKNOWN};
+    bool readable = message->mem_fd >= 0;
+    if (readable)
+        hit_judge_process(message->mem_fd, message->request.index, &verdict);
+    if (message->mem_fd >= 0)
+        close(message->mem_fd);
+    if (message->maps_fd >= 0)
+        close(message->maps_fd);
+    wire_send_verdict(connection->fd, &verdict, readable ? 0 : 1, process->gating);
+}
+
 /* Answers one request. */
 static void serve(struct loop *loop, struct connection *connection, struct wire_message *message)
 {
@@ -138,6 +153,10 @@ static void serve(struct loop *loop, struct connection *connection, struct wire_
         process->owner = request->parent_pid == 0;
         if (request->image > 1)
             process->image = request->image;
+    }
+    if (request->event == WIRE_HIT) {
+        serve_hit(connection, message, process);
+        return;
     }
     struct delivered result = {.done = true, .gating = process->gating};
     if (request->event == WIRE_STARTED)

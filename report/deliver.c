@@ -276,6 +276,7 @@ struct delivered deliver_request(struct delivery *delivery, struct process *proc
         say("process %d (%s) asks for a dump, which this version cannot make", (int)process->pid, process->command);
         break;
     case WIRE_STARTED:
+    case WIRE_HIT:
         break;
     }
     if (message->mem_fd >= 0)

@@ -10,6 +10,7 @@ libreport_la_SOURCES = \
 	report/leaks.h report/leaks.c \
 	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
+	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
 	report/frames.h report/frames.c \
@@ -17,8 +18,8 @@ libreport_la_SOURCES = \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
 	report/render_error.c report/render_text.c report/render_json.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
-libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(JANSSON_CFLAGS)
-libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lpthread
+libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS)
+libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lpthread
 
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la

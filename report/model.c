@@ -110,6 +110,27 @@ double model_outer_fragmentation(const struct record_engine_stats *stats)
     return 1 - (double)stats->largest_free / (double)stats->free_bytes;
 }
 
+/* Why one side of blocks was open. */
+static void watchpoints_of(struct model *model, const struct record_anchor *anchor)
+{
+    static const char open[] = "of a block between page guards, reads on the side away from the guard page, and between its end and the page, "
+                               "go unseen, and writes are seen later";
+    const char *why = NULL;
+    if (anchor->coverage & RECORD_COVER_WATCH_OFF)
+        why = "hardware watchpoints are off (--watchpoints=no)";
+    else if (anchor->coverage & RECORD_COVER_WATCH_DEBUGGED)
+        why = "hardware watchpoints stood aside for a debugger";
+    else if (anchor->coverage & RECORD_COVER_WATCH_LOST)
+        why = "hardware watchpoints were lost: the program closed their descriptors or entered a sandbox";
+    else if ((anchor->coverage & RECORD_COVER_WATCH_REFUSED) && anchor->watch_error)
+        why = arena_format(&model->arena, "the kernel refused hardware watchpoints (%s)",
+                           anchor->watch_error < 4096 ? strerror((int)anchor->watch_error) : "unknown error");
+    else if (anchor->coverage & RECORD_COVER_WATCH_REFUSED)
+        why = "there are no hardware watchpoints here (they take x86-64 and Linux 5.19)";
+    if (why)
+        cover(model, arena_format(&model->arena, "%s: %s", why, open));
+}
+
 static void coverage_of(struct model *model, const struct symbols *symbols)
 {
     const struct records *records = model->records;
@@ -122,6 +143,7 @@ static void coverage_of(struct model *model, const struct symbols *symbols)
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         if (anchor->coverage & bits[i].bit)
             cover(model, bits[i].line);
+    watchpoints_of(model, anchor);
     if (anchor->unrecorded_blocks)
         cover(model, arena_format(&model->arena, "%llu blocks (%llu bytes) were allocated without a record, because memory for records ran out",
                                   (unsigned long long)anchor->unrecorded_blocks, (unsigned long long)anchor->unrecorded_bytes));

@@ -84,7 +84,7 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
                   request->version, WIRE_VERSION);
     else if (got != (ssize_t)sizeof *request || (header.msg_flags & MSG_TRUNC))
         error_set(error, "its request has a wrong length");
-    else if (request->event < WIRE_STARTED || request->event > WIRE_DUMP)
+    else if (request->event < WIRE_STARTED || request->event > WIRE_HIT)
         error_set(error, "it asks for event %u, which does not exist", request->event);
     else {
         message->request.path[sizeof message->request.path - 1] = 0;
@@ -103,6 +103,12 @@ bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t 
     struct wire_reply reply = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .status = status, .gating = gating,
                                .exitcode = exitcode, .leaks = leaks, .image = image};
     return send(socket, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof reply;
+}
+
+bool wire_send_verdict(int socket, struct wire_verdict *verdict, uint32_t status, bool gating)
+{
+    verdict->reply = (struct wire_reply){.magic = WIRE_MAGIC, .version = WIRE_VERSION, .status = status, .gating = gating, .exitcode = -1};
+    return send(socket, verdict, sizeof *verdict, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *verdict;
 }
 
 bool wire_peer(int socket, pid_t *pid, uid_t *uid)

@@ -26,6 +26,9 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
 /* Answers. false: nobody listens any more. */
 bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image);
 
+/* Answers a WIRE_HIT; fills in verdict->reply. false: as above. */
+bool wire_send_verdict(int socket, struct wire_verdict *verdict, uint32_t status, bool gating);
+
 /* Who is at the other end, from the kernel. false: unknown. pid 0: in a pid namespace that we do not see. */
 bool wire_peer(int socket, pid_t *pid, uid_t *uid);
 

@@ -67,6 +67,9 @@ void engine_other_thread_renamed(void);
 /* true: the caller is a signal handler that interrupted the engine on this thread, which may hold its locks. */
 bool engine_interrupted(void);
 
+/* The thread is about to enter a seccomp filter, which may forbid what the engine can do without. */
+void engine_before_sandbox(void);
+
 /* fork, by handlers registered before all others. */
 void engine_fork_prepare(void);
 void engine_fork_parent(void);

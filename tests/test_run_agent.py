@@ -68,7 +68,7 @@ NONSENSE = [
     ("newer version", "send(client, request(STARTED, version=2))", "version 2"),
     ("older version", "send(client, request(STARTED, version=0))", "version 0"),
     ("event 0", "send(client, request(0))", "event 0"),
-    ("event 7", "send(client, request(7))", "event 7"),
+    ("event 8", "send(client, request(8))", "event 8"),
     ("event -1", "send(client, request(2**32 - 1))", "event 4294967295"),
 ]
 

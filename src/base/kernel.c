@@ -7,9 +7,11 @@
  * vDSO), so it is for rare events, not for every allocation. */
 #include "base/kernel.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -102,6 +104,20 @@ struct kernel kernel = {
     .futex_wake = real_futex_wake,
     .now = real_now,
 };
+
+#define HIGH_FD 960             /* high enough for programs not to count on it, low enough not to grow the kernel's table much */
+
+int kernel_high_fd(int fd)
+{
+    struct rlimit limit = {0, 0};
+    kernel_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)(uintptr_t)&limit, 0, 0);
+    long least = limit.rlim_cur > HIGH_FD + 32 ? HIGH_FD : limit.rlim_cur > 32 ? (long)limit.rlim_cur - 16 : 0;
+    long high = kernel_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0, 0);
+    if (high < 0)
+        return fd;
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    return (int)high;
+}
 
 size_t kernel_page_size(void)
 {

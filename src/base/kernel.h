@@ -25,6 +25,9 @@ extern struct kernel kernel;                /* the real one; a test replaces ent
 /* Any other system call, by number. */
 long kernel_call(long number, long a, long b, long c, long d, long e, long f);
 
+/* Moves a descriptor to where programs seldom look, close-on-exec; returns the new number, or the old one when that fails. */
+int kernel_high_fd(int fd);
+
 /* Bytes of a page, a power of two; fixed after the first call. */
 size_t kernel_page_size(void);
 

@@ -12,6 +12,7 @@ enum lock_rank {
     LOCK_RANK_THREADS,      /* the thread table */
     LOCK_RANK_QUARANTINE,
     LOCK_RANK_PAGEGUARD,
+    LOCK_RANK_WATCH,        /* the debug registers and what they stand beside */
     LOCK_RANK_MODULES,
     LOCK_RANK_DEPOT,        /* growth of the stack depot */
     LOCK_RANK_FINDINGS,

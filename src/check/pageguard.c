@@ -68,7 +68,8 @@ static struct {
     struct lock lock;               /* guards the lists and the counts */
     uint32_t unused[CLASSES], oldest[CLASSES], newest[CLASSES];
     uint64_t slots, budget;
-    bool every, guards;             /* guards: MADV_GUARD_INSTALL works */
+    bool every, exact;
+    bool guards;                    /* MADV_GUARD_INSTALL works */
     void (*announce)(char *, size_t, struct record_placed *, uint32_t);
     uint64_t sites[MOST_SITES];
     uint32_t n_sites;
@@ -116,11 +117,12 @@ static uint64_t mappings_allowed(void)
     return most / 2;    /* the other half is the program's */
 }
 
-uint64_t pageguard_init(uint64_t budget, bool every,
+uint64_t pageguard_init(uint64_t budget, bool every, bool exact,
                         void (*announce)(char *, size_t, struct record_placed *, uint32_t))
 {
     guards.announce = announce;
     guards.every = every;
+    guards.exact = exact;
     char *probe = budget ? memory_map(page(), page(), RECORD_PURPOSE_OTHER) : NULL;
     if (!probe)
         return guards.budget = 0;
@@ -174,7 +176,7 @@ static bool site_wanted(uint32_t stack)
     return false;
 }
 
-/* The state of a stack id; NULL: no memory for it, or an id beyond all bounds. */
+/* The state of a stack id: how many blocks of it were guarded, the first one counted always, and SUSPECT; NULL: no memory for it, or an id beyond all bounds. */
 static uint8_t *state_of(uint32_t stack)
 {
     if (!stack || stack >= SITE_STATES)
@@ -192,31 +194,37 @@ static uint8_t *state_of(uint32_t stack)
     return at + stack % STATES_CHUNK;
 }
 
-enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
+struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
 {
-    if (!guards.budget || size > (page() << (CLASSES - 1)) || align > page())
-        return PAGEGUARD_NONE;
-    if (guards.every)
-        return random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
-    uint8_t *word = state_of(stack);
+    struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
+    uint8_t *word = guards.budget ? state_of(stack) : NULL;
     if (!word)
-        return PAGEGUARD_NONE;
+        return choice;
     uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
     unsigned guarded = state & ~SUSPECT;
-    bool certain = guarded < CERTAIN || state & SUSPECT;
-    if (!certain) {
-        /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
-        unsigned shift = guarded - CERTAIN + 1;
-        if (shift > 20)
-            shift = 20;
-        if (random_next(self) >> (64 - shift) && !site_wanted(stack))
-            return PAGEGUARD_NONE;
+    bool fits = size <= (size_t)16 * page() && align <= page();
+    if (!guarded || state & SUSPECT)
+        choice.watch = PAGEGUARD_WATCH;
+    else if (guarded < CERTAIN)
+        choice.watch = PAGEGUARD_WATCH_IF_FREE;
+    if (fits && guards.every) {
+        choice.side = random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+    } else if (fits) {
+        if (guarded >= CERTAIN && !(state & SUSPECT)) {
+            /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
+            unsigned shift = guarded - CERTAIN + 1;
+            if (shift > 20)
+                shift = 20;
+            if (random_next(self) >> (64 - shift) && !site_wanted(stack))
+                return choice;
+        }
+        if (!time_left() && !(state & SUSPECT) && guarded)
+            return choice;
+        choice.side = guarded & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     }
-    if (!time_left() && !(state & SUSPECT) && guarded)
-        return PAGEGUARD_NONE;
-    if (guarded < 0x7f)
+    if (guarded < 0x7f && (choice.side != PAGEGUARD_NONE || !guarded))
         __atomic_store_n(word, (uint8_t)(state + 1), __ATOMIC_RELAXED);
-    return guarded & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+    return choice;
 }
 
 void pageguard_suspect(uint32_t stack)
@@ -337,7 +345,7 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
         return false;
     struct slot *state = slot_of(link, slot);
     if (align < 16)
-        align = 16;
+        align = guards.exact && align == 0 ? 1 : 16;
     *address = side == PAGEGUARD_LOW ? slot->data
                                      : slot->data + ((slot->data_bytes - size) & ~(align - 1));
     char *low, *high;

@@ -29,22 +29,30 @@ struct pageguard_slot {
     uint32_t chunk, index;          /* which slot it is */
 };
 
-/* budget: slots in all; every: guard every block that fits a slot. Returns the budget as it could be had: less where the kernel's limit
+/* budget: slots in all; every: guard every block that fits a slot; exact: blocks that ask for no alignment get none, so that their end
+ * touches the page. Returns the budget as it could be had: less where the kernel's limit
  * on mappings does not allow more. announce: told a region of slots (the caller enters it in the table of regions). */
-uint64_t pageguard_init(uint64_t budget, bool every, void (*announce)(char *base, size_t bytes, struct record_placed *records,
-                                                                     uint32_t slots));
+uint64_t pageguard_init(uint64_t budget, bool every, bool exact, void (*announce)(char *base, size_t bytes, struct record_placed *records,
+                                                                                  uint32_t slots));
 
 /* Every block of this site (format/site.h) is guarded. Up to 16. */
 void pageguard_add_site(uint64_t site);
 
-/* Whether the block now being allocated at `stack` shall be guarded, and on which side. */
+/* Whether the block now being allocated at `stack` shall be guarded, and on which side; and whether what that leaves open is worth a
+ * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site and for sites that
+ * have shown damage. */
 enum pageguard_side { PAGEGUARD_NONE, PAGEGUARD_HIGH, PAGEGUARD_LOW };
-enum pageguard_side pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align);
+enum pageguard_watch { PAGEGUARD_UNWATCHED, PAGEGUARD_WATCH_IF_FREE, PAGEGUARD_WATCH };
+struct pageguard_choice {
+    enum pageguard_side side;
+    enum pageguard_watch watch;
+};
+struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align);
 
 /* Blocks of this stack have shown damage. */
 void pageguard_suspect(uint32_t stack);
 
-/* A slot for a block of `size` bytes aligned to `align` on that side, open and its zones filled; *address is where the block goes.
+/* A slot for a block of `size` bytes aligned to `align` (0: as malloc aligns, 16, or not at all where init was told so) on that side, open and its zones filled; *address is where the block goes.
  * false: none is to be had, nothing has changed. */
 bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address);
 

@@ -11,6 +11,9 @@
 enum config_profile { PROFILE_FULL, PROFILE_LEAKS, PROFILE_PARANOID, PROFILE_PRODUCTION };
 enum config_leak_check { LEAK_CHECK_FULL, LEAK_CHECK_SUMMARY, LEAK_CHECK_NO };
 
+enum config_guard_align { GUARD_ALIGN_MALLOC, GUARD_ALIGN_EXACT };
+enum config_watchpoints { WATCHPOINTS_AUTO, WATCHPOINTS_NO };
+
 struct config {
     uint64_t value[OPTIONS];    /* meaning of each option, as option_value() gives it; those of type FILE, FILES, TEXT: 0 */
     struct option_span text[OPTIONS]; /* the value as it was written, within the text read; length 0: the default stands */

@@ -8,7 +8,9 @@
 #include "check/fault.h"
 #include "check/guard.h"
 #include "check/quarantine.h"
+#include "check/watch.h"
 #include "engine/state.h"
+#include "trace/modules.h"
 
 /* The room a block of `size` bytes needs; false: it cannot be had. */
 static bool room_for(size_t size, size_t *room)
@@ -81,15 +83,26 @@ static void *in_heap(struct thread_state *self, const struct heap_block *block, 
     return guarded.address;
 }
 
-/* A block between page guards; NULL: none is to be had, or its stack's turn is over. */
-static void *between_guards(struct thread_state *self, size_t size, size_t align, enum record_allocator call,
-                            unsigned flags, uint32_t stack)
+/* Watchpoints beside the block, unless libc or the loader allocated it for itself. */
+static void watch_beside(char *address, size_t size, char *low, char *high, enum pageguard_watch watch,
+                         const struct capture_start *from)
 {
-    enum pageguard_side side = pageguard_choose(self, stack, size, align);
+    const struct record_module *caller = modules_at(modules_known(from->pc));
+    if (caller && caller->flags & (RECORD_MODULE_LIBC | RECORD_MODULE_LOADER))
+        return;
+    struct watch_subject subject = {address, size, low, high};
+    watch_place(&subject, watch == PAGEGUARD_WATCH);
+}
+
+/* A block between page guards; NULL: none is to be had. */
+static void *between_guards(struct thread_state *self, size_t size, size_t align, enum record_allocator call,
+                            unsigned flags, uint32_t stack, enum pageguard_side side, struct pageguard_slot *taken)
+{
     struct pageguard_slot slot;
     char *address;
-    if (side == PAGEGUARD_NONE || !pageguard_take(size, align, side, &slot, &address))
+    if (!pageguard_take(size, align, side, &slot, &address))
         return NULL;
+    *taken = slot;
     struct record_block *record = &slot.record->block;
     unsigned kept = new_flags(self, stack) | RECORD_FLAG_PAGE_GUARD;
     __atomic_store_n(&record->head, record_head(size, call, kept, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
@@ -145,10 +158,19 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
         }
     } else {
         uint32_t stack = first ? take_stack(self, size, from) : 0;
+        struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
+        struct pageguard_slot slot;
         if (stack)
-            result = between_guards(self, size, align, call, flags, stack);
-        if (!result && heap && heap_alloc(heap, room, align, &block))
+            choice = pageguard_choose(self, stack, size, align);
+        if (choice.side != PAGEGUARD_NONE
+            && (result = between_guards(self, size, align, call, flags, stack, choice.side, &slot))) {
+            if (choice.watch)
+                watch_beside(result, size, slot.data, slot.data + slot.data_bytes, choice.watch, from);
+        } else if (heap && heap_alloc(heap, room, align, &block)) {
             result = in_heap(self, &block, size, call, flags, stack);
+            if (__builtin_expect(choice.watch, 0))
+                watch_beside(result, size, block.start, block.start + block.room, choice.watch, from);
+        }
         if (__builtin_expect(!result, 0))
             result = after_drain(self, size, room, align, call, flags, stack);
         if (__builtin_expect(!result, 0))

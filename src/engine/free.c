@@ -7,6 +7,7 @@
 #include "check/fault.h"
 #include "check/guard.h"
 #include "check/quarantine.h"
+#include "check/watch.h"
 #include "engine/state.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
@@ -151,6 +152,7 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         bad_free(self, address, call, &place, from);
         return;
     }
+    watch_remove(place.address);
     compare_witnesses(self, &place, head, from);
     compare_neighbours(self, &place, from);
     if (!(record_head_flags(head) & RECORD_FLAG_OWN))

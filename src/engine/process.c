@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "check/finding.h"
 #include "check/quarantine.h"
+#include "check/watch.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
 #include "trace/depot.h"
@@ -51,6 +52,14 @@ void engine_thread_end(void)
     engine_leave(self);
     signals_thread_end();
     threads_ended();
+}
+
+void engine_before_sandbox(void)
+{
+    struct thread_state *self = threads_self();
+    if (engine_enter(self))
+        watch_stop(true);
+    engine_leave(self);
 }
 
 uint32_t engine_thread_index(void)
@@ -104,6 +113,7 @@ void engine_fork_prepare(void)
     agent_hold();
     quarantine_lock();
     pageguard_lock();
+    watch_lock();
     heap_lock_all(engine.heap);
     if (engine.reserve)
         heap_lock_all(engine.reserve);
@@ -118,6 +128,7 @@ static void fork_release(struct thread_state *self)
     if (engine.reserve)
         heap_unlock_all(engine.reserve);
     heap_unlock_all(engine.heap);
+    watch_unlock();
     pageguard_unlock();
     quarantine_unlock();
     agent_drop();
@@ -137,6 +148,7 @@ void engine_fork_child(void)
     depot_fork_child();
     capture_fork_child();
     finding_fork_child();
+    watch_fork_child();
     fork_release(self);
     agent_fork_child();
     blocks_fork_child(self);
@@ -244,6 +256,7 @@ int engine_end(enum record_end how, int status, const struct capture_start *from
     midden_anchor.end_thread = self->index;
     __atomic_store_n(&midden_anchor.phase, RECORD_EXITING, __ATOMIC_RELEASE);
     engine_enter(self);
+    watch_stop(false);
     report_sweep(RECORD_AT_EXIT);
     blocks_fold(self);
     blocks_refresh();

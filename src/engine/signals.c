@@ -3,6 +3,7 @@
  * In the kernel our handler stands for each of the signals, unmasked in every thread (the interposers see to it). On a signal:
  *
  *   a fault in a page-guarded slot → a finding with the registers' stack; the page is opened, the instruction runs again;
+ *   a hardware watchpoint          → see watched.c; the program goes on;
  *   the program has a handler      → it is called on the stack and with the mask that it would have without us;
  *   the program ignores it         → nothing;
  *   else                           → the finding `invalid-access` (or what the signal says), then the default action: the kernel's
@@ -201,7 +202,8 @@ static void decide(void *argument)
     const siginfo_t *info = delivery->info;
     bool fault = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0;
     engine_enter(self);
-    bool ours = fault && guarded_access(self, info->si_addr, delivery->context);
+    bool ours = fault ? guarded_access(self, info->si_addr, delivery->context)
+                      : number == SIGTRAP && watched_access(self, info, delivery->context);
     engine_leave(self);
     if (ours)
         return;

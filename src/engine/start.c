@@ -6,6 +6,7 @@
 #include "engine/state.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "check/fault.h"
 #include "check/finding.h"
 #include "check/quarantine.h"
+#include "check/watch.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
 #include "trace/depot.h"
@@ -221,11 +223,17 @@ static void start_page_guards(bool checks)
     uint64_t wanted = config_of(OPTION_GUARD_BUDGET);
     if (every && !config.given[OPTION_GUARD_BUDGET])
         wanted = PARANOID_BUDGET;
+    bool zones = checks;
     checks = checks || config_of(OPTION_PROFILE) == PROFILE_PRODUCTION;     /* there: of the sampled blocks */
-    uint64_t budget = checks ? pageguard_init(wanted, every, blocks_announce_guarded) : 0;
+    uint64_t budget = checks ? pageguard_init(wanted, every, config_of(OPTION_GUARD_ALIGN) == GUARD_ALIGN_EXACT,
+                                                blocks_announce_guarded) : 0;
     if (checks && budget < wanted && config.given[OPTION_GUARD_BUDGET])
         print_line("--guard-budget=%lu is more than this kernel allows; it is lowered to %lu", (unsigned long)wanted,
                    (unsigned long)budget);
+    if (budget && zones)
+        watch_init(config_of(OPTION_WATCHPOINTS) == WATCHPOINTS_AUTO);
+    else
+        watch_stop(false);
     const char *sites = config.text[OPTION_GUARD_SITE].start;
     for (size_t i = 0; sites && i < config.text[OPTION_GUARD_SITE].length; i++) {
         const char *at = sites + i;
@@ -310,6 +318,7 @@ void engine_open_libraries(void)
     engine_start();
     park_init();
     signals_init();
+    watch_open(engine_takes_signal(SIGTRAP));
     agent_tell_started();
 }
 

@@ -2,9 +2,11 @@
 #ifndef MIDDEN_ENGINE_STATE_H
 #define MIDDEN_ENGINE_STATE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 #include "check/guard.h"
 #include "check/pageguard.h"
@@ -107,6 +109,11 @@ void report_damage(struct thread_state *self, const struct place *place, uint64_
 void report_sweep(enum record_detected detected);
 /* The same when enough was allocated since the last time. */
 void report_sweep_now_and_then(struct thread_state *self);
+
+/* ---- watchpoints (engine/watched.c) ------------------------------------------------------------------------------------------ */
+
+/* true: the signal was of a watchpoint of ours, and whatever it meant has been dealt with. The engine was entered for it. */
+bool watched_access(struct thread_state *self, const siginfo_t *info, const ucontext_t *context);
 
 /* ---- frees put off (engine/deferred.c) -------------------------------------------------------------------------------------- */
 

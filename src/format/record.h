@@ -111,7 +111,9 @@ struct record_anchor {
     uint64_t cmdline_bytes;     /* and its length */
     uint64_t options;           /* string reference: the options as understood, joined by ':' */
     uint64_t coverage;          /* bits, enum record_coverage */
-    uint64_t reserved[16];
+    uint32_t watch_error;       /* with RECORD_COVER_WATCH_REFUSED: the errno; 0: this kernel or processor is not one for it */
+    uint32_t watch_pad;
+    uint64_t reserved[15];
 
     struct record_table tables[RECORD_TABLES];
 };
@@ -121,7 +123,12 @@ enum record_coverage {
     RECORD_COVER_NO_UNWINDER = 1 << 0,       /* libunwind could not be opened: some stacks end early */
     RECORD_COVER_UNPARKED = 1 << 1,          /* a thread did not answer the park signal in time */
     RECORD_COVER_LIBC_KEPT = 1 << 2,         /* libc's own blocks were not released before the check (other threads ran) */
-    RECORD_COVER_STATIC_ALLOCATOR = 1 << 3   /* a module brings an allocator of its own */
+    RECORD_COVER_STATIC_ALLOCATOR = 1 << 3,  /* a module brings an allocator of its own */
+    /* Blocks between page guards had one side unguarded, because hardware watchpoints … */
+    RECORD_COVER_WATCH_REFUSED = 1 << 4,     /* were not to be had; see watch_error */
+    RECORD_COVER_WATCH_OFF = 1 << 5,         /* were not wanted (--watchpoints=no) */
+    RECORD_COVER_WATCH_DEBUGGED = 1 << 6,    /* stood aside for a debugger */
+    RECORD_COVER_WATCH_LOST = 1 << 7         /* were lost: the program closed their descriptors or entered a sandbox */
 };
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "format/record.h"
+
 #define WIRE_MAGIC 0x4e44444du   /* "MDDN" */
 #define WIRE_VERSION 1u
 
@@ -20,7 +22,8 @@ enum wire_event {
     WIRE_END = 3,       /* the image is ending: everything; anchor.end says how */
     WIRE_EXEC = 4,      /* the process is about to exec; findings stay, no leak check; the descriptors are attached */
     WIRE_CHECK = 5,     /* a leak check was asked for by the program */
-    WIRE_DUMP = 6       /* a dump was asked for */
+    WIRE_DUMP = 6,      /* a dump was asked for */
+    WIRE_HIT = 7        /* a hardware watchpoint was hit: `index` is the address of a struct wire_hit; answered by a wire_verdict */
 };
 
 struct wire_request {
@@ -50,6 +53,34 @@ struct wire_reply {
     uint32_t image;         /* WIRE_STARTED: the number of this program image among those of its pid, from 1, as the agent counts
                                them (the library cannot: exec keeps the pid and nothing else); 0: not known */
     uint32_t reserved;
+};
+
+/* A hardware watchpoint beside a block was hit: what is needed to tell whether the program made a mistake. Lies in the memory
+ * of the process for as long as it waits.
+ *
+ *      low                 block              block + block_size             high
+ *       │  no other block  │ the program's bytes │        no other block     │
+ *                    [watch)                     [watch)                       one of such places */
+struct wire_hit {
+    uint64_t pc;                /* where the thread stands: x86-64 traps after the instruction */
+    uint64_t function, function_end; /* extent of the function around pc, from the unwind tables; 0: not known */
+    uint64_t watch;             /* the bytes watched */
+    uint32_t watch_bytes;       /* 1, 2, 4 or 8 */
+    uint32_t changed;           /* 1: they are not what the guard zone was filled with */
+    uint64_t block, block_size; /* the block they guard */
+    uint64_t low, high;         /* the stretch around it in which no other block lies, half-open */
+    uint32_t library;           /* 1: pc is in libc or the loader */
+    uint32_t n_registers;
+    uint64_t registers[RECORD_REGISTERS]; /* at pc; x86-64: as in gregset_t */
+};
+
+struct wire_verdict {
+    struct wire_reply reply;
+    uint32_t access;            /* enum record_access: READ or WRITE, the finding's; UNKNOWN: no finding */
+    uint32_t exact;             /* 1: address and bytes are what was touched; 0: address is the nearest that it can have been */
+    uint64_t address;           /* the first byte touched outside the block */
+    uint64_t bytes;             /* touched outside, from there on */
+    uint64_t pc;                /* of the instruction, where the stack can be taken from there; else the pc of the hit */
 };
 
 #endif

@@ -105,7 +105,7 @@ static long connect_to_parent(void)
     long fd = kernel_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, 0, 0, 0);
     if (fd < 0)
         return fd;
-    fd = spawn_high_fd((int)fd);
+    fd = kernel_high_fd((int)fd);
     long error;
     do
         error = kernel_call(SYS_connect, fd, (long)(uintptr_t)&address,
@@ -162,13 +162,14 @@ static long send_request(int fd, struct wire_request *request, const int *fds, u
     return sent;
 }
 
-static long receive_reply(int fd, struct wire_reply *reply)
+/* size: of the reply that the request is answered with, a struct wire_reply or one that begins with it. */
+static long receive_reply(int fd, struct wire_reply *reply, size_t size)
 {
     long got;
     do
-        got = kernel_call(SYS_recvfrom, fd, (long)(uintptr_t)reply, sizeof *reply, 0, 0, 0);
+        got = kernel_call(SYS_recvfrom, fd, (long)(uintptr_t)reply, (long)size, 0, 0, 0);
     while (got == -EINTR);
-    if (got >= 0 && (got != (long)sizeof *reply || reply->magic != WIRE_MAGIC))
+    if (got >= 0 && (got != (long)size || reply->magic != WIRE_MAGIC))
         return -EPROTO;
     return got;
 }
@@ -194,9 +195,11 @@ static void fill_request(struct wire_request *request, enum wire_event event, ui
     request->status = status;
 }
 
+/* reply: of the event's own kind; see receive_reply(). */
 static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int32_t status, struct wire_reply *reply)
 {
-    memory_fill(reply, 0, sizeof *reply);
+    size_t size = event == WIRE_HIT ? sizeof(struct wire_verdict) : sizeof *reply;
+    memory_fill(reply, 0, size);
     reply->exitcode = -1;
     if (unreachable)
         return false;
@@ -224,7 +227,7 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
         fill_request(&request, event, flags, index, status);
         result = send_request((int)fd, &request, fds, n_fds);
         if (result >= 0)
-            result = receive_reply((int)fd, reply);
+            result = receive_reply((int)fd, reply, size);
         if (result < 0)
             complain("the agent did not answer", result);
     }
@@ -238,7 +241,7 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
         kept_fd = -1;
     }
     if (result < 0) {
-        memory_fill(reply, 0, sizeof *reply);
+        memory_fill(reply, 0, size);
         reply->exitcode = -1;
     }
     return result >= 0;
@@ -262,6 +265,14 @@ void agent_tell_finding(uint32_t index)
     agent_drop();
     if (!told)
         fallback_finding(index);
+}
+
+bool agent_judge(const struct wire_hit *hit, struct wire_verdict *verdict)
+{
+    agent_hold();
+    bool answered = converse(WIRE_HIT, 0, (uintptr_t)hit, 0, &verdict->reply);
+    agent_drop();
+    return answered && verdict->reply.status == 0;
 }
 
 bool agent_ask(enum wire_event event, uint32_t flags, int32_t status, struct wire_reply *reply)

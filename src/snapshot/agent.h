@@ -22,6 +22,9 @@ void agent_tell_started(void);
  * module+offset. */
 void agent_tell_finding(uint32_t index);
 
+/* Asks about a hit of a watchpoint and waits. false: no answer was to be had. */
+bool agent_judge(const struct wire_hit *hit, struct wire_verdict *verdict);
+
 /* One conversation at a time. Whoever parks threads takes the channel first: a stopped thread may have been talking. */
 void agent_hold(void);
 void agent_drop(void);

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,7 +22,6 @@
 #include "base/memory.h"
 #include "base/print.h"
 
-#define HIGH_FD 960             /* high enough for programs not to count on it, low enough not to grow the kernel's table much */
 #define MOST_ENVIRONMENT 4096   /* variables handed to the agent */
 
 static int helper_pid;          /* atomic; 0: none */
@@ -33,18 +31,6 @@ extern char **environ;
 bool spawn_owns_pid(int pid)
 {
     return pid > 0 && pid == __atomic_load_n(&helper_pid, __ATOMIC_RELAXED);
-}
-
-int spawn_high_fd(int fd)
-{
-    struct rlimit limit = {0, 0};
-    kernel_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)(uintptr_t)&limit, 0, 0);
-    long least = limit.rlim_cur > HIGH_FD + 32 ? HIGH_FD : limit.rlim_cur > 32 ? (long)limit.rlim_cur - 16 : 0;
-    long high = kernel_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0, 0);
-    if (high < 0)
-        return fd;
-    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-    return (int)high;
 }
 
 static bool starts_with(const char *text, const char *prefix)
@@ -143,5 +129,5 @@ long spawn_agent(const char *command, const char *options, int *pid)
         return got == sizeof number ? number : -EPIPE;
     }
     *pid = number;
-    return spawn_high_fd(pair[0]);
+    return kernel_high_fd(pair[0]);
 }

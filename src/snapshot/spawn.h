@@ -10,7 +10,4 @@ long spawn_agent(const char *command, const char *options, int *pid);
 /* true: pid is the short-lived helper that starts the agent. */
 bool spawn_owns_pid(int pid);
 
-/* Moves a descriptor to where programs seldom look, close-on-exec; returns the new number, or the old one when that fails. */
-int spawn_high_fd(int fd);
-
 #endif

@@ -201,6 +201,7 @@ enum ehframe_found ehframe_find(uintptr_t pc, const struct module_tables *tables
         return EHFRAME_NOT_UNDERSTOOD;
     if (pc - f->start >= bytes)
         return EHFRAME_NONE;
+    f->bytes = bytes;
     f->program = r;
     return EHFRAME_FOUND;
 }

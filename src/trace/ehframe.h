@@ -26,6 +26,7 @@ uintptr_t reader_pointer(struct reader *r, uint8_t encoding, bool apply);
 struct ehframe_function {
     struct reader initial, program;     /* the instructions of the CIE and of the FDE */
     uintptr_t start;
+    uint64_t bytes;                     /* of its code, from start on */
     uint64_t code_align;
     int64_t data_align;
     uint8_t encoding;                   /* of addresses */

@@ -222,6 +222,7 @@ void engine_thread_end(void)
     journal("thread ends");
 }
 uint32_t engine_thread_index(void) { return 1; }
+void engine_before_sandbox(void) {}
 void engine_thread_renamed(void) { journal("thread renamed"); }
 bool engine_interrupted(void) { return false; }
 void engine_other_thread_renamed(void) { journal("other thread renamed"); }

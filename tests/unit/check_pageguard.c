@@ -47,7 +47,7 @@ int main(void)
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t budget = pageguard_init(256, false, announce);
+    uint64_t budget = pageguard_init(256, false, false, announce);
     CHECK(budget == 256, "budget %lu", (unsigned long)budget);
 
     enum { N = 200 };
@@ -120,17 +120,22 @@ int main(void)
     struct thread_state self = {.random = 12345};
     unsigned low = 0, high = 0, later = 0;
     for (unsigned i = 0; i < 4; i++) {
-        enum pageguard_side side = pageguard_choose(&self, 77, 64, 16);
+        struct pageguard_choice choice = pageguard_choose(&self, 77, 64, 16);
+        enum pageguard_side side = choice.side;
+        CHECK(choice.watch == (i ? PAGEGUARD_WATCH_IF_FREE : PAGEGUARD_WATCH), "watched %d", (int)choice.watch);
         low += side == PAGEGUARD_LOW;
         high += side == PAGEGUARD_HIGH;
     }
     CHECK(low == 2 && high == 2, "low %u high %u", low, high);
     for (unsigned i = 0; i < 100000; i++)
-        later += pageguard_choose(&self, 77, 64, 16) != PAGEGUARD_NONE;
+        later += pageguard_choose(&self, 77, 64, 16).side != PAGEGUARD_NONE;
     CHECK(later > 4 && later < 60, "%u of 100000 later blocks guarded", later);
     pageguard_suspect(77);
     for (unsigned i = 0; i < 100; i++)
-        CHECK(pageguard_choose(&self, 77, 64, 16) != PAGEGUARD_NONE, "a suspect site's block was left unguarded");
-    CHECK(pageguard_choose(&self, 78, (size_t)1 << 30, 16) == PAGEGUARD_NONE, "a huge block");
+        CHECK(pageguard_choose(&self, 77, 64, 16).side != PAGEGUARD_NONE, "a suspect site's block was left unguarded");
+    struct pageguard_choice huge = pageguard_choose(&self, 78, (size_t)1 << 30, 16);
+    CHECK(huge.side == PAGEGUARD_NONE && huge.watch == PAGEGUARD_WATCH, "a huge block");
+    huge = pageguard_choose(&self, 78, (size_t)1 << 30, 16);
+    CHECK(huge.side == PAGEGUARD_NONE && huge.watch != PAGEGUARD_WATCH, "the second huge block is as good as the first");
     return unit_result("check_pageguard");
 }
