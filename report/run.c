@@ -7,8 +7,8 @@
  * Order: options and suppression files → PROGRAM and libmidden.so → listening socket → PROGRAM's process, held (its pid is now
  * known) → report files → agent → PROGRAM is let go → supervision → its end is repeated.
  *
- * Supervisor and agent keep of the inherited descriptors only standard error: one that they held open would keep a pipe from
- * ending or a lock from being given up when the program lets go of it. */
+ * Supervisor and agent keep of the inherited descriptors only standard error, and have closed the others before the program starts:
+ * one that they held open would keep a pipe from ending or a lock from being given up when the program lets go of it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -139,6 +139,7 @@ static void be_agent(struct run *run, const struct launch *launch, int control, 
         _exit(STATUS_FAILED);
     prctl(PR_SET_NAME, "midden-agent", 0, 0, 0);
     let_go(keep, sizeof keep / sizeof keep[0]);
+    send(control, "", 1, MSG_NOSIGNAL);     /* nothing of the program's is held any more: it may start */
     raise_limits();
 
     struct agent agent = {.listener = run->listener, .control = control, .program = launch->pid};
@@ -185,15 +186,17 @@ static int start(struct run *run)
         launch_cancel(&launch);
         return STATUS_FAILED;
     }
+    int keep[] = {supervised.control, supervised.signals, launch.go, launch.failure};
+    let_go(keep, sizeof keep / sizeof keep[0]);
+    char ready;
+    while (recv(supervised.control, &ready, 1, 0) < 0 && errno == EINTR)
+        ;
     int trouble = launch_go(&launch);
     if (trouble) {
         say("cannot run '%s': %s", run->argv[0], strerror(trouble));
         kill(agent, SIGKILL);
         return trouble == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
     }
-    int keep[] = {supervised.control, supervised.signals};
-    let_go(keep, sizeof keep / sizeof keep[0]);
-
     struct supervise_verdict verdict;
     int wait_status = supervise(&supervised, &verdict);
     int exitcode = (int)run->settings->meaning[OPTION_ERROR_EXITCODE];

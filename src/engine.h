@@ -146,8 +146,8 @@ extern struct engine_bounds engine_bounds;
 
 static inline bool engine_may_be_heap(const void *address)
 {
-    return ((uintptr_t)address >= __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED))
-         & ((uintptr_t)address < __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED));
+    return (int)((uintptr_t)address >= __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED))
+         & (int)((uintptr_t)address < __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED));
 }
 static inline bool engine_checks_calls(void) { return __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED) != 0; }
 
