@@ -18,8 +18,10 @@
  * Limits: /proc/self/environ shows what the kernel was given. */
 #include "environment.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/kernel.h"
@@ -131,12 +133,18 @@ static size_t entry_bytes(const char *name, const char *value)
     return value ? memory_length(name) + 1 + memory_length(value) + 1 : 0;
 }
 
+/* Not after chroot and its like: the loader would complain. */
+static bool is_readable(const char *path)
+{
+    return kernel_call(SYS_faccessat, AT_FDCWD, (long)(uintptr_t)path, R_OK, 0, 0, 0) == 0;
+}
+
 struct environment_plan environment_measure(char *const *given)
 {
     const struct engine_child_env *ours = engine_child_env();
     struct environment_plan plan = {.given = given, .preload_at = SIZE_MAX,
                                     .library = ours->library, .options = ours->options, .agent = ours->agent};
-    if (!ours->follow || !ours->library)
+    if (!ours->follow || !ours->library || !is_readable(ours->library))
         return plan;
     for (; given && given[plan.entries]; plan.entries++) {
         const char *entry = given[plan.entries], *preloads = value_of(entry, PRELOAD);

@@ -6,7 +6,7 @@
  *   set-user-id, set-group-id, capabilities      no: the loader would drop it, and a privileged program is not ours to change
  *   "#!interpreter"                              as the interpreter (at most five deep, like the kernel)
  *   ELF of our class, byte order and machine,
- *   with an interpreter that is glibc's loader   yes
+ *   with an interpreter that is glibc's loader   yes, unless it needs the library of a sanitizer (needed.c)
  *   other ELF: static, musl, 32-bit              no: the loader would complain, or not be there
  *   anything else                                as /bin/sh, which execvp and posix_spawnp's callers hand it to
  *
@@ -32,11 +32,10 @@
 #include "base/kernel.h"
 #include "base/memory.h"
 #include "base/print.h"
+#include "program_file.h"
 
-#define HEAD_BYTES 1024         /* of the file: holds the headers and the interpreter's name of an ordinary program */
 #define SCRIPT_LINE 256         /* bytes that the kernel reads of a script's first line */
 #define DEEPEST 5
-#define MOST_HEADERS 64         /* program headers looked at */
 #define DEFAULT_PATH "/bin:/usr/bin"    /* of glibc's execvp when PATH is not set */
 
 #if defined(__x86_64__)
@@ -51,26 +50,7 @@
 #endif
 #define OUR_CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
 
-struct head {
-    int fd;
-    size_t length;              /* bytes read */
-    union {
-        char text[HEAD_BYTES];
-        ElfW(Ehdr) elf;
-    } bytes;
-};
-
 static enum program_kind classify(int at, const char *path, int flags, unsigned depth);
-
-/* Bytes [offset, offset + n) of the file; fewer than n: false. */
-static bool read_at(const struct head *head, uint64_t offset, void *to, size_t n)
-{
-    if (offset <= head->length && n <= head->length - offset) {
-        memory_copy(to, head->bytes.text + offset, n);
-        return true;
-    }
-    return offset <= INT64_MAX && kernel_call(SYS_pread64, head->fd, (long)(uintptr_t)to, (long)n, (long)offset, 0, 0) == (long)n;
-}
 
 /* ld-linux-x86-64.so.2, ld-linux-aarch64.so.1, ld-2.36.so, wherever they lie; not ld-musl-x86_64.so.1, linker64. */
 static bool is_glibc_loader(const char *path, size_t n)
@@ -87,33 +67,33 @@ static bool is_glibc_loader(const char *path, size_t n)
     return false;
 }
 
-static enum program_kind classify_elf(const struct head *head)
+static enum program_kind classify_elf(const struct program_file *file)
 {
-    const ElfW(Ehdr) *elf = &head->bytes.elf;
+    const ElfW(Ehdr) *elf = &file->bytes.elf;
     if (elf->e_ident[EI_CLASS] != OUR_CLASS || elf->e_ident[EI_DATA] != OUR_ORDER || elf->e_machine != OUR_MACHINE
         || elf->e_phentsize != sizeof(ElfW(Phdr)))
         return PROGRAM_PLAIN;
-    for (unsigned i = 0; i < elf->e_phnum && i < MOST_HEADERS; i++) {
+    for (unsigned i = 0; i < elf->e_phnum && i < PROGRAM_MOST_HEADERS; i++) {
         ElfW(Phdr) segment;
-        if (!read_at(head, elf->e_phoff + (uint64_t)i * sizeof segment, &segment, sizeof segment))
+        if (!program_read(file, elf->e_phoff + (uint64_t)i * sizeof segment, &segment, sizeof segment))
             break;
         if (segment.p_type != PT_INTERP)
             continue;
         char loader[256];
-        if (segment.p_filesz < 2 || segment.p_filesz > sizeof loader || !read_at(head, segment.p_offset, loader, segment.p_filesz))
+        if (segment.p_filesz < 2 || segment.p_filesz > sizeof loader || !program_read(file, segment.p_offset, loader, segment.p_filesz))
             break;
-        return is_glibc_loader(loader, segment.p_filesz - 1) ? PROGRAM_FOLLOWS : PROGRAM_PLAIN;
+        return is_glibc_loader(loader, segment.p_filesz - 1) && !program_needs_sanitizer(file) ? PROGRAM_FOLLOWS : PROGRAM_PLAIN;
     }
     return PROGRAM_PLAIN;
 }
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-static enum program_kind classify_script(const struct head *head, unsigned depth)
+static enum program_kind classify_script(const struct program_file *file, unsigned depth)
 {
     char interpreter[SCRIPT_LINE];
-    size_t at = 2, n = 0, end = head->length < SCRIPT_LINE ? head->length : SCRIPT_LINE;
-    const char *text = head->bytes.text;
+    size_t at = 2, n = 0, end = file->length < SCRIPT_LINE ? file->length : SCRIPT_LINE;
+    const char *text = file->bytes.text;
     while (at < end && is_blank(text[at]))
         at++;
     while (at < end && text[at] != '\n' && text[at] != '\0' && !is_blank(text[at]))
@@ -124,19 +104,19 @@ static enum program_kind classify_script(const struct head *head, unsigned depth
     return classify(AT_FDCWD, interpreter, 0, depth + 1) == PROGRAM_FOLLOWS ? PROGRAM_FOLLOWS : PROGRAM_PLAIN;
 }
 
-static enum program_kind classify_open(struct head *head, unsigned depth)
+static enum program_kind classify_open(struct program_file *file, unsigned depth)
 {
-    long capabilities = kernel_call(SYS_fgetxattr, head->fd, (long)(uintptr_t)"security.capability", 0, 0, 0, 0);
+    long capabilities = kernel_call(SYS_fgetxattr, file->fd, (long)(uintptr_t)"security.capability", 0, 0, 0, 0);
     if (capabilities > 0)
         return PROGRAM_PLAIN;
-    long length = kernel_call(SYS_pread64, head->fd, (long)(uintptr_t)head->bytes.text, HEAD_BYTES, 0, 0, 0);
+    long length = kernel_call(SYS_pread64, file->fd, (long)(uintptr_t)file->bytes.text, PROGRAM_HEAD, 0, 0, 0);
     if (length < 0)
         return PROGRAM_PLAIN;
-    head->length = (size_t)length;
-    if (head->length >= sizeof head->bytes.elf && !memory_compare(head->bytes.elf.e_ident, ELFMAG, SELFMAG))
-        return classify_elf(head);
-    if (head->length >= 2 && head->bytes.text[0] == '#' && head->bytes.text[1] == '!')
-        return classify_script(head, depth);
+    file->length = (size_t)length;
+    if (file->length >= sizeof file->bytes.elf && !memory_compare(file->bytes.elf.e_ident, ELFMAG, SELFMAG))
+        return classify_elf(file);
+    if (file->length >= 2 && file->bytes.text[0] == '#' && file->bytes.text[1] == '!')
+        return classify_script(file, depth);
     return classify(AT_FDCWD, "/bin/sh", 0, depth + 1) == PROGRAM_FOLLOWS ? PROGRAM_FOLLOWS : PROGRAM_PLAIN;
 }
 
@@ -160,12 +140,12 @@ static enum program_kind classify(int at, const char *path, int flags, unsigned 
     bool by_descriptor = flags & AT_EMPTY_PATH && !*path;
     if (by_descriptor)  /* it may be open for execution only */
         print_format(link, sizeof link, "/proc/self/fd/%d", at);
-    struct head head;
+    struct program_file open_file;
     long fd = kernel_call(SYS_openat, at, (long)(uintptr_t)(by_descriptor ? link : path), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0, 0, 0);
     if (fd < 0)
         return PROGRAM_PLAIN;
-    head.fd = (int)fd;
-    enum program_kind kind = classify_open(&head, depth);
+    open_file.fd = (int)fd;
+    enum program_kind kind = classify_open(&open_file, depth);
     kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
     return kind;
 }

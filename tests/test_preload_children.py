@@ -156,6 +156,33 @@ def test_another_loader(workshop, library, tmp_path):
 
 
 @both
+@pytest.mark.parametrize("sanitizer", ["address", "thread", "leak"])
+def test_sanitized_program(workshop, library, sanitizer, tmp_path):
+    program = tmp_path / "sanitized"
+    source = harness.SUBJECTS / "preload" / "child.c"
+    built = subprocess.run(["gcc", "-D_GNU_SOURCE", "-w", f"-fsanitize={sanitizer}", "-o", program, source], capture_output=True)
+    if built.returncode or harness.execute([program, "report"]).status:
+        pytest.skip("this sanitizer does not work here")
+    assert not_followed(library, preload_kit.subject(workshop, "child.c"), program) == ["library: no"]
+
+
+@both
+def test_another_root(workshop, library, tmp_path):
+    """A program that leaves for a root in which the library is not."""
+    root = tmp_path / "root"
+    for path in ("/bin/cat", "/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6"):
+        (root / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / path[1:])
+    (root / "file").write_text("content\n")
+    script = f"import os; os.chroot({str(root)!r}); os.chdir('/'); os.execv('/bin/cat', ['cat', '/file'])"
+    if harness.execute(["/usr/bin/python3", "-c", script]).status:
+        pytest.skip("only root may change the root")
+    done = preload_kit.run(library, ["/usr/bin/python3", "-c", script])
+    assert (done.status, done.stdout, done.stderr) == (0, b"content\n", b"") or library == "midden" and done.stdout == b"content\n" \
+        and b"ld.so" not in done.stderr, done.describe()
+
+
+@both
 def test_scripts(workshop, library, tmp_path):
     child = preload_kit.subject(workshop, "child.c")
 
