@@ -251,7 +251,8 @@ static inline unsigned record_node_module(uint64_t place) { return (unsigned)(pl
 enum record_module_flag { RECORD_MODULE_MAIN = 1, RECORD_MODULE_LOADER = 2, RECORD_MODULE_SELF = 4, RECORD_MODULE_VDSO = 8, RECORD_MODULE_LIBC = 16,
                           RECORD_MODULE_OPERATORS = 32 /* defines operator new or delete of its own */ };
 
-/* A module that was loaded, once per load (its load epoch): entries stay after dlclose. */
+/* A module that was loaded: entries stay after dlclose. The same file (by build id) loaded again at the same address has the same entry;
+ * another file there has another. */
 struct record_module {
     uint64_t bias;              /* what to add to an address in the ELF file to get one in the process */
     uint64_t start, end;        /* extent of its mappings, half-open */

@@ -12,7 +12,7 @@
  *
  * In frames[] every frame is one word, its pc with its flags in the top bits.
  *
- * Limits: MAX_FRAMES frames whatever num_callers says. Stack use is below 4 KiB, for it runs on small signal stacks too. */
+ * Limits: MAX_FRAMES frames whatever num_callers says. capture() uses less than 4 KiB of stack, for it runs on small signal stacks too. */
 #include "trace/capture.h"
 
 #include <signal.h>
@@ -30,6 +30,7 @@
 
 #define MAX_FRAMES 250      /* the largest num_callers; a walk that is remembered has room for one more */
 #define FRAME_FLAGS_SHIFT 60
+#define LITTLE 32           /* frames of a stack that is captured without memory for a memo */
 
 static uint64_t frame_word(uintptr_t pc, unsigned flags)
 {
@@ -106,15 +107,29 @@ static unsigned walk_stack(struct thread_state *self, const struct capture_start
     return n;
 }
 
-static __attribute__((noinline)) uint32_t capture_plainly(struct thread_state *self, const struct capture_start *start,
-                                                          unsigned max)
+static uint32_t intern_frames(const uint64_t *frames, unsigned n)
 {
-    uint64_t frames[MAX_FRAMES];
     uint32_t node = 0;
-    for (unsigned i = walk_stack(self, start, frames, max); i > 0; i--)
+    for (unsigned i = n; i > 0; i--)
         if (!(node = depot_node_inside(node, frame_pc(frames[i - 1]), (unsigned)(frames[i - 1] >> FRAME_FLAGS_SHIFT))))
             return 0;
     return node;
+}
+
+/* No memory for a memo: a few frames are better than none. */
+static __attribute__((noinline)) uint32_t capture_little(struct thread_state *self, const struct capture_start *start,
+                                                         unsigned max)
+{
+    uint64_t frames[LITTLE];
+    return intern_frames(frames, walk_stack(self, start, frames, max < LITTLE ? max : LITTLE));
+}
+
+/* The frames go into the memo's room for a walk under way, for the stack may be a small one. */
+static __attribute__((noinline)) uint32_t capture_plainly(struct thread_state *self, struct capture_memo *memo,
+                                                          const struct capture_start *start, unsigned max)
+{
+    uint64_t *frames = memo->inner.pc;
+    return intern_frames(frames, walk_stack(self, start, frames, max));
 }
 
 /* ---- walks that are ------------------------------------------------------------------------------------------------------------ */
@@ -274,7 +289,7 @@ static inline uint32_t capture_own(struct thread_state *self, struct capture_mem
     bool whole;
     unsigned n = walk_own(self, memo, start, max, &kept, &whole);
     if (n == 0 && kept == 0)
-        return capture_plainly(self, start, max);
+        return capture_plainly(self, memo, start, max);
     memo_join(memo, kept, n);
     memo->last.whole = whole;
     uint32_t node = intern(&memo->last, kept, max, &frames);
@@ -288,8 +303,7 @@ static inline uint32_t capture_own(struct thread_state *self, struct capture_mem
 static inline uint32_t capture_own(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start,
                                    unsigned max)
 {
-    (void)memo;
-    return capture_plainly(self, start, max);
+    return capture_plainly(self, memo, start, max);
 }
 
 #endif
@@ -343,14 +357,15 @@ uint32_t capture(const struct capture_start *start)
     uint32_t stack = 0;
     if (__builtin_expect(begin(self, start->sp), 1)) {
         unsigned max = frame_limit();
-        struct capture_memo *memo;
-        if (__builtin_expect(!start->exact && stack_is_own(self, start->sp), 1)
-            && (memo = memo_of(self, modules_epoch(), max)) != NULL) {
+        struct capture_memo *memo = memo_of(self, modules_epoch(), max);
+        if (__builtin_expect(!memo, 0)) {
+            stack = capture_little(self, start, max);
+        } else if (__builtin_expect(!start->exact && stack_is_own(self, start->sp), 1)) {
             stack = memo_find(memo, start);
             if (__builtin_expect(!stack, 0))
                 stack = capture_own(self, memo, start, max);
         } else {
-            stack = capture_plainly(self, start, max);
+            stack = capture_plainly(self, memo, start, max);
         }
         end(self);
     }

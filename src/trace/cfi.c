@@ -6,7 +6,7 @@
  * Limits: states are remembered REMEMBERED deep (compilers go one deep). A program that does more is not understood. */
 #include "trace/cfi.h"
 
-#define REMEMBERED 4
+#define REMEMBERED 3
 
 static uint8_t kept(uint64_t reg)
 {

@@ -20,10 +20,12 @@
 #include <stddef.h>
 
 #include "base/memory.h"
+#include "trace/rules.h"
 
 struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint32_t limit)
 {
     struct capture_memo *memo = self->memo;
+    rules_renew(epoch);
     if (!memo) {
         if (self->shared)
             return NULL;

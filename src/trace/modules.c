@@ -9,8 +9,9 @@
  *    the ELF headers in memory give extent and build id, the loader's link_map gives the path.
  * 3. modules_refresh: each living entry is looked up again. Gone is what the loader does not find any more, or finds with
  *    another handle, extent or dynamic section, or what shows another build id: a plugin that was rebuilt and loaded again may
- *    agree in all the rest. A file that was closed and opened again at the same place, unchanged, keeps its entry: the same code
- *    at the same addresses.
+ *    agree in all the rest.
+ * 4. A file that is loaded again at its old place, with the same build id, gets its old entry: the same code at the same
+ *    addresses. Programs load and unload the same plugin a hundred thousand times.
  *
  * What is read of a module that one of the calling thread's own frames is in cannot go away. What modules_refresh reads of
  * others can, when another thread runs dlclose: each page is probed first, which leaves the instant between probe and read.
@@ -250,6 +251,25 @@ static unsigned find_entry(const struct object *object)
     return 0;
 }
 
+/* The entry of an earlier load of the same file at the same address. By its build id alone: without one, no two files are known to
+ * be the same. modules_lock. 0: there was none. */
+static unsigned find_again(const struct object *object, const struct elf_image *image)
+{
+    for (uint64_t i = table()->count; i > 1 && image->build_id; i--) {
+        struct record_module *module = table_known(table(), i - 1);
+        if (!module->unloaded || module->start != object->start || module->end != object->end || module->bias != object->bias
+            || module->build_id_bytes == 0 || module->build_id_bytes != image->build_id_bytes
+            || memory_compare(module->build_id, (const void *)image->build_id, image->build_id_bytes) != 0)
+            continue;
+        struct side *side = table_known(&sides, i - 1);
+        side->dynamic = object->dynamic;
+        module->link_map = object->link_map;
+        __atomic_store_n(&module->unloaded, 0, __ATOMIC_RELEASE);
+        return (unsigned)i - 1;
+    }
+    return 0;
+}
+
 /* modules_lock. 0: no memory. */
 static unsigned enter(const struct object *object)
 {
@@ -257,6 +277,10 @@ static unsigned enter(const struct object *object)
     static char buffer[4096];       /* modules_lock; the stack may be a small one */
     const char *path = path_of(object, buffer, sizeof buffer);
     bool readable = elf_open(object->start, &image);
+    unsigned again = readable && kernel_readable((const void *)image.build_id, image.build_id_bytes)
+                   ? find_again(object, &image) : 0;
+    if (again)
+        return again;
     uint64_t index = table_reserve(table(), 1), beside = table_reserve(&sides, 1);
     if (!index || index != beside)
         return 0;
@@ -377,7 +401,10 @@ bool modules_init(void)
         && table_init(table(), sizeof(struct record_module), CHUNK_SHIFT, MODULES_MAX);
 }
 
+/* Another thread may have stood between the two steps that publish a module. */
 void modules_fork_child(void)
 {
     lock_reset(&modules_lock);
+    if (sides.count > table()->count)
+        __atomic_store_n(&sides.count, table()->count, __ATOMIC_RELEASE);
 }

@@ -33,6 +33,7 @@ struct value {
 /* Evaluates an expression. false: it needs more than that. */
 static bool evaluate(const struct cfi_place *place, uintptr_t pc, struct value *result)
 {
+    (void)pc;       /* not a register everywhere */
     struct reader r = {place->expression, place->expression + place->bytes, false};
     struct value stack[OPERANDS];
     unsigned n = 0;
@@ -173,6 +174,14 @@ bool rules_is_trampoline(uintptr_t pc)
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------------------------------- */
+
+void rules_renew(uint32_t epoch)
+{
+    static uint32_t lap;        /* atomic */
+    if (__atomic_exchange_n(&lap, epoch >> RULES_EPOCH_BITS, __ATOMIC_RELAXED) != epoch >> RULES_EPOCH_BITS)
+        for (unsigned i = 0; i < 1u << RULES_BITS; i++)
+            __atomic_store_n(&rules_cache[i].check, 0, __ATOMIC_RELAXED);
+}
 
 static void store(struct rules_entry *entry, uint64_t check, unwind_rule rule)
 {

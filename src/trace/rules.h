@@ -55,13 +55,17 @@ struct rules_entry {
 
 extern struct rules_entry rules_cache[1u << RULES_BITS];
 
+/* To be called before rules are asked for in a new epoch: empties the cache when the low bits of the epoch start again. */
+void rules_renew(uint32_t epoch);
+
 /* Finds the rule in the tables and enters it in the cache. */
 unwind_rule rules_fill(uintptr_t pc, bool exact, uint64_t key);
 
-/* epoch: modules_epoch(), so that what was learnt of a module that has gone is void. */
+/* epoch: modules_epoch(), so that what was learnt of a module that has gone is void. Only its low bits fit. */
+#define RULES_EPOCH_BITS 15
 static inline uint64_t rules_key(uintptr_t pc, bool exact, uint32_t epoch)
 {
-    return (uint64_t)pc ^ (uint64_t)(epoch & 0x7fff) << 48 ^ (uint64_t)exact << 63;
+    return (uint64_t)pc ^ (uint64_t)(epoch & ((1u << RULES_EPOCH_BITS) - 1)) << 48 ^ (uint64_t)exact << 63;
 }
 
 static inline struct rules_entry *rules_entry_of(uintptr_t pc)
