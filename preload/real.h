@@ -18,6 +18,7 @@
 #include <sys/sem.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
@@ -31,6 +32,7 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask, size_t room);
 
+ssize_t __read_chk(int fd, void *bytes, size_t n, size_t room);
 ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *restrict bytes, size_t n, size_t room, int flags, struct sockaddr *restrict address, socklen_t *restrict length);
 

@@ -10,8 +10,11 @@
  *
  * The calls that carry bytes are checked calls as well: the interposers are those of checked/, which go on to the functions here.
  *
- * Limits: when another thread takes what was ready, the second call waits by the whole limit again. read and write on such
- * sockets are not covered. */
+ * read and write and their vector forms are mostly called on something else, so no time is taken for them: they are just made
+ * again.
+ *
+ * Limits: when another thread takes what was ready, the second call waits by the whole limit again, and so does a read or a
+ * write. stdio's own reads and writes are not covered. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -135,6 +138,19 @@ ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     SENT(REAL(sendmsg)(fd, message, flags));
 }
+
+#define RETRIED(call)                                             \
+    struct resume resume = resume_begin(false);                   \
+    ssize_t result;                                               \
+    while ((result = (call)) < 0 && resume_after_park(&resume))   \
+        ;                                                         \
+    return result
+
+ssize_t sockets_read(int fd, void *bytes, size_t n) { RETRIED(REAL(read)(fd, bytes, n)); }
+ssize_t sockets_read_chk(int fd, void *bytes, size_t n, size_t room) { RETRIED(REAL(__read_chk)(fd, bytes, n, room)); }
+ssize_t sockets_readv(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(readv)(fd, pieces, n)); }
+ssize_t sockets_write(int fd, const void *bytes, size_t n) { RETRIED(REAL(write)(fd, bytes, n)); }
+ssize_t sockets_writev(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(writev)(fd, pieces, n)); }
 
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {

@@ -137,6 +137,11 @@ void checked_find(void)
 #define NUMBER(result, name, ...) FIND(name)
 #define HAND(result, name, parameters) FIND(name)
 #include "checked.def"
+    checked_next.read = sockets_read;
+    checked_next.__read_chk = sockets_read_chk;
+    checked_next.readv = sockets_readv;
+    checked_next.write = sockets_write;
+    checked_next.writev = sockets_writev;
     checked_next.recv = sockets_recv;
     checked_next.__recv_chk = sockets_recv_chk;
     checked_next.recvfrom = sockets_recvfrom;

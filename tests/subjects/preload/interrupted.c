@@ -17,6 +17,7 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <threads.h>
 #include <time.h>
@@ -152,6 +153,12 @@ static int do_recvmsg(void)
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     return recvmsg(pair[0], &message, 0) < 0 ? -1 : 0;
 }
+static int do_read(void) { return read(pair[0], &byte, 1) < 0 ? -1 : 0; }
+static int do_readv(void)
+{
+    struct iovec part = {&byte, 1};
+    return readv(pair[0], &part, 1) < 0 ? -1 : 0;
+}
 static int do_accept(void) { return accept(listener, NULL, NULL); }
 static int do_accept4(void) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 static int do_send(void)
@@ -240,6 +247,8 @@ int main(int argc, char **argv)
     attempt("recv", do_recv, number, times);
     attempt("recvfrom", do_recvfrom, number, times);
     attempt("recvmsg", do_recvmsg, number, times);
+    attempt("read", do_read, number, times);
+    attempt("readv", do_readv, number, times);
     attempt("accept", do_accept, number, times);
     attempt("accept4", do_accept4, number, times);
     attempt("send", do_send, number, times);
