@@ -45,7 +45,7 @@ void engine_stats(struct engine_stats *stats);
 
 /* The library's constructor and the functions around it. */
 void engine_start(void);                /* idempotent; also called by the first allocation. Reads options, sets up everything that needs no loader */
-void engine_open_libraries(void);       /* from the constructor: libunwind */
+void engine_open_libraries(void);       /* from the constructor: what needs a libc that is ready */
 bool engine_started(void);
 
 /* Where each allocation call is entered: addresses[RECORD_ALLOCATORS], kept by the caller for good. */
