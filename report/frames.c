@@ -102,7 +102,7 @@ const struct frame *frames_guilty(const struct stack *stack)
         if (!frame->entry && !any)
             any = frame;
     }
-    return own ? own : named ? named : any ? any : stack->n ? stack->frames[0] : NULL;
+    return own ? own : named ? named : any;
 }
 
 /* ---- fingerprint ---- */

@@ -26,7 +26,7 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
 const struct frame *frames_entry(struct records *records, struct arena *arena, enum record_allocator call);
 
 /* The frame a reader wants to see first: the first one of the program's own code (not libc, the loader or the C++ library) that
- * has a line, else the first with a function, else the first after frame 0; NULL: the stack is empty. */
+ * has a line, else the first with a function, else the first after frame 0; NULL: there is none but the allocation call. */
 const struct frame *frames_guilty(const struct stack *stack);
 
 /* A number for the stack that survives address layout, rebuilds and moved lines: from function names and module names. */

@@ -81,10 +81,20 @@ void page_place(const struct page *page, const struct frame *frame)
     }
 }
 
+/* Frames that a reader with a bug to find wants to see: libc's start-up below main is the same in every stack (JSON has all of it). */
+static size_t frames_shown(const struct stack *stack)
+{
+    for (size_t i = stack->n; i-- > 0;)
+        if (stack->frames[i]->function && strcmp(stack->frames[i]->function, "main") == 0)
+            return i + 1;
+    return stack->n;
+}
+
 void page_stack(const struct page *page, const struct stack *stack)
 {
     const struct frame *guilty = frames_guilty(stack);
-    for (size_t i = 0; i < stack->n; i++) {
+    size_t shown = frames_shown(stack);
+    for (size_t i = 0; i < shown; i++) {
         const struct frame *frame = stack->frames[i];
         if (frame == guilty)
             page_colour(page, PAGE_BOLD);
@@ -107,10 +117,10 @@ void page_stack(const struct page *page, const struct stack *stack)
             page_colour(page, PAGE_PLAIN);
         fputc('\n', page->out);
     }
-    if (stack->truncated)
+    if (stack->truncated && shown == stack->n)
         fputs("    … (the stack goes on)\n", page->out);
-    if (stack->n == 0)
-        fputs("    (no stack was recorded)\n", page->out);
+    if (stack->n == 0 || (stack->n == 1 && stack->frames[0]->entry))
+        fputs("    (its stack was not recorded)\n", page->out);
 }
 
 void page_source(const struct page *page, const struct frame *frame)

@@ -60,7 +60,10 @@ static void one_leak(const struct page *page, const struct model_leak *leak, siz
         fputc('\n', page->out);
         page_source(page, guilty);
     }
-    fprintf(page->out, "  allocated, site %016llx:\n", (unsigned long long)leak->site);
+    if (leak->site)
+        fprintf(page->out, "  allocated, site %016llx:\n", (unsigned long long)leak->site);
+    else
+        fputs("  allocated:\n", page->out);
     page_stack(page, &leak->stack);
     fputc('\n', page->out);
 }

@@ -463,3 +463,26 @@ void pageguard_unlock(void)
 {
     lock_drop(&guards.lock);
 }
+
+void pageguard_stats(struct record_engine_stats *stats)
+{
+    uint32_t n = __atomic_load_n(&n_chunks, __ATOMIC_ACQUIRE);
+    memory_fill(stats, 0, sizeof *stats);
+    for (uint32_t link = 1; link <= n * CHUNK_SLOTS; link++) {
+        struct pageguard_slot slot;
+        slot_of(link, &slot);
+        uint64_t head = __atomic_load_n(&slot.record->block.head, __ATOMIC_RELAXED);
+        stats->mapped += slot.data_bytes + page();
+        if (record_head_state(head) != RECORD_BLOCK_LIVE) {
+            stats->free_bytes += slot.data_bytes;
+            if (slot.data_bytes > stats->largest_free)
+                stats->largest_free = slot.data_bytes;
+            continue;
+        }
+        char *low, *high;
+        pageguard_extent(&slot, &low, &high);
+        stats->requested += record_head_size(head);
+        stats->occupied += (uint64_t)(high - low);
+        stats->blocks++;
+    }
+}

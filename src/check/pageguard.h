@@ -73,6 +73,9 @@ void pageguard_retire(const struct pageguard_slot *slot);
 /* A fault in the slot was reported: the page at `address` is opened, so that the program can go on. Any context. */
 void pageguard_open(const struct pageguard_slot *slot, const void *address);
 
+/* Use of the slots: mapped, and of living blocks requested (their sizes), occupied (their pages) and their number. */
+void pageguard_stats(struct record_engine_stats *stats);
+
 void pageguard_lock(void);
 void pageguard_unlock(void);
 

@@ -327,5 +327,6 @@ void blocks_refresh(void)
         to->largest_free = stats[i].largest_free;
         to->blocks = stats[i].blocks;
     }
+    pageguard_stats(&engine_stats_record[RECORD_ENGINE_GUARDED]);
     midden_anchor.own_bytes = memory_own_bytes();
 }
