@@ -137,8 +137,8 @@ const struct engine_child_env *engine_child_env(void);
  * An interposer asks engine_may_be_heap() first, which is all that a pointer to other memory costs; only then one of the functions
  * below. They do nothing when the calling thread is inside the engine already (a signal handler that interrupted it). */
 
-/* All memory that holds blocks, page guards included, lies in [low, high). Both 0 when calls are not checked (profile). They
- * only ever grow apart; atomic. */
+/* All memory that holds blocks, page guards included, lies in [low, high). Both 0 when calls are not checked (profile); else they
+ * only ever grow apart, from (UINTPTR_MAX, 1) on. Atomic. */
 struct engine_bounds {
     uintptr_t low, high;
 };

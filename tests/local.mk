@@ -59,7 +59,7 @@ tests_unit_trace_speed_LDADD = tests/unit/libtrace_subjects.la libengine.la -lpt
 
 # The behaviour of whole programs: pytest (see tests/conftest.py), with the programs it builds and runs.
 EXTRA_DIST += tests/subjects tests/annotations.py tests/conftest.py tests/harness.py tests/memcheck.py tests/schema.py \
-	tests/test_attack.py tests/test_bad_input.py tests/test_correct.py tests/test_errors.py tests/test_leaks_annotated.py \
+	tests/test_attack.py tests/test_checked_calls.py tests/test_bad_input.py tests/test_correct.py tests/test_errors.py tests/test_leaks_annotated.py \
 	tests/test_leaks_memcheck.py tests/test_oracles.py tests/test_real_programs.py
 # Those of the command itself: usage, transparency, signals, the agent's protocol.
 EXTRA_DIST += tests/run_tool.py tests/test_run_agent.py tests/test_run_signals.py tests/test_run_transparent.py tests/test_run_tree.py tests/test_run_usage.py

@@ -34,9 +34,11 @@ struct check {
 #define NEAR(p) engine_may_be_heap(p)
 #define DISTANCE(a, b) ((size_t)((uintptr_t)(a) - (uintptr_t)(b)))
 #define MEET(to, tn, from, fn) \
-    (((DISTANCE(to, from) < (size_t)(fn)) | (DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from)))
+    ((((DISTANCE(to, from) < (size_t)(fn)) | (DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from))) \
+     && engine_checks_calls())
 /* Strings that might overlap, before their length is known. */
-#define CLOSE(a, b) ((DISTANCE(a, b) + CLOSE_BYTES < 2 * CLOSE_BYTES) & ((const void *)(a) != (const void *)(b)))
+#define CLOSE(a, b) \
+    (((DISTANCE(a, b) + CLOSE_BYTES < 2 * CLOSE_BYTES) & ((const void *)(a) != (const void *)(b))) && engine_checks_calls())
 #define CLOSE_BYTES ((size_t)4096)
 
 /* ---- the language ---- */

@@ -82,9 +82,9 @@ static void hook_discard(void *ctx, void *pages, size_t bytes)
 static void extend_bounds(const struct heap_region *region)
 {
     uintptr_t low = (uintptr_t)region->base, high = low + region->bytes;
-    if (!guard_setting.rear)
-        return;     /* a profile that checks no calls */
-    if (!engine_bounds.high || low < engine_bounds.low)
+    if (!engine_checks_calls())
+        return;
+    if (low < engine_bounds.low)
         __atomic_store_n(&engine_bounds.low, low, __ATOMIC_RELAXED);
     if (high > engine_bounds.high)
         __atomic_store_n(&engine_bounds.high, high, __ATOMIC_RELEASE);
@@ -173,6 +173,8 @@ const struct heap_hooks blocks_unrecorded_hooks = {
 bool blocks_init(void)
 {
     midden_anchor.engines = (uintptr_t)engine_stats_record;
+    if (guard_setting.rear)     /* a profile that checks calls: nothing is in bounds yet */
+        engine_bounds = (struct engine_bounds){UINTPTR_MAX, 1};
     return table_init(anchor_table(RECORD_TABLE_REGIONS), sizeof(struct record_region), 10, (uint64_t)1 << 26);
 }
 
