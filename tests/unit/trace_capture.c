@@ -3,10 +3,8 @@
  * handlers at any instruction, on signal stacks and coroutines, in plugins that come and go, in several threads.
  *
  * ROUNDS=N runs N rounds of the random part (default 300); with 20000 it makes some millions of captures. */
-#define UNW_LOCAL_ONLY
 #include <dlfcn.h>
 #include <errno.h>
-#include <libunwind.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -20,6 +18,7 @@
 #include "trace/depot.h"
 #include "trace/modules.h"
 #include "trace/threads.h"
+#include "trace_oracle.h"
 #include "trace_subjects.h"
 #include "unit.h"
 
@@ -31,57 +30,6 @@ static _Thread_local int inside __attribute__((tls_model("initial-exec")));
 static unsigned long compared, frames_seen, skipped, deepest, landings;
 
 /* ---- the check ------------------------------------------------------------------------------------------------------------------- */
-
-/* libunwind, opened as a library that nobody needs: linked in, it would throw the program's exceptions in libgcc's place. */
-#define TEXT(name) TEXT_OF(name)
-#define TEXT_OF(name) #name
-static struct {
-    int (*getcontext)(unw_context_t *);
-    int (*init_local)(unw_cursor_t *, unw_context_t *);
-    int (*step)(unw_cursor_t *);
-    int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
-    int (*set_caching_policy)(unw_addr_space_t, unw_caching_policy_t);
-    unw_addr_space_t *space;
-} libunwind;
-
-static bool open_oracle(void)
-{
-    void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return false;
-    libunwind.getcontext = (int (*)(unw_context_t *))dlsym(library, "_U" TEXT(UNW_TARGET) "_getcontext");
-    libunwind.init_local = (int (*)(unw_cursor_t *, unw_context_t *))dlsym(library, TEXT(unw_init_local));
-    libunwind.step = (int (*)(unw_cursor_t *))dlsym(library, TEXT(unw_step));
-    libunwind.get_reg = (int (*)(unw_cursor_t *, int, unw_word_t *))dlsym(library, TEXT(unw_get_reg));
-    libunwind.set_caching_policy = (int (*)(unw_addr_space_t, unw_caching_policy_t))dlsym(library, TEXT(unw_set_caching_policy));
-    libunwind.space = dlsym(library, TEXT(unw_local_addr_space));
-    return libunwind.getcontext && libunwind.init_local && libunwind.step && libunwind.get_reg
-        && libunwind.set_caching_policy && libunwind.space;
-}
-
-/* The oracle: from this function's own context out to the frame of `start`, and on. */
-static __attribute__((noinline)) unsigned oracle(const struct capture_start *start, uintptr_t *pcs)
-{
-    unw_context_t context;
-    unw_cursor_t cursor;
-    unw_word_t pc = 0, sp = 0;
-    unsigned n = 0;
-    libunwind.getcontext(&context);
-    libunwind.init_local(&cursor, &context);
-    do {
-        if (libunwind.step(&cursor) <= 0)
-            return 0;
-        libunwind.get_reg(&cursor, UNW_REG_IP, &pc);
-        libunwind.get_reg(&cursor, UNW_REG_SP, &sp);
-    } while (pc != start->pc || sp != start->sp);
-    do {
-        libunwind.get_reg(&cursor, UNW_REG_IP, &pc);
-        if (!pc)
-            break;
-        pcs[n++] = pc;
-    } while (n < MAX && libunwind.step(&cursor) > 0);
-    return n;
-}
 
 static void show(const char *name, const uintptr_t *pcs, unsigned n)
 {
@@ -119,7 +67,7 @@ static __attribute__((noinline)) void check(const struct capture_start *start)
     n[1] = capture_walk(start, 2, by[1], MAX);
     uint32_t stack = capture(start);
     n[2] = depot_frames(stack, by[2], MAX);
-    n[3] = oracle(start, by[3]);
+    n[3] = oracle_walk(start, by[3], MAX);
     bool same = n[0] == n[1] && n[0] == n[2] && n[0] == n[3];
     for (unsigned i = 0; same && i < n[0]; i++)
         same = by[0][i] == by[1][i] && by[0][i] == by[2][i] && by[0][i] == by[3][i];
@@ -322,7 +270,7 @@ static void step_by_step(void)
 static void plugins(void)
 {
     uintptr_t places[2] = {0, 0};
-    libunwind.set_caching_policy(*libunwind.space, UNW_CACHE_NONE);     /* its caches are not told of dlclose */
+    oracle_caching(UNW_CACHE_NONE);         /* its caches are not told of dlclose */
     unsigned same_place = 0;
     uint32_t epoch = modules_epoch();
     for (int i = 0; i < 60; i++) {
@@ -407,12 +355,62 @@ static __attribute__((noinline)) void truncation(int depth)
     midden_anchor.num_callers = MAX;
 }
 
+/* Code made at run time has no tables. With a frame pointer the walk finds its way through, without one it ends there. */
+static uintptr_t through[MAX];
+static unsigned through_frames;
+
+static __attribute__((noinline)) void walked_through(void)
+{
+    struct capture_start start = CAPTURE_HERE();
+    through_frames = capture_walk(&start, 0, through, MAX);
+    CHECK(capture(&start) != 0);
+}
+
+static void made_at_run_time(void)
+{
+#if defined(__x86_64__)
+    static const uint8_t framed[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};   /* push rbp; mov rsp, rbp; call *rdi; pop; ret */
+    static const uint8_t bare[] = {0x55, 0x31, 0xed, 0xff, 0xd7, 0x5d, 0xc3};           /* push rbp; xor ebp, ebp; call *rdi; … */
+    uint8_t *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (code == MAP_FAILED)
+        return;         /* a system that forbids such code has none to unwind */
+    inside = 1;
+    walked_through();
+    uintptr_t outermost = through[through_frames - 1];
+    unsigned plain = through_frames;
+    memcpy(code, framed, sizeof framed);
+    ((void (*)(void (*)(void)))(uintptr_t)code)(walked_through);
+    CHECK(through_frames == plain + 1 && through[0] == (uintptr_t)code + 6 && through[through_frames - 1] == outermost,
+          "%u frames, %u without the code in between", through_frames, plain);
+    memcpy(code, bare, sizeof bare);
+    ((void (*)(void (*)(void)))(uintptr_t)code)(walked_through);
+    CHECK(through_frames == 1 && through[0] == (uintptr_t)code + 5, "%u frames", through_frames);
+    munmap(code, 4096);
+    inside = 0;
+#endif
+}
+
+/* A capture that a handler left by longjmp does not end captures for good; one under way does, for the handler. */
+static __attribute__((noinline)) void left_by_longjmp(void)
+{
+    struct capture_start start = CAPTURE_HERE();
+    struct thread_state *self = threads_self();
+    inside = 1;
+    uint32_t stack = capture(&start);
+    self->in_capture = true;
+    self->capture_sp = start.sp + 64;
+    CHECK(capture(&start) == 0, "a capture inside a capture");
+    self->capture_sp = start.sp - 64;
+    CHECK(capture(&start) == stack && !self->in_capture, "a capture that was left");
+    inside = 0;
+}
+
 int main(void)
 {
     const char *given = getenv("ROUNDS");
     rounds = given ? atol(given) : 300;
     uint64_t seed = unit_seed("trace_capture");
-    if (!open_oracle())
+    if (!oracle_open())
         return 77;
     if (!modules_init() || !depot_init() || !threads_init())
         return 99;
@@ -421,7 +419,7 @@ int main(void)
     ready = true;
     const struct { const char *name; int which; } parts[] = {
         {"plain", 0}, {"threads", 1}, {"signals", 2}, {"signals on their own stack", 3}, {"inside captures", 8}, {"steps", 4}, {"plugins", 5}, {"coroutines", 6},
-        {"truncation", 7},
+        {"truncation", 7}, {"code made at run time", 9}, {"left by longjmp", 10},
     };
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
         unsigned long before = compared;
@@ -435,6 +433,8 @@ int main(void)
         case 6: coroutines(seed); break;
         case 7: truncation(12); break;
         case 8: in_captures(seed); break;
+        case 9: made_at_run_time(); break;
+        case 10: left_by_longjmp(); break;
         }
         inside = 1;
         printf("  %-28s %9lu captures compared\n", parts[i].name, compared - before);

@@ -1,11 +1,9 @@
 /* To be preloaded into real programs: takes a capture in every call of malloc, calloc, realloc and free, and compares one in SAMPLE
  * (variable; default 100) with libunwind and with the walk with all registers. At exit it writes one line to the file that the
  * variable CROSSCHECK names (default: standard error), and stacks that differ before it. */
-#define UNW_LOCAL_ONLY
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libunwind.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +17,7 @@
 #include "trace/depot.h"
 #include "trace/modules.h"
 #include "trace/threads.h"
+#include "trace_oracle.h"
 
 #define MAX 250
 
@@ -27,38 +26,6 @@ static unsigned sample = 100;
 static unsigned long captures, compared, differing, ticks, lost;
 static _Thread_local int inside __attribute__((tls_model("initial-exec")));
 static _Thread_local unsigned turn __attribute__((tls_model("initial-exec")));
-
-#define TEXT(name) TEXT_OF(name)
-#define TEXT_OF(name) #name
-static struct {
-    int (*getcontext)(unw_context_t *);
-    int (*init_local)(unw_cursor_t *, unw_context_t *);
-    int (*step)(unw_cursor_t *);
-    int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
-} libunwind;
-
-static __attribute__((noinline)) unsigned oracle(const struct capture_start *start, uintptr_t *pcs)
-{
-    unw_context_t context;
-    unw_cursor_t cursor;
-    unw_word_t pc = 0, sp = 0;
-    unsigned n = 0;
-    libunwind.getcontext(&context);
-    libunwind.init_local(&cursor, &context);
-    do {
-        if (libunwind.step(&cursor) <= 0)
-            return 0;
-        libunwind.get_reg(&cursor, UNW_REG_IP, &pc);
-        libunwind.get_reg(&cursor, UNW_REG_SP, &sp);
-    } while (pc != start->pc || sp != start->sp);
-    do {
-        libunwind.get_reg(&cursor, UNW_REG_IP, &pc);
-        if (!pc)
-            break;
-        pcs[n++] = pc;
-    } while (n < MAX && libunwind.step(&cursor) > 0);
-    return n;
-}
 
 static void show(const char *name, const uintptr_t *pcs, unsigned n)
 {
@@ -74,7 +41,7 @@ static void show(const char *name, const uintptr_t *pcs, unsigned n)
 static __attribute__((noinline)) void compare(const struct capture_start *start, uint32_t stack)
 {
     uintptr_t a[MAX], b[MAX], c[MAX];
-    unsigned n = depot_frames(stack, a, MAX), m = oracle(start, b), k = capture_walk(start, 2, c, MAX);
+    unsigned n = depot_frames(stack, a, MAX), m = oracle_walk(start, b, MAX), k = capture_walk(start, 2, c, MAX);
     __atomic_add_fetch(&compared, 1, __ATOMIC_RELAXED);
     if (n == m && n == k && memcmp(a, b, n * sizeof *a) == 0 && memcmp(a, c, n * sizeof *a) == 0)
         return;
@@ -140,7 +107,7 @@ EXPORT void free(void *block)
     __libc_free(block);
 }
 
-static void child(void)
+static void in_child(void)
 {
     memory_fork_child();
     modules_fork_child();
@@ -152,20 +119,13 @@ static void child(void)
 __attribute__((constructor)) static void begin(void)
 {
     const char *given = getenv("SAMPLE");
-    void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
     if (given)
         sample = (unsigned)atoi(given);
-    if (!library || !modules_init() || !depot_init() || !threads_init())
+    if (!oracle_open() || !modules_init() || !depot_init() || !threads_init())
         return;
-    libunwind.getcontext = (int (*)(unw_context_t *))dlsym(library, "_U" TEXT(UNW_TARGET) "_getcontext");
-    libunwind.init_local = (int (*)(unw_cursor_t *, unw_context_t *))dlsym(library, TEXT(unw_init_local));
-    libunwind.step = (int (*)(unw_cursor_t *))dlsym(library, TEXT(unw_step));
-    libunwind.get_reg = (int (*)(unw_cursor_t *, int, unw_word_t *))dlsym(library, TEXT(unw_get_reg));
-    int (*caching)(unw_addr_space_t, unw_caching_policy_t) =
-        (int (*)(unw_addr_space_t, unw_caching_policy_t))dlsym(library, TEXT(unw_set_caching_policy));
-    caching(*(unw_addr_space_t *)dlsym(library, TEXT(unw_local_addr_space)), UNW_CACHE_PER_THREAD);
+    oracle_caching(UNW_CACHE_PER_THREAD);
     midden_anchor.num_callers = getenv("CALLERS") ? (unsigned)atoi(getenv("CALLERS")) : MAX;
-    pthread_atfork(NULL, NULL, child);
+    pthread_atfork(NULL, NULL, in_child);
     ready = true;
 }
 
