@@ -31,10 +31,10 @@ struct check {
 
 /* ---- when it is worth looking ---- */
 
-#define NEAR(p) engine_may_be_heap(p)
+#define NEAR(p) ((unsigned)engine_may_be_heap(p))     /* unsigned: clang takes | between booleans for a slip */
 #define DISTANCE(a, b) ((size_t)((uintptr_t)(a) - (uintptr_t)(b)))
 #define MEET(to, tn, from, fn) \
-    ((((DISTANCE(to, from) < (size_t)(fn)) | (DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from))) \
+    ((((unsigned)(DISTANCE(to, from) < (size_t)(fn)) | (unsigned)(DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from))) \
      && engine_checks_calls())
 /* Strings that might overlap, before their length is known. */
 #define CLOSE(a, b) \
