@@ -90,6 +90,12 @@ static void extend_bounds(const struct heap_region *region)
         __atomic_store_n(&engine_bounds.high, high, __ATOMIC_RELEASE);
 }
 
+static void hook_protect(void *ctx, void *pages, size_t bytes, bool accessible)
+{
+    (void)ctx;
+    kernel.protect(pages, bytes, accessible ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
 static void hook_region_opened(void *ctx, struct heap_region *region)
 {
     (void)ctx;
@@ -146,6 +152,7 @@ const struct heap_hooks blocks_hooks = {
     .unlock = hook_unlock,
     .magazine = hook_magazine,
     .discard = hook_discard,
+    .protect = hook_protect,
     .region_opened = hook_region_opened,
     .region_closed = hook_region_closed,
 };
@@ -157,6 +164,7 @@ const struct heap_hooks blocks_reserve_hooks = {
     .lock = hook_lock,
     .unlock = hook_unlock,
     .discard = hook_discard,
+    .protect = hook_protect,
     .region_opened = hook_region_opened,
     .region_closed = hook_region_closed,
 };
@@ -168,6 +176,7 @@ const struct heap_hooks blocks_unrecorded_hooks = {
     .lock = hook_lock,
     .unlock = hook_unlock,
     .discard = hook_discard,
+    .protect = hook_protect,
 };
 
 bool blocks_init(void)

@@ -1,5 +1,6 @@
 /* Making a heap: the configuration with its defaults and bounds, and the size classes. */
 #include "heap/internal.h"
+#include "heap/port.h"
 
 #define ARENA_DEFAULT ((size_t)32 << 20)
 #define ARENA_MOST ((size_t)8 << 30)
@@ -85,15 +86,17 @@ struct heap *heap_create(const struct heap_config *wanted, const struct heap_hoo
     if (!complete(&config) || hooks->alloc_pages == NULL || hooks->free_pages == NULL || hooks->lock == NULL || hooks->unlock == NULL)
         return NULL;
     size_t own_bytes = round_up(sizeof(struct heap), config.page_size);
-    struct heap *heap = (hooks->alloc_meta != NULL ? hooks->alloc_meta : hooks->alloc_pages)(hooks->ctx, own_bytes, config.page_size);
+    struct heap_hooks meta_hooks;
+    copy_bytes(&meta_hooks, hooks, sizeof meta_hooks);
+    if (hooks->alloc_meta != NULL)
+        meta_hooks.alloc_pages = hooks->alloc_meta;
+    struct heap *heap = port_alloc_kept(&meta_hooks, own_bytes, config.page_size);
     if (heap == NULL)
         return NULL;
     copy_bytes(&heap->hooks, hooks, sizeof heap->hooks);
-    copy_bytes(&heap->meta_hooks, hooks, sizeof heap->meta_hooks);
-    if (hooks->alloc_meta != NULL)
-        heap->meta_hooks.alloc_pages = hooks->alloc_meta;
+    copy_bytes(&heap->meta_hooks, &meta_hooks, sizeof meta_hooks);
     copy_bytes(&heap->config, &config, sizeof config);
-    heap->own_bytes = own_bytes;
+    heap->own_bytes = port_kept_bytes(&meta_hooks, own_bytes, config.page_size);
     for (unsigned i = 0; i < CLASS_LOCKS; i++)
         heap->class_locks[i].lock.rank = RANK_CLASSES + i;
     meta_init(&heap->meta, &heap->meta_hooks, config.page_size, RANK_META);

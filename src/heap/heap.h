@@ -52,7 +52,7 @@ struct heap_hooks {
                                                                            NULL: this thread goes without */
     void *(*alloc_meta)(void *ctx, size_t bytes, size_t align);         /* as alloc_pages, for bookkeeping and tags; NULL: alloc_pages does both */
     void (*discard)(void *ctx, void *pages, size_t bytes);              /* the contents are not wanted any more, the address space is */
-    void (*protect)(void *ctx, void *pages, size_t bytes, bool accessible);
+    void (*protect)(void *ctx, void *pages, size_t bytes, bool accessible);   /* for inaccessible pages around bookkeeping */
     void (*region_opened)(void *ctx, struct heap_region *region);       /* before the first block in it is handed out; it may set
                                                                            region->user to HEAP_REFUSED: the region is not used */
     void (*region_closed)(void *ctx, struct heap_region *region);       /* before its memory is given back; no block lives in it */

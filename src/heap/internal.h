@@ -25,7 +25,7 @@ struct heap {
     struct heap_hooks hooks;
     struct heap_hooks meta_hooks;       /* the same, with alloc_meta in the place of alloc_pages */
     struct heap_config config;      /* with the defaults filled in; a largest room of 0: the engine is not used */
-    size_t own_bytes;               /* of this struct, whole pages */
+    size_t own_bytes;               /* mapped for this struct */
     size_t slab_align_max;          /* no slab serves a larger alignment */
     unsigned classes;
     uint8_t class_of[SLAB_STRIDE_MAX / GRAIN + 1];      /* by room in grains, rounded up */

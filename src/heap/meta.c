@@ -2,7 +2,7 @@
  *
  * Arrays (tags, bitmaps, links) come from a free list of its own over arenas straight from the hooks, so that each is exactly as
  * large as it must be; descriptors and nodes come from pools over one watermark. Neither is ever unmapped: a look-up that lost a
- * race with a closing region may still follow its pointers once.
+ * race with a closing region may still follow its pointers once. Both stand between inaccessible pages (port.h).
  *
  * Arrays are handed out zeroed. The part of an arena that was never used before is not touched for that: a region's tags take
  * memory as its slots are used. */
@@ -33,16 +33,16 @@ static bool add_arena(struct meta *meta, size_t least)
 {
     least = round_up(least, meta->page_size);
     size_t bytes = least > ARENA_BYTES ? least : ARENA_BYTES;
-    char *base = meta->hooks->alloc_pages(meta->hooks->ctx, bytes, meta->page_size);
+    char *base = port_alloc_kept(meta->hooks, bytes, meta->page_size);
     while (base == NULL && bytes > least) {
         bytes = bytes / 2 < least ? least : round_up(bytes / 2, meta->page_size);
-        base = meta->hooks->alloc_pages(meta->hooks->ctx, bytes, meta->page_size);
+        base = port_alloc_kept(meta->hooks, bytes, meta->page_size);
     }
     if (base == NULL)
         return false;
     struct meta_arena *arena = watermark_take(&meta->objects, sizeof *arena + freelist_book_bytes(bytes), 16);
     if (arena == NULL || !freelist_add(&meta->list, &arena->arena, base, bytes, arena + 1, true)) {
-        meta->hooks->free_pages(meta->hooks->ctx, base, bytes);
+        port_free_kept(meta->hooks, base, bytes, meta->page_size);
         return false;
     }
     arena->next = meta->arenas;
@@ -140,7 +140,9 @@ size_t meta_trim(struct meta *meta)
 size_t meta_bytes(struct meta *meta)
 {
     port_lock(meta->hooks, &meta->lock);
-    size_t bytes = meta->objects.held + meta->list.arena_bytes;
+    size_t bytes = meta->objects.held;
+    for (const struct meta_arena *arena = meta->arenas; arena != NULL; arena = arena->next)
+        bytes += port_kept_bytes(meta->hooks, arena->arena.bytes, meta->page_size);
     port_unlock(meta->hooks, &meta->lock);
     return bytes;
 }

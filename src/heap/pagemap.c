@@ -12,10 +12,13 @@
  * Limits: a node of 32 KiB for each 16 MiB in use, 0.2 %. */
 #include "heap/pagemap.h"
 
+#include "heap/port.h"
+
 void pagemap_init(struct pagemap *map, const struct heap_hooks *hooks, size_t page_size)
 {
     map->hooks = hooks;
     map->node_bytes = round_up(PAGEMAP_CHILDREN * sizeof(uint64_t), page_size);
+    map->page_size = page_size;
     map->nodes = 0;
 }
 
@@ -25,7 +28,7 @@ static uint64_t *node_below(struct pagemap *map, uint64_t *word)
     uint64_t value = *word;
     if (value & 1)
         return (uint64_t *)(uintptr_t)(value - 1);
-    uint64_t *node = map->hooks->alloc_pages(map->hooks->ctx, map->node_bytes, PAGEMAP_CHILDREN);
+    uint64_t *node = port_alloc_kept(map->hooks, map->node_bytes, map->page_size);
     if (node == NULL)
         return NULL;
     map->nodes++;

@@ -15,6 +15,7 @@
 /* A word of the map: 0 nothing, a node's address + 1, or a value: any other word with bit 0 clear. Atomic. */
 struct pagemap {
     const struct heap_hooks *hooks;
+    size_t page_size;
     size_t node_bytes;              /* of a node's memory, whole pages */
     size_t nodes;
     uint64_t root[PAGEMAP_CHILDREN];

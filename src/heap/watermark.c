@@ -15,6 +15,7 @@
 #include "heap/watermark.h"
 
 #include "heap/bits.h"
+#include "heap/port.h"
 
 struct watermark_chunk {
     struct watermark_chunk *next;
@@ -35,11 +36,11 @@ void watermark_init(struct watermark *mark, const struct heap_hooks *hooks, size
 
 static struct watermark_chunk *open_chunk(struct watermark *mark, size_t bytes)
 {
-    struct watermark_chunk *chunk = mark->hooks->alloc_pages(mark->hooks->ctx, bytes, mark->page_size);
+    struct watermark_chunk *chunk = port_alloc_kept(mark->hooks, bytes, mark->page_size);
     if (chunk == NULL)
         return NULL;
     chunk->bytes = bytes;
-    mark->held += bytes;
+    mark->held += port_kept_bytes(mark->hooks, bytes, mark->page_size);
     return chunk;
 }
 
@@ -85,7 +86,7 @@ void watermark_clear(struct watermark *mark)
     struct watermark_chunk *chunk = mark->chunks;
     while (chunk != NULL) {
         struct watermark_chunk *next = chunk->next;
-        mark->hooks->free_pages(mark->hooks->ctx, chunk, chunk->bytes);
+        port_free_kept(mark->hooks, chunk, chunk->bytes, mark->page_size);
         chunk = next;
     }
     mark->chunks = NULL;
@@ -97,7 +98,7 @@ void watermark_consistent(const struct watermark *mark, struct check *check)
 {
     size_t held = 0;
     for (const struct watermark_chunk *chunk = mark->chunks; chunk != NULL; chunk = chunk->next)
-        held += chunk->bytes;
+        held += port_kept_bytes(mark->hooks, chunk->bytes, mark->page_size);
     check_equal(check, "watermark", "bytes of the chunks", held, "bytes held", mark->held);
     check_that(check, mark->taken <= mark->held, "watermark: more bytes taken than held", mark->taken);
     if (mark->chunks != NULL) {

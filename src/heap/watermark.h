@@ -13,7 +13,7 @@ struct watermark {
     size_t chunk_bytes;                 /* asked from alloc_pages at a time */
     struct watermark_chunk *chunks;     /* newest first; objects are cut from the first one */
     uintptr_t next, end;                /* what is left of the first chunk, half-open */
-    size_t held;                        /* bytes of all chunks */
+    size_t held;                        /* bytes of all chunks, as mapped */
     size_t taken;                       /* bytes of all objects */
 };
 

@@ -36,7 +36,7 @@ size_t heap_overhead(struct heap *heap)
     bytes += heap->medium.nodes.held;
     port_unlock(&heap->hooks, &heap->medium.lock);
     port_lock(&heap->hooks, &heap->pages.lock);
-    bytes += heap->pages.map.nodes * heap->pages.map.node_bytes;
+    bytes += heap->pages.map.nodes * port_kept_bytes(&heap->meta_hooks, heap->pages.map.node_bytes, heap->config.page_size);
     port_unlock(&heap->hooks, &heap->pages.lock);
     return bytes;
 }

@@ -238,6 +238,7 @@ static void run(const char *name, uint64_t *seed, int steps, bool failures)
     struct heap_hooks hooks = port_hooks;
     hooks.region_opened = opened;
     hooks.region_closed = closed;
+    hooks.protect = unit_random(seed) % 2 ? port_protect : NULL;
     memset(&port, 0, sizeof port);
     memset(blocks, 0, sizeof blocks);
     n_regions = 0;

@@ -103,6 +103,13 @@ static void port_discard(void *ctx, void *pages, size_t bytes)
     __atomic_fetch_add(&own->discarded, bytes, __ATOMIC_RELAXED);
 }
 
+static inline void port_protect(void *ctx, void *pages, size_t bytes, bool accessible)
+{
+    (void)ctx;
+    CHECK((uintptr_t)pages % 4096 == 0 && bytes % 4096 == 0);
+    CHECK(mprotect(pages, bytes, accessible ? PROT_READ | PROT_WRITE : PROT_NONE) == 0);
+}
+
 static void port_opened(void *ctx, struct heap_region *region)
 {
     struct port *own = ctx;
