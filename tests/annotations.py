@@ -1,7 +1,8 @@
 """The expectations that subject programs carry in their own comments.
 
 On the line where it happens:
-    /* BUG: KIND ACCESS [key=value …] */   the mistake; keys: offset, size, count, fn
+    /* BUG: KIND ACCESS [key=value …] */   the mistake; keys: offset, size, count, detected; fn: the function's name;
+                                           run: the first argument of the run that this one belongs to
     /* ALLOC */                            where the block concerned is allocated
     /* FREE */                             where it is (rightly) freed
     /* LEAK: KIND N bytes M blocks [over N bytes M blocks] */   on the line that allocates; `over`: what hangs on it
@@ -37,6 +38,7 @@ class Bug(Place):
         self.kind, self.access = words[0], words[1]
         self.keys = dict(word.split("=", 1) for word in words[2:])
         self.function = self.keys.pop("fn", function)
+        self.run = self.keys.pop("run", None)
 
 
 class Leak(Place):
@@ -58,6 +60,10 @@ class Subject:
         for plugin in self.plugins:
             self._read(self.path.parent / plugin)
         self.runs = self.runs or [([], {})]
+
+    def bug(self, arguments):
+        """The mistake that a run with these arguments makes."""
+        return next(bug for bug in self.bugs if bug.run is None or [bug.run] == arguments[:1])
 
     def _read(self, path):
         function = None

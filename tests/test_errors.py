@@ -42,18 +42,21 @@ def check_origin(finding, subject, run):
         assert harness.place_of(block["free"]["stack"], subject.path) in lines(subject.frees), run.describe()
 
 
-def check_place(finding, subject, run):
+def check_place(finding, bug, subject, run):
     """The stack of the finding itself."""
     where = harness.place_of(finding["stack"], subject.path)
     if finding["detected"] in ("access", "call"):
-        assert where in lines(subject.bugs), run.describe()
+        assert where in lines(b for b in subject.bugs if b.run == bug.run), run.describe()
     elif finding["detected"] == "free":
         assert where in lines(subject.frees or subject.bugs), run.describe()
 
 
 def check_extent(finding, keys, run):
-    for key in ("offset", "size", "count"):
+    for key in ("offset", "size", "count", "detected"):
         if key in keys and not (key == "size" and finding["detected"] == "access"):
+            if key == "detected":
+                assert finding[key] == keys[key], run.describe()
+                continue
             # At the access it is the first byte of the run that something stood guard over.
             late = int(keys.get("size", 1)) if key == "offset" and finding["detected"] == "access" else 1
             assert int(keys[key]) <= finding[key] < int(keys[key]) + late, (key, keys[key], run.describe())
@@ -63,14 +66,14 @@ def test_mistake_is_named(source, variant, arguments, keys, workshop, midden):
     subject = Subject(source)
     program = workshop.build(source.relative_to(harness.SUBJECTS), variant)
     run = midden([program, *arguments])
-    bug = subject.bugs[0]
+    bug = subject.bug(arguments)
     found = run.report["errors"]
     assert found, "nothing found\n" + run.describe()
     for finding in found:
         assert (finding["kind"], finding["access"]) == (bug.kind, bug.access), run.describe()
         assert finding["severity"] == "error", run.describe()
         check_origin(finding, subject, run)
-        check_place(finding, subject, run)
+        check_place(finding, bug, subject, run)
         check_extent(finding, {**bug.keys, **keys}, run)
     assert run.status == harness.GATE, run.describe()
     assert run.report["verdict"]["gating"] is True, run.describe()
