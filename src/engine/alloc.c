@@ -140,6 +140,54 @@ static void *unrecorded(size_t size, size_t room, size_t align, unsigned flags)
     return address;
 }
 
+/* A block with a record, guards and all; NULL: there is no memory for one of them. */
+static void *recorded(struct thread_state *self, struct heap *heap, size_t size, size_t room, size_t align,
+                      enum record_allocator call, unsigned flags, const struct capture_start *from)
+{
+    struct heap_block block;
+    void *result = NULL;
+    uint32_t stack = heap == engine.heap ? take_stack(self, size, from) : 0;
+    struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
+    struct pageguard_slot slot;
+    if (stack)
+        choice = pageguard_choose(self, stack, size, align);
+    if (choice.side != PAGEGUARD_NONE
+        && (result = between_guards(self, size, align, call, flags, stack, choice.side, &slot))) {
+        if (choice.watch)
+            watch_beside(result, size, slot.data, slot.data + slot.data_bytes, choice.watch, from);
+    } else if (heap && heap_alloc(heap, room, align, &block)) {
+        result = in_heap(self, &block, size, call, flags, stack);
+        if (__builtin_expect(choice.watch, 0))
+            watch_beside(result, size, block.start, block.start + block.room, choice.watch, from);
+    }
+    return __builtin_expect(result != NULL, 1) ? result : after_drain(self, size, room, align, call, flags, stack);
+}
+
+/* Once the memory for records is used up, finding that out again costs system calls each time. So after each refusal twice as many
+ * allocations go without asking, up to MOST_PASSED; by then the program may have freed something. */
+static uint32_t passing;        /* allocations still to pass; atomic */
+static uint32_t last_passed;    /* how many it was the last time, 0: the heap did not refuse; atomic */
+#define MOST_PASSED 4096u
+
+static bool worth_asking(void)
+{
+    uint32_t left = __atomic_load_n(&passing, __ATOMIC_RELAXED);
+    if (__builtin_expect(!left, 1))
+        return true;
+    __atomic_store_n(&passing, left - 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void note_answer(bool refused)
+{
+    uint32_t last = __atomic_load_n(&last_passed, __ATOMIC_RELAXED);
+    if (__builtin_expect(!refused && !last, 1))
+        return;
+    last = !refused ? 0 : !last ? 1 : last < MOST_PASSED ? 2 * last : last;
+    __atomic_store_n(&last_passed, last, __ATOMIC_RELAXED);
+    __atomic_store_n(&passing, last, __ATOMIC_RELAXED);
+}
+
 void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from)
 {
     if (__builtin_expect(engine.stage < ENGINE_READY, 0))
@@ -147,7 +195,6 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
     struct thread_state *self = threads_self();
     bool first = engine_enter(self);
     struct heap *heap = __builtin_expect(first, 1) ? engine.heap : engine.reserve;
-    struct heap_block block;
     size_t room;
     void *result = NULL;
     if (__builtin_expect(!room_for(size, &room), 0)) {
@@ -157,24 +204,18 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
             report_finding(self, &finding, from);
         }
     } else {
-        uint32_t stack = first ? take_stack(self, size, from) : 0;
-        struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
-        struct pageguard_slot slot;
-        if (stack)
-            choice = pageguard_choose(self, stack, size, align);
-        if (choice.side != PAGEGUARD_NONE
-            && (result = between_guards(self, size, align, call, flags, stack, choice.side, &slot))) {
-            if (choice.watch)
-                watch_beside(result, size, slot.data, slot.data + slot.data_bytes, choice.watch, from);
-        } else if (heap && heap_alloc(heap, room, align, &block)) {
-            result = in_heap(self, &block, size, call, flags, stack);
-            if (__builtin_expect(choice.watch, 0))
-                watch_beside(result, size, block.start, block.start + block.room, choice.watch, from);
-        }
-        if (__builtin_expect(!result, 0))
-            result = after_drain(self, size, room, align, call, flags, stack);
-        if (__builtin_expect(!result, 0))
+        bool asked = worth_asking();
+        if (__builtin_expect(asked, 1))
+            result = recorded(self, heap, size, room, align, call, flags, from);
+        if (__builtin_expect(!result, 0)) {
             result = unrecorded(size, room, align, flags);
+            if (!result && !asked)
+                result = recorded(self, heap, size, room, align, call, flags, from);
+            else
+                note_answer(result != NULL);
+        } else {
+            note_answer(false);
+        }
         if (midden_anchor.profile == PROFILE_PARANOID && first)
             report_sweep_now_and_then(self);
     }
