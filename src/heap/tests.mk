@@ -32,5 +32,6 @@ tests_unit_heap_speed_LDADD = $(heap_ldadd)
 
 # The heap carried elsewhere: no C library, no start-up files.
 tests_unit_heap_freestanding_SOURCES = tests/unit/heap_freestanding.c $(heap_sources)
-tests_unit_heap_freestanding_CFLAGS = $(AM_CFLAGS) -ffreestanding -fno-stack-protector -fno-pie -no-pie -nostdlib
+tests_unit_heap_freestanding_CFLAGS = $(AM_CFLAGS) -ffreestanding -fno-stack-protector -fno-pie
+tests_unit_heap_freestanding_LDFLAGS = -no-pie -nostdlib
 tests_unit_heap_freestanding_LDADD =
