@@ -58,9 +58,9 @@ bool freelist_add(struct freelist *list, struct freelist_arena *arena, char *bas
 /* Takes an arena with nothing in use out again. */
 void freelist_remove(struct freelist *list, struct freelist_arena *arena);
 
-/* A segment of `bytes` (rounded up to GRAIN; 0 counts as 1) with (start + phase) % align == 0. NULL: nothing fits. A free segment
- * that is larger than any (freelist_largest) is refused without a walk. The segment may be larger than asked when no node can be
- * had for the rest. */
+/* A segment of `bytes` (rounded up to GRAIN; 0 counts as 1) with (start + phase) % align == 0. NULL: nothing fits; what is
+ * larger than freelist_largest is refused without a walk. The segment may be larger than asked when no node can be had for the
+ * rest. */
 struct segment *freelist_alloc(struct freelist *list, size_t bytes, size_t phase, size_t align);
 
 /* Takes a segment back, joins it with its free neighbours and returns the result. Needs no memory. */

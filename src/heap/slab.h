@@ -84,7 +84,6 @@ void slab_close_empties(struct slab_cache *cache, uint32_t keep);
 /* Adds the cache's figures. Caller holds the cache's lock. Exact while no other thread allocates. O(slots). */
 void slab_stats(const struct slab_cache *cache, struct heap_engine_stats *stats);
 
-/* outside: slots counted in magazines, SIZE_MAX: not known. */
 void slab_consistent(const struct slab_cache *cache, struct check *check);
 
 static inline char *slab_address(const struct slab *slab, uint32_t slot) { return slab->region.base + (size_t)slot * slab->region.stride; }
@@ -93,7 +92,7 @@ static inline char *slab_address(const struct slab *slab, uint32_t slot) { retur
  * (offset / 16) * (2^31 / (stride / 16) + 1) >> 31 is exact. */
 static inline uint32_t slab_slot_of(size_t offset, uint32_t reciprocal) { return (uint32_t)((offset / GRAIN) * (uint64_t)reciprocal >> 31); }
 
-/* Bytes of the slot that are asked for, 0: free. */
+/* 0: free; else 1 + the bytes of the slot that were not asked for. */
 static inline uint32_t slab_state(const struct slab *slab, uint32_t slot)
 {
     return slab->region.stride <= SLAB_NARROW_MAX ? LOAD(((uint8_t *)slab->state)[slot]) : LOAD(((uint16_t *)slab->state)[slot]);
