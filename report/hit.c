@@ -5,9 +5,9 @@
  *   2. Its accesses, with their addresses. One that reaches into the watched bytes made the hit; if no address is known that does,
  *      it must be the only one whose address is not known.
  *   3. A write is a mistake when it lies wholly beside the block, or when the watched bytes have changed.
- *      A read is one when it lies wholly beside the block, within the stretch that is the block's own. Vector reads are one only
- *      outside libc and where they are not aligned: loops that look for the end of a string read ahead, in aligned vectors, as far
- *      as their page goes, by right.
+ *      A read is one when it lies wholly beside the block, within the stretch that is the block's own, and is no vector that is
+ *      aligned: what looks for the end of a string reads ahead as far as a page goes, by right. libc's own reads are never one: it
+ *      does that in bytes, words and halves of vectors as well (strspn, strcmp); what libc is asked to do is for the checked calls.
  *
  * So that nothing is told that is not so, all that remains in doubt is dropped. */
 #include "hit.h"
@@ -53,7 +53,7 @@ static bool judge_known(const struct wire_hit *hit, const struct hit_access *acc
     if (access->writes) {
         if (!beside && !hit->changed)
             return false;
-    } else if (!beside || (access->vector && (hit->library || access->at % access->bytes == 0))) {
+    } else if (!beside || hit->library || (access->vector && access->at % access->bytes == 0)) {
         return false;
     }
     outside(hit, access, verdict);
@@ -65,7 +65,7 @@ static bool judge_known(const struct wire_hit *hit, const struct hit_access *acc
 static bool judge_unknown(const struct wire_hit *hit, const struct hit_access *access, struct wire_verdict *verdict)
 {
     uint64_t first = hit->watch - (access->bytes - 1), span = hit->watch_bytes + 2 * (uint64_t)(access->bytes - 1);
-    if (access->vector || touches_block(hit, first, span) || !is_own(hit, first, span))
+    if (access->vector || (hit->library && !access->writes) || touches_block(hit, first, span) || !is_own(hit, first, span))
         return false;
     verdict->address = hit->watch >= hit->block + hit->block_size ? hit->watch : hit->watch + hit->watch_bytes - 1;
     verdict->bytes = access->bytes;

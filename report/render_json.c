@@ -276,6 +276,14 @@ static json_t *coverage_of(const struct model *model)
     for (size_t i = 0; i < model->n_coverage; i++)
         json_array_append_new(notes, text_of(model->coverage[i]));
     put(object, "notes", notes);
+    const struct record_anchor *anchor = &model->records->anchor;
+    if (anchor->watch_registers) {
+        json_t *watchpoints = json_object();
+        put(watchpoints, "registers", number(anchor->watch_registers));
+        put(watchpoints, "moved", number(anchor->watch_settings));
+        put(watchpoints, "hits", number(anchor->watch_hits));
+        put(object, "watchpoints", watchpoints);
+    }
     if (model->leaks) {
         put(object, "scanned_bytes", number(model->leaks->scanned_bytes));
         put(object, "root_bytes", number(model->leaks->root_bytes));

@@ -81,7 +81,7 @@ static struct {
     unsigned n;                     /* registers opened */
     struct watch_register registers[WATCH_REGISTERS];
     struct perf_event_attr attr;    /* as opened: a change may change nothing else */
-    uint64_t settings, generation;
+    uint64_t generation;
     uint64_t set_ns, ask_ns;        /* spent; ask_ns atomic */
     uint64_t cpu_ns;                /* of the process, as last read; atomic */
     uint64_t debugger_looked;       /* when, by kernel.now() */
@@ -171,6 +171,7 @@ static void open_all(void)
         watch.n++;
     watch.owner = (int)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
     watch.debugger_looked = kernel.now();
+    midden_anchor.watch_registers = watch.n;
     if (watch.n)
         __atomic_store_n(&watch.state, WATCH_OPEN, __ATOMIC_RELEASE);
     else
@@ -227,7 +228,7 @@ static bool set(unsigned which, const struct watch_subject *subject, const char 
     watch.attr.disabled = bytes == 0;
     watch.attr.sig_data = TAG << TAG_SHIFT | entry->generation << 2 | which;
     __atomic_store_n(&watch_blocks[which], bytes ? subject->address : NULL, __ATOMIC_RELAXED);
-    watch.settings++;
+    midden_anchor.watch_settings++;
     long error = kernel_call(SYS_ioctl, entry->fd, PERF_EVENT_IOC_MODIFY_ATTRIBUTES, (long)(uintptr_t)&watch.attr, 0, 0, 0);
     if (error == 0)
         return true;
@@ -337,7 +338,7 @@ void watch_place(const struct watch_subject *subject, bool newest)
         if (watch.state == WATCH_OPEN)
             place(subject, newest);
         watch.set_ns += kernel.now() - before;
-        if (watch.settings % METER_EVERY == 0)
+        if (midden_anchor.watch_settings % METER_EVERY == 0)
             read_clock();
     }
     if (watch.state == WATCH_NONE)

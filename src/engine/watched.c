@@ -94,6 +94,7 @@ static void judge(struct thread_state *self, const struct watch_hit *hit, const 
         if (!record_of(hit, &head))
             return;
         uint64_t before = kernel.now();
+        __atomic_fetch_add(&midden_anchor.watch_hits, 1, __ATOMIC_RELAXED);
         about_hit(&question, hit, context);
         if (agent_judge(&question, &verdict) && verdict.access != RECORD_ACCESS_UNKNOWN) {
             tell(self, hit, &verdict, context);

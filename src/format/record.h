@@ -112,8 +112,10 @@ struct record_anchor {
     uint64_t options;           /* string reference: the options as understood, joined by ':' */
     uint64_t coverage;          /* bits, enum record_coverage */
     uint32_t watch_error;       /* with RECORD_COVER_WATCH_REFUSED: the errno; 0: this kernel or processor is not one for it */
-    uint32_t watch_pad;
-    uint64_t reserved[15];
+    uint32_t watch_registers;   /* hardware watchpoints that were opened */
+    uint64_t watch_settings;    /* times one of them was moved */
+    uint64_t watch_hits;        /* hits of them that were judged; atomic */
+    uint64_t reserved[13];
 
     struct record_table tables[RECORD_TABLES];
 };
