@@ -46,7 +46,7 @@
 #define MOST_DROPS 8u               /* hits of one watchpoint that were no mistake */
 #define PC_DROPS 3u                 /* of one pc */
 #define PCS 256u                    /* that are told apart */
-#define SET_GRACE_NS 20000000ull
+#define SET_GRACE_NS 3000000ull
 #define SET_SHARE 40u
 #define ASK_GRACE_NS 300000000ull
 #define ASK_SHARE 20u

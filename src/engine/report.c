@@ -76,6 +76,8 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     uint64_t head = before->head;
     unsigned state = record_head_state(head);
     bool freed = state == RECORD_BLOCK_QUARANTINED;
+    if (freed && midden_anchor.fork_sequence && record->sequence <= midden_anchor.fork_sequence)
+        return;     /* freed before this process was forked: its parent's to tell */
     if ((!freed && state != RECORD_BLOCK_LIVE)
         || record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE))
         return;
