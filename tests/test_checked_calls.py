@@ -28,7 +28,7 @@ def test_mistake_is_named(source, variant, workshop, midden):
     finding, bug = run.report["errors"][0], subject.bugs[0]
     assert (finding["kind"], finding["access"], finding["detected"]) == (bug.kind, bug.access, "call"), run.describe()
     test_errors.check_origin(finding, subject, run)
-    test_errors.check_place(finding, subject, run)
+    test_errors.check_place(finding, subject.bugs[0], subject, run)
     test_errors.check_extent(finding, bug.keys, run)
     assert run.status == 99, run.describe()
 

@@ -18,9 +18,9 @@ def pytest_generate_tests(metafunc):
 
 def test_figures_equal_memchecks(source, variant, workshop, midden, tmp_path):
     program = workshop.build(source.relative_to(harness.SUBJECTS), variant)
-    leaks, _, _ = memcheck.records([program], tmp_path)
     run = midden([program])
-    assert {kind: run.leaks(kind) for kind in KINDS} == memcheck.figures(leaks), run.describe()
+    ours = {kind: run.leaks(kind) for kind in KINDS}
+    assert ours == memcheck.told([program], tmp_path, ours), run.describe()
 
 
 def test_random_graph_equals_memcheck(seed, workshop, midden, tmp_path):
@@ -30,14 +30,11 @@ def test_random_graph_equals_memcheck(seed, workshop, midden, tmp_path):
     differ. So where there are cycles, definite and indirect are compared as one sum."""
     variant = list(harness.VARIANTS)[seed % 4]
     program = workshop.build("random-graph.c", variant)
-    leaks, errors, told = memcheck.records([program, str(seed)], tmp_path)
-    assert not errors, told.describe()
     run = midden([program, str(seed)])
     assert run.report["errors"] == [], run.describe()
-    ours, theirs = {kind: run.leaks(kind) for kind in KINDS}, memcheck.figures(leaks)
-    if run.stdout == b"cyclic\n":
-        ours, theirs = lost_together(ours), lost_together(theirs)
-    assert ours == theirs, f"seed {seed}, {variant}\n{run.describe()}"
+    reduce = lost_together if run.stdout == b"cyclic\n" else dict
+    ours = reduce({kind: run.leaks(kind) for kind in KINDS})
+    assert ours == memcheck.told([program, str(seed)], tmp_path, ours, reduce), f"seed {seed}, {variant}\n{run.describe()}"
 
 
 def lost_together(figures):
