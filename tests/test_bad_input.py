@@ -125,3 +125,11 @@ def test_nothing_is_left_behind(workshop, midden, tmp_path):
     assert not new
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(program) not in listed
+
+
+def test_guard_budget_beyond_what_can_be_had(workshop, midden):
+    """It is lowered with a line; the program runs on."""
+    program = workshop.build("correct/pool-with-header.c")
+    run = midden([program], "--guard-budget=900000000")
+    assert run.status == 0, run.describe()
+    assert "--guard-budget=900000000" in run.stderr.decode() and "lowered" in run.stderr.decode(), run.describe()

@@ -257,6 +257,17 @@ def test_python_with_every_engine(option, identical, tmp_path):
     check(run, {"python3"})
 
 
+@pytest.mark.parametrize("command", [
+    ["sqlite3", ":memory:", "create table t(a, b); with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000) "
+                            "insert into t select x, x * x from c; select count(*), sum(b) from t;"],
+    ["perl", "-e", 'my %h; $h{$_} = $_ * 2 for 1..5000; my $s = 0; $s += $_ for values %h; print "$s\n"'],
+    ["bash", "-c", "for i in 1 2 3; do echo $i | cat; done; echo $(ls / | head -1)"],
+    ["gcc", "-x", "c", "-O1", "-c", "-o", "/dev/null", "/dev/null"],
+], ids=lambda command: command[0])
+def test_paranoid(command, identical):
+    """Every block that fits stands against a page, and correct programs do not notice."""
+    run = identical(command, ERRORS_ONLY, "--profile=paranoid")
+    check(run, {command[0]})
 
 
 @pytest.mark.parametrize("blocks", [10_000_000])

@@ -290,6 +290,7 @@ int engine_leak_check(void)
     struct thread_state *self = threads_self();
     struct wire_reply reply;
     engine_enter(self);
+    report_sweep(RECORD_AT_SWEEP);
     blocks_fold(self);
     blocks_refresh();
     bool answered = ask_parked(self, WIRE_CHECK, 0, NULL, &reply);

@@ -228,7 +228,7 @@ static void start_page_guards(bool checks)
     uint64_t budget = checks ? pageguard_init(wanted, every, config_of(OPTION_GUARD_ALIGN) == GUARD_ALIGN_EXACT,
                                                 blocks_announce_guarded) : 0;
     if (checks && budget < wanted && config.given[OPTION_GUARD_BUDGET])
-        print_line("--guard-budget=%lu is more than this kernel allows; it is lowered to %lu", (unsigned long)wanted,
+        print_line("--guard-budget=%lu is more than can be had here; it is lowered to %lu", (unsigned long)wanted,
                    (unsigned long)budget);
     if (budget && zones)
         watch_init(config_of(OPTION_WATCHPOINTS) == WATCHPOINTS_AUTO);
