@@ -83,4 +83,6 @@ def test_names(workshop, midden):
     program = preload_kit.subject(workshop, "names.c")
     run = midden([program])
     assert run.status == 0, run.describe()
-    assert [thread["name"] for thread in run.report["threads"]] == ["names", "fifteen letters", "by another", "by itself", "names"]
+    names = [thread["name"] for thread in run.report["threads"]]
+    # Threads enter the list as they first run, which is in no certain order on a busy machine.
+    assert names[0] == "names" and sorted(names[1:]) == ["by another", "by itself", "fifteen letters", "names"]

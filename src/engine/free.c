@@ -3,7 +3,10 @@
  * look the block up → its record must be LIVE and the address its start, or it is a finding and nothing else happens → claim it
  * (LIVE becomes BUSY by compare-and-swap, so that of two threads exactly one frees and the other is a double free) → compare the
  * witnesses, the family and the sizes → write the witnesses of a freed block → hold it back, or give it to the heap. */
+#include <sys/syscall.h>
+
 #include "base/anchor.h"
+#include "base/kernel.h"
 #include "check/fault.h"
 #include "check/guard.h"
 #include "check/quarantine.h"
@@ -14,10 +17,19 @@
 
 #define SHUT_COST ((size_t)64 << 10)    /* what a shut block counts in the quarantine: address space and a mapping, no memory */
 
+/* Another thread is freeing the block at this moment: in a little while its record says where. */
+static void wait_while_busy(const struct record_block *record)
+{
+    for (unsigned i = 0; i < 1000 && record_head_state(__atomic_load_n(&record->head, __ATOMIC_ACQUIRE)) == RECORD_BLOCK_BUSY; i++)
+        kernel_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
 static void bad_free(struct thread_state *self, void *address, enum record_allocator call, const struct place *place,
                      const struct capture_start *from)
 {
     struct record_finding finding;
+    if (place)
+        wait_while_busy(place->record);
     fault_of_free(address, call, place ? place->record : NULL, place ? place->address : NULL, from ? from->sp : 0, &finding);
     report_finding(self, &finding, from);
 }
