@@ -138,9 +138,10 @@ const struct engine_child_env *engine_child_env(void);
  * below. They do nothing when the calling thread is inside the engine already (a signal handler that interrupted it). */
 
 /* All memory that holds blocks, page guards included, lies in [low, high). Both 0 when calls are not checked (profile); else they
- * only ever grow apart, from (UINTPTR_MAX, 1) on. Atomic. */
+ * only ever grow apart, from (UINTPTR_MAX, 1) on. Atomic. An address on the stack is one less than `stack` bytes above the caller of engine_on_stack(). */
 struct engine_bounds {
     uintptr_t low, high;
+    uintptr_t stack;            /* bytes above a frame that are taken for its stack */
 };
 extern struct engine_bounds engine_bounds;
 
@@ -149,6 +150,8 @@ static inline bool engine_may_be_heap(const void *address)
     return (int)((uintptr_t)address >= __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED))
          & (int)((uintptr_t)address < __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED));
 }
+#define engine_on_stack(address) \
+    ((uintptr_t)(address) - (uintptr_t)__builtin_frame_address(0) < __atomic_load_n(&engine_bounds.stack, __ATOMIC_RELAXED))
 static inline bool engine_checks_calls(void) { return __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED) != 0; }
 
 /* An interposed function, as findings name it. One per function, zero but for the name. */
@@ -165,6 +168,13 @@ size_t engine_room(const void *address);
  * the range are opened, so that the call does what it would have done. */
 void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
                         const struct capture_start *caller);
+
+/* The same of an address on the calling thread's stack: up to the return address of the function in whose frame it lies. */
+size_t engine_stack_room(const void *address, const struct capture_start *caller);
+
+/* The call is about to write [start, start + n) on the calling thread's stack, the bytes that `content` has (NULL: not known). Across a return
+ * address that is a finding, unless there are return addresses among them: then a stack is being copied. */
+void engine_check_stack(struct engine_call *call, const void *start, size_t n, const void *content, const struct capture_start *caller);
 
 /* The call copies bytes[n] between places that must not overlap, if they do: a finding. Equal addresses are none. */
 void engine_check_overlap(struct engine_call *call, const void *to, size_t to_bytes, const void *from, size_t from_bytes,

@@ -4,26 +4,34 @@
  * itself shows; so it is made as asked, with the same n, into a buffer of ours, and what came is then put where the program wanted it,
  * after the finding if it does not fit. To the kernel, and to a datagram that is cut at n, that is the same call.
  *
- * Small buffers lie on the stack of the interposer, others are fresh pages: they take memory only as far as they are written. Those of
- * whole sectors are always pages, as O_DIRECT wants it.
+ * Small buffers lie on the stack of the interposer, others are pages that take memory only as far as they are written. Those of
+ * whole sectors are always pages, as O_DIRECT wants it. One mapping of BOUNCE_SPARE bytes is kept for the next call that wants no more: a
+ * program that scans words into a block does that all the time.
  *
  * Limits: a thread that is cancelled in the call leaves such pages behind. Where no pages are to be had the call is made unchecked. */
 #include "bounce.h"
+
+#include <sys/mman.h>
 
 #include "base/kernel.h"
 #include "base/memory.h"
 
 #define SECTOR 512
+#define LEFT_TOUCHED ((size_t)256 << 10)        /* memory that the spare mapping may keep */
+
+static char *spare;     /* BOUNCE_SPARE bytes nobody uses; NULL: there are none; atomic */
 
 bool bounce_take(struct bounce *bounce, size_t n)
 {
-    bounce->mapped = 0;
+    bounce->mapped = bounce->touched = 0;
     bounce->start = (char *)bounce->near;
     if (n > BOUNCE_NEAR || n % SECTOR == 0) {
         if (n > PTRDIFF_MAX)
             return false;
-        bounce->start = memory_map(n, 0, RECORD_PURPOSE_OTHER);
-        bounce->mapped = n;
+        bounce->mapped = n <= BOUNCE_SPARE ? BOUNCE_SPARE : n;
+        bounce->start = n <= BOUNCE_SPARE ? __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQUIRE) : NULL;
+        if (!bounce->start)
+            bounce->start = memory_map(bounce->mapped, 0, RECORD_PURPOSE_OTHER);
     }
     if (!bounce->start)
         return false;
@@ -34,17 +42,25 @@ bool bounce_take(struct bounce *bounce, size_t n)
 void bounce_drop(struct bounce *bounce)
 {
     size_t page = kernel_page_size();
-    if (bounce->mapped)
-        memory_unmap(bounce->start, (bounce->mapped + page - 1) & ~(page - 1));
+    char *none = NULL;
+    if (!bounce->mapped)
+        return;
+    if (bounce->mapped == BOUNCE_SPARE) {
+        if (bounce->touched > LEFT_TOUCHED)
+            kernel.advise(bounce->start, BOUNCE_SPARE, MADV_DONTNEED);
+        if (__atomic_compare_exchange_n(&spare, &none, bounce->start, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            return;
+    }
+    memory_unmap(bounce->start, (bounce->mapped + page - 1) & ~(page - 1));
 }
 
 void bounce_spill(const struct check *check, void *asked, const void *from, size_t n)
 {
     if (!n)
         return;
-    size_t room = room_at(asked);
+    size_t room = room_for(check, asked);
     if (n > room) {
-        engine_check_range(check->call, RECORD_ACCESS_WRITE, asked, n, &check->from);
+        COPY(asked, n, from);
         if (!kernel_readable((char *)asked + room, n - room))
             n = room;
     }
@@ -54,6 +70,7 @@ void bounce_spill(const struct check *check, void *asked, const void *from, size
 void bounce_give(const struct check *check, struct bounce *bounce, void *asked, size_t n)
 {
     bounce_spill(check, asked, bounce->start, n);
+    bounce->touched = n;
     bounce_drop(bounce);
 }
 

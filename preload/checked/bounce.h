@@ -5,10 +5,12 @@
 #include "checked.h"
 
 #define BOUNCE_NEAR 512
+#define BOUNCE_SPARE (((size_t)16 << 20) + 4096)
 
 struct bounce {
     char *start;                /* where the call is to put its bytes; the first one is BOUNCE_UNTOUCHED */
     size_t mapped;              /* bytes of a mapping; 0: start is near[] */
+    size_t touched;             /* bytes of it that have been written, where that may be many */
     uint64_t near[BOUNCE_NEAR / sizeof(uint64_t)];
 };
 

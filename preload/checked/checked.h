@@ -32,7 +32,11 @@ struct check {
 /* ---- when it is worth looking ---- */
 
 #define NEAR(p) ((unsigned)engine_may_be_heap(p))     /* unsigned: clang takes | between booleans for a slip */
+/* Of a place that is written to: the stack is watched as well. */
+#define AIMED(p) ((unsigned)(NEAR(p) || engine_on_stack(p)))
 #define DISTANCE(a, b) ((size_t)((uintptr_t)(a) - (uintptr_t)(b)))
+/* The same where it is known how much is written. */
+#define AIMED_AT(p, n) ((unsigned)(NEAR(p) || (engine_on_stack(p) && may_hold_return_address((p), (n)))))
 #define MEET(to, tn, from, fn) \
     ((((unsigned)(DISTANCE(to, from) < (size_t)(fn)) | (unsigned)(DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from))) \
      && engine_checks_calls())
@@ -41,13 +45,29 @@ struct check {
     (((DISTANCE(a, b) + CLOSE_BYTES < 2 * CLOSE_BYTES) & ((const void *)(a) != (const void *)(b))) && engine_checks_calls())
 #define CLOSE_BYTES ((size_t)4096)
 
+/* false: none of the words that will be overwritten can be a return address, so that the frames need not be walked. For few bytes that
+ * is found out faster. */
+#define FEW_BYTES 64
+static inline bool may_hold_return_address(const void *start, size_t n)
+{
+    typedef uintptr_t word __attribute__((may_alias));
+    uintptr_t end = (uintptr_t)start + n;
+    if (n > FEW_BYTES)
+        return true;
+    for (uintptr_t at = ((uintptr_t)start + 7) & ~(uintptr_t)7; at < end; at += 8)
+        if (*(const volatile word *)at - 0x10000 < ((uintptr_t)1 << 48) - 0x10000)
+            return true;
+    return false;
+}
+
 /* ---- the language ---- */
 
 #define LET(n, ...) const size_t n = (__VA_ARGS__)
 #define WIDE(n) units(n, sizeof(wchar_t))
 #define PRODUCT(size, n) units(n, size)
-#define READ(p, n) touched(check, RECORD_ACCESS_READ, (p), (n))
-#define WRITE(p, n) touched(check, RECORD_ACCESS_WRITE, (p), (n))
+#define READ(p, n) to_be_read(check, (p), (n))
+#define WRITE(p, n) to_be_written(check, (p), (n), NULL)
+#define COPY(p, n, from) to_be_written(check, (p), (n), (from))
 #define SEND(p, n) sent(check, (p), (n))
 #define SENT(p, n) put_out(check, (p), (n))
 #define SEND_PIECES(pieces, n) sent_pieces(check, (pieces), (n))
@@ -79,10 +99,19 @@ static inline size_t units(size_t n, size_t size)
     return __builtin_mul_overflow(n, size, &bytes) ? SIZE_MAX : bytes;
 }
 
-static inline void touched(const struct check *check, enum record_access access, const void *start, size_t n)
+static inline void to_be_read(const struct check *check, const void *start, size_t n)
 {
     if (NEAR(start) && n)
-        engine_check_range(check->call, access, start, n, &check->from);
+        engine_check_range(check->call, RECORD_ACCESS_READ, start, n, &check->from);
+}
+
+/* content: the n bytes that will be there; NULL: not known. */
+static inline void to_be_written(const struct check *check, const void *start, size_t n, const void *content)
+{
+    if (NEAR(start) && n)
+        engine_check_range(check->call, RECORD_ACCESS_WRITE, start, n, &check->from);
+    else if (engine_on_stack(start) && may_hold_return_address(start, n))
+        engine_check_stack(check->call, start, n, content, &check->from);
 }
 
 /* Bytes that have been checked leave the process. */
@@ -94,14 +123,20 @@ static inline void put_out(const struct check *check, const void *start, size_t 
 
 static inline void sent(const struct check *check, const void *start, size_t n)
 {
-    touched(check, RECORD_ACCESS_READ, start, n);
+    to_be_read(check, start, n);
     put_out(check, start, n);
 }
 
-/* Bytes that may be touched at p; SIZE_MAX: nobody knows of a bound. */
+/* Bytes that may be read at p; SIZE_MAX: nobody knows of a bound. */
 static inline size_t room_at(const void *p)
 {
     return NEAR(p) ? engine_room(p) : SIZE_MAX;
+}
+
+/* Bytes that may be written at p. */
+static inline size_t room_for(const struct check *check, const void *p)
+{
+    return NEAR(p) ? engine_room(p) : engine_on_stack(p) ? engine_stack_room(p, &check->from) : SIZE_MAX;
 }
 
 /* text.c: strings. Each reports what is read past the block, once, and answers what the call itself will find. Lengths without the

@@ -21,7 +21,7 @@
     {                                                                                                                \
         struct bounce bounce;                                                                                        \
         checks                                                                                                       \
-        if (room_at(to) >= (most) || !bounce_take(&bounce, (most)))                                                  \
+        if (room_for(check, to) >= (most) || !bounce_take(&bounce, (most)))                                                  \
             return NEXT(name) arguments;                                                                             \
         void *const asked = to;                                                                                      \
         to = (void *)bounce.start;                                                                                   \

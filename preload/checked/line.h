@@ -2,6 +2,7 @@
  *
  *     to │ room - 1 characters, NUL │ what lies behind the block
  *          one call, in place         further calls, into rest[], copied once the finding was made
+ *          (on the stack: in parts as well, into rest[])
  *
  * How many characters a call stored is read off a mark behind them: the call writes its NUL and nothing after it. So NULs in the line do
  * no harm. */
@@ -13,8 +14,8 @@ static CHARACTER *FILL_LINE(const struct check *check, CHARACTER *to, size_t n, 
     enum { REST = 512, MARK = 1 };
     CHARACTER rest[REST], saved = 0;
     size_t at = 0;      /* characters stored so far */
-    bool over = false;
-    if (room) {
+    bool over = false, in_place = room && NEAR(to);     /* on the stack the mark would stand in somebody's variable */
+    if (in_place) {
         saved = to[room - 1];
         to[room - 1] = MARK;
         CHARACTER *result = get(to, (int)room, stream);
@@ -33,11 +34,11 @@ static CHARACTER *FILL_LINE(const struct check *check, CHARACTER *to, size_t n, 
             break;
         while (stored && rest[stored] == MARK)
             stored--;
-        if (!over) {
-            engine_check_range(check->call, RECORD_ACCESS_WRITE, to, (at + stored + 1) * sizeof *to, &check->from);
+        if (!over && at + stored + 1 > room) {
+            to_be_written(check, to, (at + stored + 1) * sizeof *to, NULL);
             over = true;
         }
-        if (!kernel_readable(to + at, (stored + 1) * sizeof *to))
+        if (over && !kernel_readable(to + at, (stored + 1) * sizeof *to))
             return to;
         memory_copy(to + at, rest, (stored + 1) * sizeof *to);
         at += stored;
@@ -45,7 +46,7 @@ static CHARACTER *FILL_LINE(const struct check *check, CHARACTER *to, size_t n, 
             return to;
     }
     if (!at) {          /* the end of the file: nothing is stored */
-        if (room)
+        if (in_place)
             to[0] = saved;
         return NULL;
     }

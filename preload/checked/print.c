@@ -15,7 +15,7 @@
 /* The call is about to print to `to`, at most n bytes of it. */
 static void measured(const struct check *check, char *to, size_t n, const char *format, va_list args)
 {
-    if (!NEAR(to) || room_at(to) >= n)
+    if (!AIMED(to) || room_for(check, to) >= n)
         return;
     va_list copy;
     va_copy(copy, args);
@@ -139,7 +139,7 @@ static int print_wide(const struct check *check, wchar_t *to, size_t n, int flag
 {
     struct bounce bounce;
     wide_format_checked(check, format, args);
-    bool elsewhere = NEAR(to) && room_at(to) < WIDE(n) && bounce_take(&bounce, WIDE(n));
+    bool elsewhere = AIMED(to) && room_for(check, to) < WIDE(n) && bounce_take(&bounce, WIDE(n));
     wchar_t *where = elsewhere ? (void *)bounce.start : to;
     int printed = known == SIZE_MAX ? NEXT(vswprintf)(where, n, format, args) : NEXT(__vswprintf_chk)(where, n, flag, known, format, args);
     if (elsewhere)

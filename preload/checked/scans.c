@@ -74,9 +74,9 @@ static void list_of(va_list *list, void **pointers)
 }
 
 /* Whether the conversion might store more than there is room for. */
-static bool doubtful(const struct scan_target *target, const void *p)
+static bool doubtful(const struct check *check, const struct scan_target *target, const void *p)
 {
-    return NEAR(p) && room_at(p) < most_stored(target);
+    return AIMED(p) && room_for(check, p) < most_stored(target);
 }
 
 /* true: the call is to be made with arguments->list. */
@@ -93,7 +93,7 @@ static bool prepare(const struct scanned *scanned, struct arguments *arguments, 
     arguments->places = 0;
     for (unsigned i = 0; i < arguments->plan.targets; i++) {
         const struct scan_target *target = &arguments->plan.target[i];
-        if (!doubtful(target, arguments->pointer[target->position - 1]))
+        if (!doubtful(scanned->check, target, arguments->pointer[target->position - 1]))
             continue;
         arguments->place[arguments->places++].target = target;
         if (__builtin_add_overflow(wanted, room_of_ours(scanned, target), &wanted))
@@ -148,8 +148,11 @@ static void deal_out(const struct scanned *scanned, struct arguments *arguments,
         bool stored = target->kind == SCAN_COUNT ? place->target == target && count_stored(place) : index++ < assigned;
         if (place->target != target)
             continue;
-        if (stored)
-            bounce_spill(scanned->check, asked[target->position - 1], place->ours, bytes_stored(target, place->ours));
+        if (stored) {
+            size_t n = bytes_stored(target, place->ours);
+            arguments->bounce.touched += n;
+            bounce_spill(scanned->check, asked[target->position - 1], place->ours, n);
+        }
         next++;
     }
     bounce_drop(&arguments->bounce);

@@ -1,7 +1,7 @@
 /* Input from streams: fread, fgets and their like, whose buffers may be smaller than what they are allowed to store.
  *
  * fread goes into a buffer of ours then (bounce.c), byte by byte in count, so that an element that came in part is stored as well; fgets
- * fills the block as far as it goes, and only what is still left of the line goes elsewhere (line.h). getline gets a fresh buffer from
+ * fills a block as far as it goes, and only what is still left of the line goes elsewhere (line.h). getline gets a fresh buffer from
  * libc; it takes the old one's place unless the line would have been put into the old one.
  *
  * The forms for _FORTIFY_SOURCE bring the buffer's size as the compiler knows it. Where that is too small as well, the call is left to
@@ -26,7 +26,7 @@ static size_t read_elements(const struct check *check, void *to, size_t size, si
 {
     size_t bytes = units(n, size);
     struct bounce bounce;
-    if (room_at(to) >= bytes || !bounce_take(&bounce, bytes))
+    if (room_for(check, to) >= bytes || !bounce_take(&bounce, bytes))
         return read(to, size, n, stream);
     size_t got = read(bounce.start, 1, bytes, stream);
     bounce_give(check, &bounce, to, got);
@@ -37,14 +37,14 @@ static size_t read_elements(const struct check *check, void *to, size_t size, si
     CALL_NAMED(name);                                                                                                \
     INTERPOSER(size_t, name, (void *to, size_t size, size_t n, void *stream))                                        \
     {                                                                                                                \
-        if (LIKELY(!NEAR(to)))                                                                                       \
+        if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(name)(to, size, n, stream);                                                                  \
         struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
         return read_elements(&check, to, size, n, stream, NEXT_OF(name));                                            \
     }                                                                                                                \
     INTERPOSER(size_t, __##name##_chk, (void *to, size_t room, size_t size, size_t n, void *stream))                 \
     {                                                                                                                \
-        if (LIKELY(!NEAR(to)) || units(n, size) > room)                                                              \
+        if (LIKELY(!AIMED(to)) || units(n, size) > room)                                                              \
             return NEXT(__##name##_chk)(to, room, size, n, stream);                                                  \
         struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
         return read_elements(&check, to, size, n, stream, NEXT_OF(name));                                            \
@@ -69,19 +69,19 @@ FREAD(fread_unlocked)
     CALL_NAMED(name);                                                                                                \
     INTERPOSER(character *, name, (character *to, int n, void *stream))                                              \
     {                                                                                                                \
-        if (LIKELY(!NEAR(to)))                                                                                       \
+        if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(name)(to, n, stream);                                                                        \
         struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
-        size_t room = room_at(to) / sizeof *to;                                                                      \
+        size_t room = room_for(&check, to) / sizeof *to;                                                                      \
         return n < 1 || room >= (size_t)n ? NEXT(name)(to, n, stream)                                                \
                                           : fill(&check, to, (size_t)n, stream, room, NEXT_OF(name));                \
     }                                                                                                                \
     INTERPOSER(character *, __##name##_chk, (character *to, size_t known, int n, void *stream))                      \
     {                                                                                                                \
-        if (LIKELY(!NEAR(to)))                                                                                       \
+        if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(__##name##_chk)(to, known, n, stream);                                                       \
         struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
-        size_t room = room_at(to) / sizeof *to;                                                                      \
+        size_t room = room_for(&check, to) / sizeof *to;                                                                      \
         return n < 1 || room >= (size_t)n || known < (size_t)n ? NEXT(__##name##_chk)(to, known, n, stream)          \
                                                                : fill(&check, to, (size_t)n, stream, room, NEXT_OF(name)); \
     }
@@ -94,13 +94,13 @@ FGETS(fgetws_unlocked, wchar_t, fill_wide_line)
 /* gets knows no bound at all: a character at a time. */
 static char *get_line(const struct check *check, char *to)
 {
-    size_t room = room_at(to), at = 0;
+    size_t room = room_for(check, to), at = 0;
     bool over = false;
     int c;
     while ((c = getchar()) >= 0) {
         char stored = c == '\n' ? '\0' : (char)c;
         if (at >= room && !over) {
-            engine_check_range(check->call, RECORD_ACCESS_WRITE, to, at + 1, &check->from);
+            WRITE(to, at + 1);
             over = true;
         }
         to[at++] = stored;
@@ -110,7 +110,7 @@ static char *get_line(const struct check *check, char *to)
     if (!at)
         return NULL;
     if (at >= room && !over)
-        engine_check_range(check->call, RECORD_ACCESS_WRITE, to, at + 1, &check->from);
+        WRITE(to, at + 1);
     to[at] = '\0';
     return to;
 }
@@ -118,7 +118,7 @@ static char *get_line(const struct check *check, char *to)
 CALL_NAMED(gets);
 INTERPOSER(char *, gets, (char *to))
 {
-    if (LIKELY(!NEAR(to)))
+    if (LIKELY(!AIMED(to)))
         return NEXT(gets)(to);
     struct check check = {&call_gets, CAPTURE_HERE()};
     return get_line(&check, to);
@@ -126,10 +126,8 @@ INTERPOSER(char *, gets, (char *to))
 
 INTERPOSER(char *, __gets_chk, (char *to, size_t room))
 {
-    if (LIKELY(!NEAR(to)) || room_at(to) >= room)
-        return NEXT(__gets_chk)(to, room);
     struct check check = {&call_gets, CAPTURE_HERE()};
-    return get_line(&check, to);
+    return LIKELY(!AIMED(to)) || room_for(&check, to) >= room ? NEXT(__gets_chk)(to, room) : get_line(&check, to);
 }
 
 /* ---- lines of any length ------------------------------------------------------------------------------------------------------- */
@@ -158,8 +156,8 @@ static ssize_t get_delimited(const struct check *check, char **line, size_t *n, 
         if (!engine_checks_calls() || !line || !n)                                                                   \
             return NEXT(name) arguments;                                                                             \
         struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
-        touched(&check, RECORD_ACCESS_WRITE, line, sizeof *line);                                                    \
-        touched(&check, RECORD_ACCESS_WRITE, n, sizeof *n);                                                          \
+        to_be_written(&check, line, sizeof *line, NULL);                                                    \
+        to_be_written(&check, n, sizeof *n, NULL);                                                          \
         return room_at(*line) >= *n ? NEXT(name) arguments : get_delimited(&check, line, n, (delimiter), stream);    \
     }
 

@@ -33,7 +33,7 @@ INTERPOSER(char *, strtok_r, (char *p, const char *set, char **rest))
 {
     if (UNLIKELY(engine_checks_calls())) {
         struct check check = {&call_strtok_r, CAPTURE_HERE()};
-        touched(&check, RECORD_ACCESS_WRITE, rest, sizeof *rest);
+        to_be_written(&check, rest, sizeof *rest, NULL);
         read_token(&check, p ? p : *rest, set);
     }
     return NEXT(strtok_r)(p, set, rest);
@@ -54,7 +54,7 @@ INTERPOSER(wchar_t *, wcstok, (wchar_t *p, const wchar_t *set, wchar_t **rest))
 {
     if (UNLIKELY(engine_checks_calls())) {
         struct check check = {&call_wcstok, CAPTURE_HERE()};
-        touched(&check, RECORD_ACCESS_WRITE, rest, sizeof *rest);
+        to_be_written(&check, rest, sizeof *rest, NULL);
         read_wide_token(&check, p ? p : *rest, set);
     }
     return NEXT(wcstok)(p, set, rest);

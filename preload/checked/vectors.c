@@ -30,7 +30,7 @@ static bool list_checked(const struct check *check, const struct iovec *pieces, 
 {
     if (n > MOST_PIECES || !pieces_readable(pieces, n * sizeof *pieces))
         return false;
-    touched(check, RECORD_ACCESS_READ, pieces, n * sizeof *pieces);
+    READ(pieces, n * sizeof *pieces);
     return true;
 }
 
@@ -56,7 +56,7 @@ static void scatter_begin(const struct check *check, struct scatter *scatter, co
         return;
     size_t wanted = 0;
     for (size_t i = 0; i < n; i++)
-        if (pieces[i].iov_len > room_at(pieces[i].iov_base) && __builtin_add_overflow(wanted, pieces[i].iov_len, &wanted))
+        if (pieces[i].iov_len > room_for(check, pieces[i].iov_base) && __builtin_add_overflow(wanted, pieces[i].iov_len, &wanted))
             return;
     if (!wanted || __builtin_add_overflow(wanted, n * sizeof *pieces, &wanted) || !bounce_take(&scatter->bounce, wanted))
         return;
@@ -64,7 +64,7 @@ static void scatter_begin(const struct check *check, struct scatter *scatter, co
     char *next = (char *)(scatter->list + n);
     for (size_t i = 0; i < n; i++) {
         scatter->list[i] = pieces[i];
-        if (pieces[i].iov_len > room_at(pieces[i].iov_base)) {
+        if (pieces[i].iov_len > room_for(check, pieces[i].iov_base)) {
             scatter->list[i].iov_base = next;
             next += pieces[i].iov_len;
         }
@@ -83,6 +83,7 @@ static void scatter_end(const struct check *check, struct scatter *scatter, cons
             bounce_spill(check, pieces[i].iov_base, scatter->list[i].iov_base, part);
         left -= part;
     }
+    scatter->bounce.touched = got > 0 ? (size_t)got : 0;
     bounce_drop(&scatter->bounce);
 }
 
@@ -114,7 +115,7 @@ INTERPOSER(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags))
     struct check check = {&call_recvmsg, CAPTURE_HERE()};
     struct scatter scatter;
     struct msghdr own;
-    touched(&check, RECORD_ACCESS_WRITE, message, sizeof *message);
+    to_be_written(&check, message, sizeof *message, NULL);
     memory_copy(&own, message, sizeof own);
     scatter_begin(&check, &scatter, message->msg_iov, message->msg_iovlen);
     own.msg_iov = scatter.list;

@@ -18,6 +18,7 @@
 
 #define FOLD_BYTES ((int64_t)64 << 10)
 #define SEQUENCE_BATCH 256
+#define STACK_SPAN ((uintptr_t)8 << 20)
 
 static struct lock regions_lock = LOCK_INIT(LOCK_RANK_REGIONS);
 static uint32_t closed_regions;         /* entries free for use; guarded by regions_lock */
@@ -183,7 +184,7 @@ bool blocks_init(void)
 {
     midden_anchor.engines = (uintptr_t)engine_stats_record;
     if (guard_setting.rear)     /* a profile that checks calls: nothing is in bounds yet */
-        engine_bounds = (struct engine_bounds){UINTPTR_MAX, 1};
+        engine_bounds = (struct engine_bounds){UINTPTR_MAX, 1, STACK_SPAN};
     return table_init(anchor_table(RECORD_TABLE_REGIONS), sizeof(struct record_region), 10, (uint64_t)1 << 26);
 }
 

@@ -10,6 +10,9 @@
  *    of all blocks whose slots are concerned are marked DAMAGED, so that the same mistake is not found again: when the block is freed,
  *    evicted or swept, or at an access.
  *
+ * On the stack there are no blocks, but the frames can be walked: a write that goes across the return address above its first byte leaves the
+ * frame that it began in.
+ *
  * A thread that is inside the engine already (this is a signal handler, or the engine itself) is not checked: it may hold the locks
  * that a look-up takes.
  *
@@ -22,6 +25,8 @@
 #include "check/fault.h"
 #include "check/range.h"
 #include "engine/state.h"
+#include "trace/modules.h"
+#include "trace/walk.h"
 
 #define MOST_MARKED 4096
 #define MOST_OPENED 65536
@@ -45,12 +50,30 @@ static uintptr_t slot_end(const struct place *place)
 
 /* ---- telling ------------------------------------------------------------------------------------------------------------- */
 
+/* The function as the program calls it: headers make __memcpy_chk of memcpy and __isoc99_sscanf of sscanf. */
+static const char *name_of(const struct engine_call *call, size_t *n)
+{
+    const char *name = call->name;
+    while (*name == '_')
+        name++;
+    *n = memory_length(name);
+    if (*n > 7 && memory_compare(name, "isoc", 4) == 0) {
+        name += 7;
+        *n -= 7;
+    }
+    if (*n > 4 && memory_compare(name + *n - 4, "_chk", 4) == 0)
+        *n -= 4;
+    return name;
+}
+
 static uint64_t reference_of(struct engine_call *call)
 {
     uint64_t known = __atomic_load_n(&call->reference, __ATOMIC_RELAXED);
     if (known)
         return known;
-    uint64_t fresh = table_string(call->name, memory_length(call->name));
+    size_t n;
+    const char *name = name_of(call, &n);
+    uint64_t fresh = table_string(name, n);
     /* Of two threads that come here at once one wins: the reference tells mistakes apart, so there must be one. */
     return __atomic_compare_exchange_n(&call->reference, &known, fresh, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? fresh : known;
 }
@@ -157,6 +180,48 @@ void engine_check_range(struct engine_call *call, enum record_access access, con
         uint64_t head = block_meant(start, n, &place);
         if (__builtin_expect(head && range_judge((uintptr_t)start, n, (uintptr_t)place.address, head, &fault), 0))
             at_fault(self, call, access, (uintptr_t)start, n, &place, head, &fault, caller);
+    }
+    engine_leave(self);
+}
+
+size_t engine_stack_room(const void *address, const struct capture_start *caller)
+{
+    struct thread_state *self = threads_self();
+    size_t room = RANGE_UNKNOWN;
+    if (engine_enter(self)) {
+        uintptr_t slot = capture_return_slot(caller, (uintptr_t)address);
+        if (slot)
+            room = slot - (uintptr_t)address;
+    }
+    engine_leave(self);
+    return room;
+}
+
+/* true: what is to be stored from `at` on has return addresses in it: it is a stack that was copied away, as coroutines do, and is now
+ * brought back over frames that nobody will return to. */
+static bool is_stack_copy(const char *content, size_t n, uintptr_t at)
+{
+    if (!content)
+        return false;
+    for (size_t i = (size_t)-at & 7; i < n && n - i >= sizeof(uintptr_t); i += sizeof(uintptr_t)) {
+        uintptr_t value;
+        memory_copy(&value, content + i, sizeof value);
+        if (modules_known(value) && kernel_readable((const void *)(value - 8), 8) && walk_follows_call(value))
+            return true;
+    }
+    return false;
+}
+
+void engine_check_stack(struct engine_call *call, const void *start, size_t n, const void *content, const struct capture_start *caller)
+{
+    struct thread_state *self = threads_self();
+    if (engine_enter(self)) {
+        uintptr_t at = (uintptr_t)start, slot = capture_return_slot(caller, at);
+        if (__builtin_expect(slot && n > slot - at && !is_stack_copy(content, n, at), 0)) {
+            struct record_finding finding;
+            fault_of_stack(slot, n - (slot - at), n, &finding);
+            tell(self, call, &finding, caller);
+        }
     }
     engine_leave(self);
 }

@@ -395,3 +395,34 @@ unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *p
     end(self);
     return n;
 }
+
+/* Where the return address of the frame lies that a step has just left: `cfa` is where the walk stands now, `fp` what it was before. */
+static inline uintptr_t return_slot(uintptr_t cfa, uintptr_t fp)
+{
+#if defined(__x86_64__)
+    (void)fp;
+    return cfa - sizeof(uintptr_t);
+#else
+    (void)cfa;
+    return fp + sizeof(uintptr_t);
+#endif
+}
+
+uintptr_t capture_return_slot(const struct capture_start *start, uintptr_t address)
+{
+    struct thread_state *self = threads_self();
+    uintptr_t slot = 0;
+    if (address < start->sp || !begin(self, start->sp))
+        return 0;
+    struct walk walk = {start->pc, start->sp, start->fp, start->exact, self, modules_epoch(), 0, 0};
+    bool going = stack_enter(self, start->sp);
+    for (unsigned n = 0; going && !slot && n < CAPTURE_FRAMES_SEARCHED; n++) {
+        uintptr_t sp = walk.sp, fp = walk.fp;
+        /* A signal's frame, or a step that leads down: what follows is not above this one. */
+        going = walk_step(&walk) == STEP_CALLER && !walk.exact && walk.sp > sp;
+        if (going && return_slot(walk.sp, fp) >= address)
+            slot = return_slot(walk.sp, fp);
+    }
+    end(self);
+    return slot;
+}

@@ -37,6 +37,12 @@ uint32_t capture(const struct capture_start *start);
  * 2 all registers, no cache. */
 unsigned capture_walk(const struct capture_start *start, int layer, uintptr_t *pcs, unsigned max);
 
+/* The lowest place above `address`, which lies on the stack of the calling thread, where the return address of one of the functions
+ * from `start` outwards is kept: what is written beyond that is no longer the frame that `address` lies in. 0: not known (a frame
+ * without simple rules, another stack, or more than CAPTURE_FRAMES_SEARCHED frames away). */
+#define CAPTURE_FRAMES_SEARCHED 64
+uintptr_t capture_return_slot(const struct capture_start *start, uintptr_t address);
+
 /* The caches may be stale: a module was or may have been unloaded. Cheap; the work is done at the next capture. */
 void capture_modules_changed(void);
 

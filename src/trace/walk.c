@@ -53,7 +53,7 @@ static enum step step_signal(struct walk *walk)
 }
 
 /* true: the bytes before `pc`, which lies in a module's text, are a call instruction. */
-static bool follows_call(uintptr_t pc)
+bool walk_follows_call(uintptr_t pc)
 {
     const uint8_t *code = (const uint8_t *)pc;
     if (code[-5] == 0xe8)                                       /* call rel32 */
@@ -88,7 +88,7 @@ static enum step step_unknown(struct walk *walk)
         return STEP_LOST;           /* no code at all: something went wrong on the way here */
     uintptr_t pc = walk_load(record + 8);
     if (!pc || !modules_of(pc - 8) || !modules_of(pc - 1)
-        || rule_kind(rules_of(pc, false, walk->epoch)) == RULE_NO_TABLE || !follows_call(pc))
+        || rule_kind(rules_of(pc, false, walk->epoch)) == RULE_NO_TABLE || !walk_follows_call(pc))
         return STEP_LOST;
     walk->fp = walk_load(record);
     walk->pc = pc;
@@ -117,6 +117,13 @@ __attribute__((noinline)) enum step walk_rare(struct walk *walk, unwind_rule rul
 }
 
 #else
+
+bool walk_follows_call(uintptr_t pc)
+{
+    uint32_t code = ((const uint32_t *)pc)[-1];
+    return (code & 0xfc000000u) == 0x94000000u      /* bl */
+        || (code & 0xfffffc1fu) == 0xd63f0000u;     /* blr */
+}
 
 enum step walk_rare(struct walk *walk, unwind_rule rule)
 {

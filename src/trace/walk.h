@@ -30,6 +30,9 @@ enum step {
 
 static inline uintptr_t walk_load(uintptr_t address) { return *(const volatile uintptr_t *)address; }
 
+/* true: the eight bytes before `pc`, which can be read, end with a call instruction. */
+bool walk_follows_call(uintptr_t pc);
+
 /* The ways of one step that are not the ordinary one. */
 enum step walk_rare(struct walk *walk, unwind_rule rule);
 

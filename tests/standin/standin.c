@@ -278,6 +278,11 @@ void engine_check_range(struct engine_call *call, enum record_access access, con
 {
     (void)call, (void)access, (void)start, (void)n, (void)caller;
 }
+size_t engine_stack_room(const void *address, const struct capture_start *caller) { (void)address, (void)caller; return ENGINE_NO_SIZE; }
+void engine_check_stack(struct engine_call *call, const void *start, size_t n, const void *content, const struct capture_start *caller)
+{
+    (void)call, (void)start, (void)n, (void)content, (void)caller;
+}
 void engine_check_overlap(struct engine_call *call, const void *to, size_t to_bytes, const void *from, size_t from_bytes,
                           const struct capture_start *caller)
 {
