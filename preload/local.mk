@@ -7,19 +7,26 @@ preload_sources = \
 	preload/masks.h preload/masks.c preload/actions.c preload/resume.h preload/waits.c preload/sleeps.c preload/queues.c preload/sockets.h preload/sockets.c \
 	preload/environment.h preload/environment.c preload/program.h preload/program.c preload/program_file.h preload/needed.c \
 	preload/exec.c preload/spawn.c preload/shell.h preload/shell.c preload/pipes.c preload/reap.c \
-	preload/interface.c \
+	preload/interface.c
+
+# The checked calls, which define memcpy and its like for the program.
+noinst_LTLIBRARIES += libchecked.la
+libchecked_la_SOURCES = \
 	preload/checked/checked.def preload/checked/checked.h preload/checked/next.h preload/checked/next.c \
 	preload/checked/calls.c preload/checked/text.c preload/checked/wide.c preload/checked/number.c preload/checked/token.c \
 	preload/checked/bounce.h preload/checked/bounce.c preload/checked/input.c preload/checked/vectors.c \
 	preload/checked/line.h preload/checked/streams.c \
 	preload/checked/format.h preload/checked/format.c preload/checked/print.c \
 	preload/checked/scan.h preload/checked/scan.c preload/checked/scans.c
+libchecked_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/preload
+libchecked_la_CFLAGS = $(plain_cflags)
 
 # For itself, so that the tests can put it on another engine.
 noinst_LTLIBRARIES += libpreload.la
 libpreload_la_SOURCES = $(preload_sources)
 libpreload_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/preload
 libpreload_la_CFLAGS = $(engine_cflags)
+libpreload_la_LIBADD = libchecked.la
 
 pkglib_LTLIBRARIES += libmidden.la
 libmidden_la_SOURCES =

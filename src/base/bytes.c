@@ -76,6 +76,31 @@ PLAIN_LOOPS void memory_fill(void *to, int byte, size_t n)
     }
 }
 
+PLAIN_LOOPS void *memory_plain_copy(void *to, const void *from, size_t n)
+{
+    memory_copy(to, from, n);
+    return to;
+}
+
+PLAIN_LOOPS void *memory_plain_move(void *to, const void *from, size_t n)
+{
+    volatile char *t = to;
+    const volatile char *f = from;
+    if ((uintptr_t)to < (uintptr_t)from)
+        for (size_t i = 0; i < n; i++)
+            t[i] = f[i];
+    else
+        while (n--)
+            t[n] = f[n];
+    return to;
+}
+
+PLAIN_LOOPS void *memory_plain_fill(void *to, int byte, size_t n)
+{
+    memory_fill(to, byte, n);
+    return to;
+}
+
 PLAIN_LOOPS int memory_compare(const void *a, const void *b, size_t n)
 {
     const unsigned char *x = a, *y = b;

@@ -33,6 +33,10 @@ void *memory_keep(size_t bytes, size_t align);
 void memory_copy(void *to, const void *from, size_t n);
 void memory_fill(void *to, int byte, size_t n);
 int memory_compare(const void *a, const void *b, size_t n);
+/* With the results of memcpy, memmove and memset, for the calls that compilers make (base/plain.h). */
+void *memory_plain_copy(void *to, const void *from, size_t n);
+void *memory_plain_move(void *to, const void *from, size_t n);
+void *memory_plain_fill(void *to, int byte, size_t n);
 size_t memory_length(const char *text);
 /* First byte of [start, start+n) that is not `byte`, or n. Wide loads; reads nothing outside. */
 size_t memory_differs(const void *start, int byte, size_t n);
