@@ -1,5 +1,6 @@
 /* A handler without SA_ONSTACK runs on the stack that was interrupted, and has all of its room; one with SA_ONSTACK on the
  * alternate stack; the alternate stack that the program reads back is its own. */
+/* ORACLE: none */
 #include <signal.h>
 #include <sys/mman.h>
 #include "subject.h"

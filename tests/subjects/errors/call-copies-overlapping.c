@@ -1,4 +1,5 @@
 /* memcpy and its like between ranges that overlap. argv: which. */
+/* ORACLE: none */
 /* FLAGS: -Wno-all -fno-builtin */
 #define _GNU_SOURCE
 #include <wchar.h>
