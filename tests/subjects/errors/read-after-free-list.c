@@ -18,6 +18,7 @@ int main(void)
         free(node); /* FREE */
         KEEP(node);
         next = ((volatile struct node *)node)->next; /* BUG: heap-use-after-free read offset=0 */
+        KEEP(next);
         puts(next ? "more" : "last");
         break;
     }
