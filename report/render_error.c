@@ -156,8 +156,8 @@ void render_text_error(const struct model *model, const struct model_error *erro
     stacks(page, error);
     picture(page, model, error);
     if (late && error->block && error->block->site)
-        fprintf(out, "  hint: midden run --guard-site=%016llx … puts these blocks against page guards, to catch it in the act\n",
-                (unsigned long long)error->block->site);
+        fprintf(out, "  hint: midden run --guard-site=%016llx%s … puts these blocks against page guards, to catch it in the act\n",
+                (unsigned long long)error->block->site, error->kind == RECORD_KIND_HEAP_BUFFER_UNDERFLOW ? "-low" : "");
     if (error->count > 1)
         fprintf(out, "  it happened %u times\n", error->count);
     fputc('\n', out);

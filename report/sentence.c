@@ -205,6 +205,12 @@ static void say_mismatch(struct text *text, const struct model_error *error)
 static void say_sized(struct text *text, const struct model_error *error)
 {
     say(text, "%s was told ", error->call_name ? error->call_name : "a sized deallocation");
+    if (error->raw.detail == RECORD_DETAIL_ALIGNMENT && !error->call_size) {
+        say(text, "no alignment for the aligned allocation of ");
+        if (error->block)
+            say_block(text, error->block);
+        return;
+    }
     if (error->raw.detail == RECORD_DETAIL_ALIGNMENT)
         say(text, "an alignment of ");
     say_bytes(text, error->call_size);

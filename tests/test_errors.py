@@ -3,6 +3,7 @@
 When a mistake is found decides which line a report can know: at the access or call itself the guilty line; when damage is found
 later (on free, on eviction, at exit) the lines where the block was allocated and freed.
 """
+import re
 import pytest
 
 import harness
@@ -112,3 +113,16 @@ def test_overflow_extent_is_told(workshop, midden):
         assert size <= finding["offset"] < size + past
         assert finding["block"]["size"] == size
         assert finding["size"] is None or 1 <= finding["size"] <= size + past - finding["offset"]
+
+
+def test_hint_catches_it_in_the_act(workshop, midden):
+    """The command line that a late finding names puts every block of the site against page guards: found at the access."""
+    program = workshop.build("errors/overflow-write-late-block.c")
+    subject = Subject(harness.SUBJECTS / "errors/overflow-write-late-block.c")
+    late = midden([program])
+    hint = re.search(r"--guard-site=[0-9a-f]{16}(?:-low)?", late.text)
+    assert hint and late.report["errors"][0]["detected"] != "access", late.describe()
+    run = midden([program], hint.group())
+    found = run.report["errors"][0]
+    assert (found["kind"], found["access"], found["detected"]) == ("heap-buffer-overflow", "write", "access"), run.describe()
+    assert harness.place_of(found["stack"], subject.path) in lines(subject.bugs), run.describe()

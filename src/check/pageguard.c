@@ -78,6 +78,7 @@ static struct {
     bool guards;                    /* MADV_GUARD_INSTALL works */
     void (*announce)(char *, size_t, struct record_placed *, uint32_t);
     uint64_t sites[MOST_SITES];
+    enum pageguard_side site_sides[MOST_SITES];
     uint32_t n_sites;
     uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
     uint64_t spent_ns;              /* atomic: time that the slots taken so far are reckoned to cost */
@@ -142,10 +143,12 @@ uint64_t pageguard_init(uint64_t budget, bool every, bool exact,
     return guards.budget = budget;
 }
 
-void pageguard_add_site(uint64_t site)
+void pageguard_add_site(uint64_t site, enum pageguard_side side)
 {
-    if (guards.n_sites < MOST_SITES)
-        guards.sites[guards.n_sites++] = site;
+    if (guards.n_sites == MOST_SITES)
+        return;
+    guards.site_sides[guards.n_sites] = side;
+    guards.sites[guards.n_sites++] = site;
 }
 
 /* ---- which blocks ---- */
@@ -175,15 +178,16 @@ static bool time_left(bool first_of_site)
     return spent <= grace + ns / share;
 }
 
-static bool site_wanted(uint32_t stack)
+/* The side on which every block of this stack's site is to be guarded; PAGEGUARD_NONE: nobody asked for it. */
+static enum pageguard_side site_wanted(uint32_t stack)
 {
     if (!guards.n_sites)
-        return false;
+        return PAGEGUARD_NONE;
     uint64_t site = depot_site(stack);
     for (uint32_t i = 0; i < guards.n_sites; i++)
         if (guards.sites[i] == site)
-            return true;
-    return false;
+            return guards.site_sides[i];
+    return PAGEGUARD_NONE;
 }
 
 /* The state of a stack id: how many blocks of it were guarded, the first one counted always, and SUSPECT; NULL: no memory for it, or an id beyond all bounds. */
@@ -219,18 +223,20 @@ struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t sta
         choice.watch = PAGEGUARD_WATCH_IF_FREE;
     if (fits && guards.every) {
         choice.side = random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
-    } else if (fits) {
+    } else if (fits && (choice.side = site_wanted(stack)) == PAGEGUARD_NONE) {
         if (guarded >= CERTAIN && !(state & SUSPECT)) {
             /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
             unsigned shift = guarded - CERTAIN + 1;
             if (shift > 20)
                 shift = 20;
-            if (random_next(self) >> (64 - shift) && !site_wanted(stack))
+            if (random_next(self) >> (64 - shift))
                 return choice;
         }
         if (!(state & SUSPECT) && !time_left(!guarded))
             return choice;
-        choice.side = guarded & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
+        /* In turn while they are counted, then by chance: what comes at a rhythm is not seen from one side only. */
+        bool low = guarded < 0x7f ? guarded & 1 : random_next(self) >> 63;
+        choice.side = low ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     }
     if (guarded < 0x7f && (choice.side != PAGEGUARD_NONE || !guarded))
         __atomic_store_n(word, (uint8_t)(state + 1), __ATOMIC_RELAXED);

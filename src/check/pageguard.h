@@ -35,13 +35,14 @@ struct pageguard_slot {
 uint64_t pageguard_init(uint64_t budget, bool every, bool exact, void (*announce)(char *base, size_t bytes, struct record_placed *records,
                                                                                   uint32_t slots));
 
-/* Every block of this site (format/site.h) is guarded. Up to 16. */
-void pageguard_add_site(uint64_t site);
 
 /* Whether the block now being allocated at `stack` shall be guarded, and on which side; and whether what that leaves open is worth a
  * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site and for sites that
  * have shown damage. */
 enum pageguard_side { PAGEGUARD_NONE, PAGEGUARD_HIGH, PAGEGUARD_LOW };
+
+/* Every block of this site (format/site.h) is guarded, on that side. Up to 16 sites. */
+void pageguard_add_site(uint64_t site, enum pageguard_side side);
 enum pageguard_watch { PAGEGUARD_UNWATCHED, PAGEGUARD_WATCH_IF_FREE, PAGEGUARD_WATCH };
 struct pageguard_choice {
     enum pageguard_side side;

@@ -52,6 +52,20 @@ static void mismatch(const struct place *place, enum record_allocator call, cons
         finding->severity = RECORD_SEVERITY_WARNING;
 }
 
+/* Aligned forms of new go with aligned forms of delete. */
+static bool is_aligned_form(enum record_allocator call)
+{
+    switch (call) {
+    case RECORD_BY_NEW_ALIGNED: case RECORD_BY_NEW_ALIGNED_NOTHROW:
+    case RECORD_BY_NEW_ARRAY_ALIGNED: case RECORD_BY_NEW_ARRAY_ALIGNED_NOTHROW:
+    case RECORD_BY_DELETE_ALIGNED: case RECORD_BY_DELETE_SIZED_ALIGNED: case RECORD_BY_DELETE_ALIGNED_NOTHROW:
+    case RECORD_BY_DELETE_ARRAY_ALIGNED: case RECORD_BY_DELETE_ARRAY_SIZED_ALIGNED: case RECORD_BY_DELETE_ARRAY_ALIGNED_NOTHROW:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What the call says about the block, against what the record says. */
 static void compare_call(struct thread_state *self, const struct place *place, uint64_t head, enum record_allocator call,
                          size_t size, size_t align, const struct capture_start *from)
@@ -62,6 +76,8 @@ static void compare_call(struct thread_state *self, const struct place *place, u
         mismatch(place, call, from, &finding);
     else if (size != ENGINE_NO_SIZE && size != record_head_size(head))
         fault_of_mismatch(place->address, place->record, call, size, RECORD_DETAIL_SIZE, &finding);
+    else if (gave != RECORD_FAMILY_MALLOC && is_aligned_form((enum record_allocator)record_head_allocator(head)) != is_aligned_form(call))
+        fault_of_mismatch(place->address, place->record, call, align, RECORD_DETAIL_ALIGNMENT, &finding);
     else if (align && (uintptr_t)place->address & (align - 1))
         fault_of_mismatch(place->address, place->record, call, align, RECORD_DETAIL_ALIGNMENT, &finding);
     else

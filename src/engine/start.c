@@ -237,7 +237,11 @@ static void start_page_guards(bool checks)
     const char *sites = config.text[OPTION_GUARD_SITE].start;
     for (size_t i = 0; sites && i < config.text[OPTION_GUARD_SITE].length; i++) {
         const char *at = sites + i;
-        pageguard_add_site(hexadecimal(&at));
+        uint64_t site = hexadecimal(&at);
+        bool low = at < sites + config.text[OPTION_GUARD_SITE].length && *at == '-';
+        while (at < sites + config.text[OPTION_GUARD_SITE].length && *at != ',')
+            at++;
+        pageguard_add_site(site, low ? PAGEGUARD_LOW : PAGEGUARD_HIGH);
         i = (size_t)(at - sites);
     }
 }
