@@ -9,7 +9,7 @@ EXTRA_DIST += tests/unit/heap_port.h tests/unit/heap_symbols.sh
 # With the library's flags, without the rest of the engine: what the tests use is all there is.
 check_LTLIBRARIES += libheap.la
 libheap_la_SOURCES = $(heap_sources)
-libheap_la_CFLAGS = $(engine_cflags)
+libheap_la_CFLAGS = $(plain_cflags)
 heap_ldadd = libheap.la -lpthread
 tests_unit_heap_watermark_CPPFLAGS = $(unit_cppflags)
 tests_unit_heap_watermark_LDADD = $(heap_ldadd)

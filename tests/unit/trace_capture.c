@@ -46,10 +46,15 @@ static void show(const char *name, const uintptr_t *pcs, unsigned n)
  * caller's: a signal at that instruction finds a stack that nobody can unwind, libunwind neither. */
 static bool in_landing(const uintptr_t *pcs, unsigned n)
 {
-    Dl_info info;
-    return n > 3 && dladdr((void *)pcs[3], &info) && info.dli_sname
-        && (strcmp(info.dli_sname, "_Unwind_Resume") == 0 || strcmp(info.dli_sname, "_Unwind_RaiseException") == 0
-            || strcmp(info.dli_sname, "_Unwind_Resume_or_Rethrow") == 0);
+    /* The interrupted function is behind the handler, what the handler calls, and the signal frame. */
+    for (unsigned i = 2; i <= 3 && i < n; i++) {
+        Dl_info info;
+        if (dladdr((void *)pcs[i], &info) && info.dli_sname
+            && (strcmp(info.dli_sname, "_Unwind_Resume") == 0 || strcmp(info.dli_sname, "_Unwind_RaiseException") == 0
+                || strcmp(info.dli_sname, "_Unwind_Resume_or_Rethrow") == 0))
+            return true;
+    }
+    return false;
 }
 
 static __attribute__((noinline)) void check(const struct capture_start *start)
