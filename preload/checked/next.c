@@ -119,6 +119,26 @@ static void stand_in(void)
     checked_next.strcpy = early_strcpy;
 }
 
+/* ---- what an older libc does not have, but programs bring along ---- */
+
+static size_t own_strlcpy(char *to, const char *from, size_t n)
+{
+    size_t length = memory_length(from), stored = length < n ? length : n - 1;
+    if (n) {
+        memory_copy(to, from, stored);
+        to[stored] = '\0';
+    }
+    return length;
+}
+
+static size_t own_strlcat(char *to, const char *from, size_t n)
+{
+    size_t had = 0;
+    while (had < n && to[had])
+        had++;
+    return had + own_strlcpy(to + had, from, n - had);
+}
+
 /* ---- the real ones ---- */
 
 void checked_find(void)
@@ -142,6 +162,10 @@ void checked_find(void)
     checked_next.readv = sockets_readv;
     checked_next.write = sockets_write;
     checked_next.writev = sockets_writev;
+    if (!checked_next.strlcpy)
+        checked_next.strlcpy = own_strlcpy;
+    if (!checked_next.strlcat)
+        checked_next.strlcat = own_strlcat;
     checked_next.recv = sockets_recv;
     checked_next.__recv_chk = sockets_recv_chk;
     checked_next.recvfrom = sockets_recvfrom;

@@ -282,3 +282,4 @@ static int scan_from_wide_text(const struct check *check, scan_wide_text *next, 
 
 ALL_SCANS(, true)
 ALL_SCANS(__isoc99_, false)
+ALL_SCANS(__isoc23_, false)

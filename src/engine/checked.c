@@ -16,8 +16,7 @@
  * A thread that is inside the engine already (this is a signal handler, or the engine itself) is not checked: it may hold the locks
  * that a look-up takes.
  *
- * Limits: between the check and the call another thread may free the block. Marking stops after MOST_MARKED slots, opening after
- * MOST_OPENED pages. */
+ * Limits: between the check and the call another thread may free the block. Opening stops after MOST_OPENED pages. */
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
@@ -28,7 +27,7 @@
 #include "trace/modules.h"
 #include "trace/walk.h"
 
-#define MOST_MARKED 4096
+#define MOST_NEIGHBOURS 64
 #define MOST_OPENED 65536
 #define SHORTEST_RUN 16         /* bytes of allocation fill in a row that are no coincidence */
 
@@ -104,16 +103,53 @@ static void open_pages(uintptr_t start, uintptr_t end)
     }
 }
 
+static void mark(struct record_block *record)
+{
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    while ((record_head_state(head) == RECORD_BLOCK_LIVE || record_head_state(head) == RECORD_BLOCK_QUARANTINED)
+           && !__atomic_compare_exchange_n(&record->head, &head, head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT,
+                                           true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
+/* Marks the blocks of one region whose slots the range concerns. */
+static void mark_in_region(const struct record_region *region, uintptr_t start, uintptr_t end)
+{
+    uint32_t slots = __atomic_load_n(&region->slots, __ATOMIC_ACQUIRE);
+    if (region->stride) {
+        struct record_block *records = (struct record_block *)(uintptr_t)region->records;
+        uint32_t first = start > region->base ? (uint32_t)((start - region->base) / region->stride) : 0;
+        for (uint32_t i = first; i < slots && region->base + (uint64_t)i * region->stride < end; i++)
+            mark(&records[i]);
+        return;
+    }
+    struct record_placed *records = (struct record_placed *)(uintptr_t)region->records;
+    for (uint32_t i = 0; i < slots; i++) {
+        uint64_t address = __atomic_load_n(&records[i].address, __ATOMIC_ACQUIRE);
+        uint64_t size = record_head_size(__atomic_load_n(&records[i].block.head, __ATOMIC_RELAXED));
+        if (address && address - guard_setting.front < end && address + size + guard_setting.rear > start)
+            mark(&records[i].block);
+    }
+}
+
+/* Nearly always the range ends in the slot that it began in, or a few further. Where it goes on beyond the slots that lie side by side, all
+ * regions are gone through. */
 static void mark_damaged(uintptr_t start, uintptr_t end)
 {
     struct place place;
-    for (unsigned i = 0; start < end && i < MOST_MARKED && find_recorded((const void *)start, &place); i++) {
-        uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_RELAXED);
-        while ((record_head_state(head) == RECORD_BLOCK_LIVE || record_head_state(head) == RECORD_BLOCK_QUARANTINED)
-               && !__atomic_compare_exchange_n(&place.record->head, &head, head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT,
-                                               true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-            ;
+    for (unsigned i = 0; start < end && i < MOST_NEIGHBOURS && find_recorded((const void *)start, &place); i++) {
+        mark(place.record);
         start = slot_end(&place);
+    }
+    if (start >= end)
+        return;
+    const struct record_table *regions = anchor_table(RECORD_TABLE_REGIONS);
+    uint64_t n = __atomic_load_n(&regions->count, __ATOMIC_ACQUIRE);
+    for (uint64_t i = 1; i < n; i++) {
+        const struct record_region *region = table_at(regions, i);
+        if (region && __atomic_load_n(&region->state, __ATOMIC_ACQUIRE) == RECORD_REGION_OPEN && region->base < end
+            && region->base + region->bytes > start)
+            mark_in_region(region, start, end);
     }
 }
 
