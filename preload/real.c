@@ -44,6 +44,8 @@ static void *look_up(void *where, const char *name)
     int saved = errno;
     engine_internal_begin();
     void *address = dlsym(where, name);
+    if (!address)
+        dlerror();      /* or the program's next one would tell of a symbol that it never asked for */
     engine_internal_end();
     errno = saved;
     return address;

@@ -80,6 +80,16 @@ def test_uninitialised_output(workshop, midden):
         assert (finding["kind"], finding["access"], finding["offset"], finding["size"]) == ("uninitialised-output", "read", 20, 44)
 
 
+@pytest.mark.parametrize("binding", ["now", "lazy"])
+def test_calls_while_the_loader_relocates(binding, identical, tmp_path):
+    source = FOLDER / "early"
+    flags = ["gcc", "-O0", "-fno-builtin"]
+    subprocess.run([*flags, "-shared", "-fPIC", source / "library.c", "-o", tmp_path / "libearly.so"], check=True)
+    subprocess.run([*flags, source / "main.c", "-o", tmp_path / "main", f"-L{tmp_path}", "-learly", f"-Wl,-rpath,{tmp_path}",
+                    f"-Wl,-z,{binding}"], check=True)
+    assert identical([tmp_path / "main"]).stdout == b"1 no error\n"
+
+
 def test_library_does_not_call_what_it_checks():
     """What the compiler makes of a struct's copy inside the library must not come back as a checked call."""
     symbols = subprocess.run(["nm", "-D", "--defined-only", harness.LIBRARY], capture_output=True, text=True, check=True).stdout

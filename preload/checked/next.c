@@ -6,7 +6,7 @@
  *    processor: it does that while it relocates, and may not have relocated us. Then no pointer in our data is right yet, dlsym cannot
  *    even be reached, and a few plain loops stand in. They are reached relative to the code alone.
  *
- * Limits: what such early calls want beyond the loops in this file does not work; nothing is known that does. */
+ * Limits: what such early calls want beyond the loops in this file is looked up then, which needs this library to be relocated. */
 #include "next.h"
 
 #include "../export.h"
@@ -15,9 +15,6 @@
 #include "base/memory.h"
 
 struct checked_next checked_next;
-
-/* Holds its value once the loader has relocated this library. */
-static const void *const volatile relocated = &checked_next;
 
 /* ---- the plain loops ---- */
 
@@ -141,12 +138,16 @@ static size_t own_strlcat(char *to, const char *from, size_t n)
 
 /* ---- the real ones ---- */
 
+void checked_find_early(void)
+{
+    if (!checked_next.memcpy)
+        stand_in();
+    else
+        checked_find();
+}
+
 void checked_find(void)
 {
-    if (!relocated) {
-        stand_in();
-        return;
-    }
     void *found;
     /* POSIX lets a void pointer of dlsym stand for a function; ISO C has no cast for that. */
 #define FIND(name) \

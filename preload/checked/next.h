@@ -20,10 +20,14 @@ struct checked_next {
 
 extern struct checked_next checked_next;
 
-/* Looks all of them up. Idempotent; from the library's constructor, and from the first call that comes earlier. */
+/* Looks all of them up. Idempotent; from the library's constructor. */
 void checked_find(void);
 
+/* For a call that comes earlier: plain loops of our own in the place of a few of them; called again, looks all of them up. */
+void checked_find_early(void);
+
 /* The function of that name behind ours. */
-#define NEXT(name) (*(__builtin_expect(checked_next.name != NULL, 1) ? checked_next.name : (checked_find(), checked_next.name)))
+#define NEXT(name) (*(__builtin_expect(checked_next.name != NULL, 1) ? checked_next.name : NEXT_EARLY(name)))
+#define NEXT_EARLY(name) (checked_find_early(), checked_next.name ? checked_next.name : (checked_find_early(), checked_next.name))
 
 #endif
