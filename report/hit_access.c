@@ -54,18 +54,29 @@ static bool is_dark(const cs_insn *insn)
     return false;
 }
 
-/* Their first operand, if it is memory, is written whatever the decoder says. */
-static bool is_store(const cs_insn *insn)
+/* The mnemonic without the words that the decoder puts before it: `lock cmpxchg`, `xacquire lock add`. */
+static const char *bare_mnemonic(const cs_insn *insn)
 {
-    static const char *const kinds[] = {"mov", "vmov", "pextr", "vpextr", "extractps", "vextract", "vcvtps2ph", "stmxcsr", "vstmxcsr",
-        "fst", "fist", "fnst", "fbst", "cmpxchg", "xadd", "xchg", NULL};
-    return begins_with_one_of(insn->mnemonic, kinds);
+    const char *last = strrchr(insn->mnemonic, ' ');
+    return last ? last + 1 : insn->mnemonic;
 }
 
+/* Their first operand, if it is memory, is written whatever the decoder says. */
+static bool is_store(const char *mnemonic)
+{
+    static const char *const kinds[] = {"mov", "vmov", "pextr", "vpextr", "extractps", "vextract", "vcvtps2ph", "stmxcsr", "vstmxcsr",
+        "fst", "fist", "fnst", "fbst", "cmpxchg", "xadd", "xchg", "set", "rol", "ror", "rcl", "rcr", NULL};
+    return begins_with_one_of(mnemonic, kinds);
+}
+
+/* `test $imm, mem` only reads, though the decoder calls its first operand written. */
 bool hit_stores(const cs_insn *insn)
 {
     const cs_x86 *x86 = &insn->detail->x86;
-    return x86->op_count && x86->operands[0].type == X86_OP_MEM && (x86->operands[0].access & CS_AC_WRITE || is_store(insn));
+    const char *mnemonic = bare_mnemonic(insn);
+    if (!x86->op_count || x86->operands[0].type != X86_OP_MEM || strcmp(mnemonic, "test") == 0)
+        return false;
+    return x86->operands[0].access & CS_AC_WRITE || is_store(mnemonic);
 }
 
 /* Bytes of the largest vector register among the operands; 0: none. */
