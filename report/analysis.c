@@ -2,52 +2,19 @@
  *
  *   memory image → records → model (findings, leak check, symbols) → suppressions → verdict
  *
- * The image is closed as soon as the model is made (models do not read from it), so that no descriptor is held per finding. Work
- * that takes longer than half a second shows how far it is, if standard error is a terminal. */
+ * The image is closed as soon as the model is made (models do not read from it), so that no descriptor is held per finding. */
 #include "analysis.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "image.h"
 #include "memory.h"
+#include "progress.h"
 #include "say.h"
 #include "suppressions.h"
-
-/* ---- progress ---------------------------------------------------------------------------------------------------- */
-
-struct progress {
-    struct timespec begun;
-    int percent;                /* shown last; -1: nothing yet */
-};
-
-static double seconds_since(const struct timespec *then)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - then->tv_sec) + (double)(now.tv_nsec - then->tv_nsec) / 1e9;
-}
-
-/* A line that is written over, on a terminal, for work that takes more than half a second. */
-static void show_progress(void *ctx, uint64_t done, uint64_t all)
-{
-    struct progress *progress = ctx;
-    int percent = all ? (int)((double)done / (double)all * 100) : 0;
-    if (percent == progress->percent || seconds_since(&progress->begun) < 0.5)
-        return;
-    progress->percent = percent;
-    dprintf(STDERR_FILENO, "\rmidden: looking for leaks … %d %%", percent);
-}
-
-static void end_progress(const struct progress *progress)
-{
-    if (progress->percent >= 0)
-        dprintf(STDERR_FILENO, "\r\033[K");
-}
 
 /* ---- the way from image to model --------------------------------------------------------------------------------------- */
 
@@ -70,15 +37,13 @@ struct analysis *analysis_read(const struct analysis_order *order)
     }
 
     struct model_options options = order->options;
-    struct progress progress = {.percent = -1};
-    clock_gettime(CLOCK_MONOTONIC, &progress.begun);
-    if (isatty(STDERR_FILENO)) {
-        options.progress = show_progress;
-        options.ctx = &progress;
-    }
+    struct progress progress;
+    progress_begin(&progress, "looking for leaks");
+    options.progress = progress_wanted() ? progress_show : NULL;
+    options.ctx = &progress;
     struct model *model = order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
                                          : model_new(records, order->symbols, &options);
-    end_progress(&progress);
+    progress_end(&progress);
     image_close(image);
     records->image = NULL;
     if (!model) {

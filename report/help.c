@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command.h"
+#include "arguments.h"
 #include "say.h"
 
 enum { WIDTH = 79, INDENT = 6 };
@@ -26,19 +26,36 @@ static void put_wrapped(const char *text, int indent)
     putchar('\n');
 }
 
-static void put_options(void)
+static void put_option(const struct option_row *row, const char *fallback, bool bare)
 {
-    for (int id = 0; id < OPTIONS; id++) {
-        const struct option_row *row = &option_rows[id];
-        printf("  --%s=%s\n", row->name, row->values[0] ? row->values : "VALUE");
-        put_wrapped(row->text, INDENT);
-        if (row->type == OPTION_SET)
-            printf("%*sone or more, separated by commas\n", INDENT, "");
-        if (row->type == OPTION_NUMBER && row->maximum)
-            printf("%*sfrom %llu to %llu\n", INDENT, "", (unsigned long long)row->minimum, (unsigned long long)row->maximum);
-        if (row->fallback[0])
-            printf("%*sdefault: %s\n", INDENT, "", row->fallback);
-    }
+    const char *value = row->values[0] ? row->values : "VALUE";
+    if (bare)
+        printf("  --%s[=%s]\n", row->name, value);
+    else
+        printf("  --%s=%s\n", row->name, value);
+    put_wrapped(row->text, INDENT);
+    if (row->type == OPTION_SET)
+        printf("%*sone or more, separated by commas\n", INDENT, "");
+    if (row->type == OPTION_NUMBER && row->maximum)
+        printf("%*sfrom %llu to %llu\n", INDENT, "", (unsigned long long)row->minimum, (unsigned long long)row->maximum);
+    if (fallback[0])
+        printf("%*sdefault: %s\n", INDENT, "", fallback);
+}
+
+static void put_options(enum command_id id)
+{
+    if (id == COMMAND_run)
+        for (int i = 0; i < OPTIONS; i++)
+            put_option(&option_rows[i], option_rows[i].fallback, false);
+    else
+        for (int i = 0; i < ARGUMENTS; i++)
+            if (argument_rows[i].commands >> id & 1)
+                put_option(argument_rows[i].row, argument_rows[i].fallback, argument_rows[i].bare);
+}
+
+static bool takes_image(enum command_id id)
+{
+    return strncmp(commands[id].arguments, "IMAGE", 5) == 0 || strncmp(commands[id].arguments, "OLD", 3) == 0;
 }
 
 static void put_commands(void)
@@ -91,18 +108,38 @@ static const char help_text[] =
     "  midden --version\n"
     "\n";
 
+static const char image_text[] =
+    "\n"
+    "IMAGE is the number of a process that runs on midden's heap, a dump, or a core\n"
+    "file of such a process, also from another machine. Options may stand before\n"
+    "and behind it.\n"
+    "\n"
+    "Exit status: 0 done, 1 IMAGE cannot be used, 2 wrong usage, 125 midden itself\n"
+    "failed; with --fail-on, where a command has it, also --error-exitcode.\n";
+
+/* What stands below the options of a command that takes an IMAGE. */
+static const char *const command_texts[COMMANDS] = {
+#include "command_texts.def"
+};
+
 void help_show(enum command_id id)
 {
     if (id == COMMAND_run) {
         printf("usage: midden run %s\n", commands[id].arguments);
         put_wrapped(commands[id].summary, 2);
         printf("\nOptions:\n");
-        put_options();
+        put_options(id);
         fputs(run_text, stdout);
         fputs(exit_statuses, stdout);
     } else if (id != COMMANDS) {
         printf("usage: midden %s %s\n", commands[id].name, commands[id].arguments);
         put_wrapped(commands[id].summary, 2);
+        if (takes_image(id)) {
+            printf("\nOptions:\n");
+            put_options(id);
+            fputs(image_text, stdout);
+            fputs(command_texts[id] ? command_texts[id] : "", stdout);
+        }
     } else {
         printf("midden " VERSION ": heap debugger and leak checker for unmodified programs\n\nusage:\n");
         put_commands();

@@ -39,6 +39,7 @@ struct image {
     size_t n_mappings;
     uint64_t mapped_bytes;          /* sum of their sizes: no honest table in the image is larger */
     int pid;                        /* 0: not a living process */
+    uint64_t time;                  /* when it was taken, nanoseconds since the epoch; 0: not known */
 };
 
 /* Opens a living process through two descriptors of its own, of /proc/self/mem and /proc/self/maps: the permission was checked

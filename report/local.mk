@@ -24,10 +24,14 @@ libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LI
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
-	report/command.h report/commands.def report/help.c \
+	report/command.h report/commands.def report/command_texts.def report/help.c \
 	report/settings.h report/settings.c \
 	report/say.h report/say.c \
 	report/run.c \
+	report/arguments.h report/arguments.def report/arguments.c report/argument_rows.c \
+	report/image_open.h report/image_open.c report/opened.h report/opened.c \
+	report/judged.h report/judged.c report/command_report.c report/command_leaks.c \
+	report/progress.h report/progress.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \
@@ -49,9 +53,9 @@ midden_LDADD = libcommand.la
 
 # The options as the manual page and README.md show them.
 noinst_PROGRAMS += option_tables
-option_tables_SOURCES = report/option_tables.c src/format/options.c
+option_tables_SOURCES = report/option_tables.c report/argument_rows.c src/format/options.c
 
-# `make` brings the option tables of the manual page and of README.md up to date where options.def has changed; `make check`
+# `make` brings the option tables of the manual page and of README.md up to date where options.def or arguments.def has changed; `make check`
 # insists on it (a tarball's are, so there nothing is written).
 dist_man_MANS += man/midden.1
 EXTRA_DIST += scripts/update-docs scripts/check-arrows scripts/install-deps scripts/build.sh scripts/try scripts/check examples/orders.c

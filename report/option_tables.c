@@ -1,9 +1,10 @@
-/* Prints the options as the manual page and README.md show them: `option_tables man` or `option_tables markdown`. Not installed;
- * scripts/update-docs puts the output between the markers in these files. */
+/* Prints the options as the manual page and README.md show them: `option_tables man` or `option_tables markdown` for those of `run`,
+ * `man-commands` or `markdown-commands` for those of the commands that look at an image. Not installed; scripts/update-docs puts the
+ * output between the markers in these files. */
 #include <stdio.h>
 #include <string.h>
 
-#include "format/options.h"
+#include "arguments.h"
 
 /* roff: a '-' is written '\-', a backslash '\e', and a line must not begin with a dot or a quote. */
 static void put_roff(const char *text)
@@ -27,6 +28,67 @@ static void put_cell(const char *text)
         if (*text == '|')
             putchar('\\');
         putchar(*text);
+    }
+}
+
+static const struct { const char *name, *arguments, *summary; } shown[COMMANDS] = {
+#define C(id, name, arguments, summary) {name, arguments, summary},
+#include "commands.def"
+#undef C
+};
+
+/* The commands that have row i, after `between` each; "all" where it is every one of them. */
+static void put_commands(int i)
+{
+    const char *between = "";
+    if (argument_rows[i].commands == ~UINT64_C(0)) {
+        fputs("all", stdout);
+        return;
+    }
+    for (int id = 0; id < COMMANDS; id++)
+        if (argument_rows[i].commands >> id & 1) {
+            printf("%s%s", between, shown[id].name);
+            between = ", ";
+        }
+}
+
+static void commands_man(void)
+{
+    for (int i = 0; i < ARGUMENTS; i++) {
+        const struct option_row *row = argument_rows[i].row;
+        printf(".TP\n.BR \\-\\-");
+        put_roff(row->name);
+        printf(argument_rows[i].bare ? " [=" : " =");
+        put_roff(row->values);
+        puts(argument_rows[i].bare ? "]" : "");
+        put_roff(row->text);
+        fputs(".\n", stdout);
+        if (argument_rows[i].fallback[0]) {
+            fputs("Default: ", stdout);
+            put_roff(argument_rows[i].fallback);
+            fputs(".\n", stdout);
+        }
+        fputs("Commands: ", stdout);
+        put_commands(i);
+        fputs(".\n", stdout);
+    }
+}
+
+static void commands_markdown(void)
+{
+    puts("| option | default | commands | meaning |\n| --- | --- | --- | --- |");
+    for (int i = 0; i < ARGUMENTS; i++) {
+        const struct option_row *row = argument_rows[i].row;
+        printf("| `--%s%s", row->name, argument_rows[i].bare ? "[=" : "=");
+        put_cell(row->values);
+        fputs(argument_rows[i].bare ? "]` | " : "` | ", stdout);
+        if (argument_rows[i].fallback[0])
+            printf("`%s`", argument_rows[i].fallback);
+        fputs(" | ", stdout);
+        put_commands(i);
+        fputs(" | ", stdout);
+        put_cell(row->text);
+        puts(" |");
     }
 }
 
@@ -65,6 +127,14 @@ int main(int argc, char **argv)
         }
         return 0;
     }
-    fprintf(stderr, "usage: option_tables man|markdown\n");
+    if (argc == 2 && strcmp(argv[1], "man-commands") == 0) {
+        commands_man();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "markdown-commands") == 0) {
+        commands_markdown();
+        return 0;
+    }
+    fprintf(stderr, "usage: option_tables man|markdown|man-commands|markdown-commands\n");
     return 2;
 }

@@ -1,9 +1,20 @@
 /* The text renderer's paper: see page.h. */
 #include "page.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "source.h"
+
+bool page_wants_colour(uint64_t choice, int place)
+{
+    enum { AUTO, ALWAYS };
+    const char *terminal = getenv("TERM"), *never = getenv("NO_COLOR");
+    if (choice != AUTO)
+        return choice == ALWAYS;
+    return isatty(place) && !(never && never[0]) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
 
 void page_colour(const struct page *page, enum page_colour colour)
 {

@@ -15,6 +15,9 @@ struct page {
     const struct render_options *options;
 };
 
+/* What --colour (auto, always, never: 0, 1, 2) means for text that goes to descriptor `place`; NO_COLOR and TERM=dumb are heard. */
+bool page_wants_colour(uint64_t choice, int place);
+
 void page_colour(const struct page *page, enum page_colour colour);
 
 /* Program text, escaped. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "outputs.h"
+#include "page.h"
 #include "say.h"
 
 /* The name of a process's file for the current image; owned by the caller. A child's first file is FILE.PID whatever the number
@@ -45,16 +46,6 @@ void place_open_log(const struct settings *settings, struct process *process)
     text_place(settings, process);
 }
 
-static bool wants_colour(const struct settings *settings, int place)
-{
-    enum { COLOUR_AUTO, COLOUR_ALWAYS };
-    uint64_t colour = settings->meaning[OPTION_COLOUR];
-    const char *terminal = getenv("TERM"), *never = getenv("NO_COLOR");
-    if (colour != COLOUR_AUTO)
-        return colour == COLOUR_ALWAYS;
-    return isatty(place) && !(never && never[0]) && !(terminal && strcmp(terminal, "dumb") == 0);
-}
-
 void text_begin(struct text *text, const struct settings *settings, struct process *process)
 {
     memset(text, 0, sizeof *text);
@@ -62,7 +53,7 @@ void text_begin(struct text *text, const struct settings *settings, struct proce
     text->place = text_place(settings, process);
     text->prefix = !process->owner && text->place == STDERR_FILENO ? (int)process->pid : 0;
     text->look = render_defaults;
-    text->look.colour = wants_colour(settings, text->place);
+    text->look.colour = page_wants_colour(settings->meaning[OPTION_COLOUR], text->place);
     text->look.list_errors = false;
     text->stream = need(open_memstream(&text->bytes, &text->n));
 }

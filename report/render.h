@@ -7,15 +7,19 @@
 
 #include "model.h"
 
+enum render_part { RENDER_ERRORS = 1, RENDER_LEAKS = 2, RENDER_HEAP = 4, RENDER_ALL = 7 };
+
 struct render_options {
     bool colour;            /* escape sequences of a terminal */
     unsigned source_lines;  /* lines around the guilty one; 0: no excerpt */
     bool list_errors;       /* text: false: the findings were shown when they happened, only count them */
     size_t max_leaks;       /* text: leak records listed at most; 0: all */
     bool prefix_pid;        /* text: every line begins with ==PID== : several processes share the stream */
+    unsigned parts;         /* text: enum render_part */
+    const char *title;      /* text: what the first line says instead of "report of PROGRAM, pid N"; escaped; NULL: that */
 };
 
-/* No colour, two lines of source above and below, findings listed, all leaks. */
+/* No colour, two lines of source above and below, findings listed, all leaks, all parts. */
 extern const struct render_options render_defaults;
 
 /* Text: one finding, at once. */

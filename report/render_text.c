@@ -5,7 +5,7 @@
 
 #include "page.h"
 
-const struct render_options render_defaults = {false, 2, true, 0, false};
+const struct render_options render_defaults = {false, 2, true, 0, false, RENDER_ALL, NULL};
 
 static const char *const lost_as[LEAK_KINDS] = {
     [LEAK_DEFINITE] = "definitely lost", [LEAK_INDIRECT] = "indirectly lost",
@@ -15,6 +15,12 @@ static const char *const lost_as[LEAK_KINDS] = {
 static void heading(const struct page *page, const struct model *model)
 {
     page_colour(page, PAGE_BOLD);
+    if (page->options->title) {
+        fprintf(page->out, "midden: %s", page->options->title);
+        page_colour(page, PAGE_PLAIN);
+        fputs("\n\n", page->out);
+        return;
+    }
     fprintf(page->out, "midden: report of ");
     if (model->argc)
         page_text(page, model->argv[0]);
@@ -183,18 +189,24 @@ static void verdict(const struct page *page, const struct model *model)
     others -= n_errors;
     page_colour(page, model->gating ? PAGE_ERROR : PAGE_GOOD);
     fputs("midden: ", page->out);
-    if (n_errors)
-        fprintf(page->out, "%zu error%s", n_errors, n_errors == 1 ? "" : "s");
-    else
-        fputs("no errors", page->out);
-    if (others)
-        fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
+    const char *separator = "";
+    if (page->options->parts & RENDER_ERRORS) {
+        separator = ", ";
+        if (n_errors)
+            fprintf(page->out, "%zu error%s", n_errors, n_errors == 1 ? "" : "s");
+        else
+            fputs("no errors", page->out);
+        if (others)
+            fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
+    }
     if (!model->leaks)
-        fputs("; leaks were not looked for", page->out);
+        fprintf(page->out, "%sleaks were not looked for", *separator ? "; " : "");
     else if (leaks)
-        fprintf(page->out, ", %zu leak%s", leaks, leaks == 1 ? "" : "s");
+        fprintf(page->out, "%s%zu leak%s", separator, leaks, leaks == 1 ? "" : "s");
     else
-        fputs(", no leaks", page->out);
+        fprintf(page->out, "%sno leaks", separator);
+    if (model->options.live && model->leaks)
+        fputs(" at this moment", page->out);
     if (model->n_suppressed_errors || model->suppressed_leaks.blocks)
         fputs(" (others are suppressed)", page->out);
     page_colour(page, PAGE_PLAIN);
@@ -218,9 +230,12 @@ void render_text(const struct model *model, const struct render_options *options
     FILE *sheet = options->prefix_pid ? open_memstream(&text, &n) : out;
     struct page paper = {sheet ? sheet : out, options}, *page = &paper;
     heading(page, model);
-    errors(page, model);
-    leaks_part(page, model);
-    heap_part(page, model);
+    if (options->parts & RENDER_ERRORS)
+        errors(page, model);
+    if (options->parts & RENDER_LEAKS)
+        leaks_part(page, model);
+    if (options->parts & RENDER_HEAP)
+        heap_part(page, model);
     coverage_part(page, model);
     verdict(page, model);
     if (sheet && sheet != out) {

@@ -68,9 +68,8 @@ static void list_size(FILE *out, uint64_t bytes)
         fputc(units[unit], out);
 }
 
-static void complain(enum option_id id, const char *shown, const char *value)
+void settings_complain(const struct option_row *row, const char *shown, const char *value)
 {
-    const struct option_row *row = &option_rows[id];
     char *allowed = NULL;
     size_t n = 0;
     FILE *out = need(open_memstream(&allowed, &n));
@@ -113,7 +112,7 @@ bool settings_set(struct settings *settings, enum option_id id, const char *show
     uint64_t meaning = 0;
     if (!option_value(id, value, strlen(value), &meaning)) {
         if (strictness == SETTINGS_STRICT)
-            complain(id, shown, value);
+            settings_complain(&option_rows[id], shown, value);
         return false;
     }
     free(settings->text[id]);

@@ -38,6 +38,9 @@ void settings_free(struct settings *settings);
 bool settings_set(struct settings *settings, enum option_id id, const char *shown, const char *value,
                   enum settings_strictness strictness);
 
+/* The line about a bad value of an option: what it takes. */
+void settings_complain(const struct option_row *row, const char *shown, const char *value);
+
 /* Lays the options given in `over` over those of `settings`; suppressions add up. */
 void settings_overlay(struct settings *settings, const struct settings *over);
 

@@ -34,8 +34,8 @@ enum option_id option_find(const char *name, size_t n)
     return OPTIONS;
 }
 
-/* Levenshtein distance of two short words; words of more than 31 letters are far from everything. */
-static unsigned distance(const char *a, size_t n, const char *b, size_t m)
+/* Levenshtein distance. */
+unsigned option_distance(const char *a, size_t n, const char *b, size_t m)
 {
     unsigned row[32];
     if (n > 31 || m > 31)
@@ -63,7 +63,7 @@ enum option_id option_nearest(const char *name, size_t n)
     enum option_id best = OPTIONS;
     unsigned least = n > 6 ? 4 : 3;
     for (int i = 0; i < OPTIONS; i++) {
-        unsigned d = distance(name, n, option_rows[i].name, length(option_rows[i].name));
+        unsigned d = option_distance(name, n, option_rows[i].name, length(option_rows[i].name));
         if (d < least) {
             least = d;
             best = (enum option_id)i;
@@ -139,9 +139,8 @@ static bool number_value(const char *value, size_t n, bool size, uint64_t *numbe
     return i == n;
 }
 
-bool option_value(enum option_id id, const char *value, size_t n, uint64_t *meaning)
+bool option_row_value(const struct option_row *row, const char *value, size_t n, uint64_t *meaning)
 {
-    const struct option_row *row = &option_rows[id];
     switch (row->type) {
     case OPTION_CHOICE: {
         int index = choice_index(row->values, value, n);
@@ -168,6 +167,11 @@ bool option_value(enum option_id id, const char *value, size_t n, uint64_t *mean
         return true;
     }
     return false;
+}
+
+bool option_value(enum option_id id, const char *value, size_t n, uint64_t *meaning)
+{
+    return option_row_value(&option_rows[id], value, n, meaning);
 }
 
 bool option_next(const char **text, struct option_span *name, struct option_span *value)

@@ -39,6 +39,12 @@ enum option_id option_nearest(const char *name, size_t n);
  * bit, `none`: 0); NUMBER: it; SIZE: bytes; FILE, FILES, TEXT: untouched. false: the value is not one of the option. */
 bool option_value(enum option_id id, const char *value, size_t n, uint64_t *meaning);
 
+/* The same for a row of another table. */
+bool option_row_value(const struct option_row *row, const char *value, size_t n, uint64_t *meaning);
+
+/* How many letters to insert, take out or change to make a[n] of b[m]; 99 for words longer than 31 letters. */
+unsigned option_distance(const char *a, size_t n, const char *b, size_t m);
+
 /* Steps through "name=value:name='va:lue'". *text moves past one entry; name and value are set (value 0 bytes when there is no
  * `=`), quotes taken off. false: the end. Empty entries are passed over. */
 struct option_span { const char *start; size_t length; };
