@@ -24,6 +24,7 @@ enum block_mark {
     MARK_REACHED = 1,       /* by start-pointers all the way */
     MARK_POSSIBLE = 2,
     MARK_INDIRECT = 4,      /* leader[] says from which block */
+    MARK_STACK_ONLY = 4,    /* of a reached block: only from a thread's stack or registers */
     MARK_OWN = 8,           /* the tool's: a root, never listed */
     MARK_LOADER_TLS = 16,   /* the loader's: any pointer holds it; never listed */
     MARK_IGNORED = 32,      /* a root by the program's wish */
@@ -64,6 +65,34 @@ struct big_block {          /* one that needs a closer look: of 4 GiB and more, 
  * right behind its end, and is as good as one to its start. */
 #define EMPTY_ARRAY_BYTES 8u
 
+/* A piece of memory that the program reaches by itself, or the registers of a thread. In the order of `kind`, then of `start`. */
+struct root {
+    uint64_t start, end;        /* half-open. ROOT_REGISTERS: none. ROOT_STACK_BLOCK: the block that thread runs on, and 0 */
+    uint32_t thread;            /* index in the records; 0: no thread's own */
+    uint8_t kind;               /* enum root_kind */
+};
+
+enum root_kind {
+    ROOT_MEMORY,                /* data of a module, or any other mapping */
+    ROOT_TLS,                   /* what lies above a thread's stack: its static thread-local storage */
+    ROOT_REGISTERED,            /* by the program */
+    /* From here on: what ends with a call or a thread. */
+    ROOT_STACK,                 /* of a thread, from the stack pointer up */
+    ROOT_CONTEXT,               /* registers (all of them) that a signal frame keeps */
+    ROOT_STACK_BLOCK,
+    ROOT_REGISTERS
+};
+#define ROOT_FIRST_STACK ROOT_STACK
+
+/* A block that nothing but a stack held when the search came to this slot. */
+struct stack_seed {
+    uint64_t address;           /* of the slot; ROOT_REGISTERS: number of the register */
+    uint64_t word;
+    uint32_t root;              /* index into roots[] */
+    uint32_t block;
+    uint64_t bytes, blocks;     /* reached first from here, `block` included */
+};
+
 struct graph {
     struct records *records;
     const struct leaks_options *options;
@@ -87,12 +116,20 @@ struct graph {
 
     uint32_t *leader;           /* of indirectly lost blocks; also the mark stack before that */
 
-    uint64_t *root_interior;    /* interior-pointers found in roots */
+    struct root *roots;
+    size_t n_roots, room_roots;
+    uint64_t *root_interior;    /* interior-pointers found in roots, those of stacks last */
     size_t n_root_interior, room_root_interior;
+    struct stack_seed *seeds;   /* those that reached something, in the order of the roots */
+    size_t n_seeds, room_seeds;
 
-    uint64_t work_done, work_all;       /* bytes, for the progress call; done is atomic while units are scanned */
     struct leaks *result;
 };
+
+/* ---- leaks.c ---- */
+
+/* The whole check, from graph->records, options and result. What it found stays in the graph. false: no memory. */
+bool graph_check(struct graph *graph, struct error *error);
 
 /* ---- leak_index.c: extents ---- */
 
@@ -109,6 +146,19 @@ static inline uint64_t graph_size(const struct graph *graph, uint32_t block)
 {
     uint32_t size = graph->size[block];
     return size == BIG_SIZE ? graph_big_size(graph, block) : size;
+}
+
+/* MARK_INDIRECT means something else on blocks that are reached. */
+static inline bool graph_is_indirect(const struct graph *graph, uint32_t block)
+{
+    return (graph->marks[block] & (MARK_INDIRECT | MARK_REACHED)) == MARK_INDIRECT;
+}
+
+static inline enum leak_kind graph_kind(const struct graph *graph, uint32_t block)
+{
+    uint8_t marks = graph->marks[block];
+    return marks & MARK_REACHED ? LEAK_REACHABLE : marks & MARK_POSSIBLE ? LEAK_POSSIBLE
+         : marks & MARK_INDIRECT ? LEAK_INDIRECT : LEAK_DEFINITE;
 }
 
 /* Steps through the blocks in address order. */
@@ -195,14 +245,37 @@ void graph_mark_tls(struct graph *graph);
 /* Fills edges and edge_end. false: no memory. */
 bool graph_scan(struct graph *graph, struct error *error);
 
-/* Calls `word` for every aligned word of [address, address + n) that might point into the heap. Returns the bytes that could
- * not be read. */
-uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, void (*word)(void *ctx, uint64_t word), void *ctx);
+/* Calls `word` for every aligned word of [address, address + n) that might point into the heap, `at` being where it lies. Returns
+ * the bytes that could not be read. */
+typedef void scan_word(void *ctx, uint64_t at, uint64_t word);
+uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word *word, void *ctx);
+
+/* The edges of a block: their number, *first receives them. */
+static inline uint32_t graph_edges(const struct graph *graph, uint32_t block, const uint32_t **first)
+{
+    uint32_t start = block % UNIT_BLOCKS ? graph->edge_end[block - 1] : 0;
+    *first = graph->edges[block / UNIT_BLOCKS] + start;
+    return graph->edge_end[block] - start;
+}
 
 /* ---- leak_roots.c ---- */
 
-/* Marks what the roots hold: by a start-pointer MARK_REACHED; other pointers go to root_interior. */
-void graph_roots(struct graph *graph);
+/* Fills graph->roots. */
+void graph_find_roots(struct graph *graph);
+
+/* ---- leak_mark.c ---- */
+
+/* Marks what roots hold that are no stack: by a start-pointer MARK_REACHED; other pointers go to root_interior. */
+void graph_mark_memory(struct graph *graph);
+
+/* true: `word` in a root holds a block that was not reached yet, by a start-pointer. Other pointers go to root_interior. *held: the
+ * block, or NO_BLOCK. */
+bool graph_holds(struct graph *graph, uint64_t word, uint32_t *held);
+
+/* Calls `word` for everything in the roots of kinds first … last that might point into the heap; `at`: its address,
+ * or the register's number. */
+typedef void root_word(void *ctx, const struct root *root, uint64_t at, uint64_t word);
+void graph_visit_roots(struct graph *graph, enum root_kind first, enum root_kind last, root_word *word, void *ctx);
 
 /* ---- leak_heuristics.c ---- */
 
@@ -211,7 +284,7 @@ bool heuristic_holds(const struct graph *graph, uint64_t word, uint32_t block, u
 
 /* ---- leak_reach.c ---- */
 
-/* From the roots' marks and the edges: all other marks, and leader[]. false: no memory. */
+/* From the marks of graph_mark_memory(), the stacks and the edges: all other marks, seeds[], and leader[]. false: no memory. */
 bool graph_reach(struct graph *graph, struct error *error);
 
 /* The definitely lost block that an indirectly lost one hangs on. */

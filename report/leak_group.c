@@ -32,10 +32,10 @@ static void charge_leaders(struct grouping *grouping)
     struct graph *graph = grouping->graph;
     size_t room = 0;
     for (uint32_t block = 0; block < graph->n; block++)
-        if (!(graph->marks[block] & MARK_INDIRECT))
+        if (!graph_is_indirect(graph, block))
             graph->leader[block] = 0;   /* was the mark stack; now a leader's number */
     for (uint32_t block = 0; block < graph->n; block++) {
-        if (!(graph->marks[block] & MARK_INDIRECT))
+        if (!graph_is_indirect(graph, block))
             continue;
         uint32_t leader = graph_leader(graph, block);
         if (!graph->leader[leader]) {
@@ -100,8 +100,7 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
     struct leaks *leaks = graph->result;
     uint8_t marks = graph->marks[block];
     uint64_t size = graph_size(graph, block);
-    enum leak_kind kind = marks & MARK_REACHED ? LEAK_REACHABLE : marks & MARK_POSSIBLE ? LEAK_POSSIBLE
-                        : marks & MARK_INDIRECT ? LEAK_INDIRECT : LEAK_DEFINITE;
+    enum leak_kind kind = graph_kind(graph, block);
     if (marks & MARKS_HIDDEN)
         return;
     if (marks & MARK_IGNORED) {

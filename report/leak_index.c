@@ -340,7 +340,9 @@ void graph_free(struct graph *graph)
     free(graph->edges);
     free(graph->edge_end);
     free(graph->leader);
+    free(graph->roots);
     free(graph->root_interior);
+    free(graph->seeds);
 }
 
 uint64_t graph_big_size(const struct graph *graph, uint32_t block)

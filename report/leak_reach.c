@@ -7,7 +7,8 @@
  *   3. Lost: in address order, each lost block that is not yet indirect becomes a leader, and every lost block that it leads to
  *      becomes indirect with it, other leaders included. (Of a cycle, the block with the lowest address is the leader.)
  *
- * The order of 1 and 2 does not change the result; the order of 3 is memcheck's. leader[] serves as the mark stack of 1 and 2: a
+ * The order of 1 and 2 does not change the result; the order of 3 is memcheck's. Stacks and registers come after all other roots: what
+ * they add to the reachable blocks nothing else holds. leader[] serves as the mark stack of 1 and 2: a
  * block enters it at most once in each. */
 #include <stdlib.h>
 
@@ -19,20 +20,19 @@ struct search {
     uint32_t *stack;            /* blocks whose edges are to be followed */
     uint32_t top;
     uint32_t *examine;          /* reached blocks with interior edges */
-    size_t n_examine, room_examine;
+    size_t n_examine, room_examine, examined;   /* the first `examined` of them have been looked at again */
+    uint8_t mark;               /* for what is reached now */
+    uint64_t bytes, blocks;     /* reached, but for what is never listed */
 };
-
-/* The edges of a block: their number, *first receives them. */
-static inline uint32_t edges_of(const struct graph *graph, uint32_t block, const uint32_t **first)
-{
-    uint32_t start = block % UNIT_BLOCKS ? graph->edge_end[block - 1] : 0;
-    *first = graph->edges[block / UNIT_BLOCKS] + start;
-    return graph->edge_end[block] - start;
-}
 
 static void reach(struct search *search, uint32_t block)
 {
-    search->graph->marks[block] |= MARK_REACHED;
+    struct graph *graph = search->graph;
+    if (search->mark != MARK_REACHED && !(graph->marks[block] & MARKS_HIDDEN)) {
+        search->bytes += graph_size(graph, block);
+        search->blocks++;
+    }
+    graph->marks[block] |= search->mark;
     search->stack[search->top++] = block;
 }
 
@@ -54,7 +54,7 @@ static void follow_strong(struct search *search)
     while (search->top) {
         uint32_t block = search->stack[--search->top];
         const uint32_t *edges;
-        uint32_t n = edges_of(graph, block, &edges);
+        uint32_t n = graph_edges(graph, block, &edges);
         for (uint32_t i = 0; i < n; i++) {
             uint32_t target = edges[i] & ~EDGE_INTERIOR;
             if (graph->marks[target] & MARK_REACHED)
@@ -69,12 +69,13 @@ static void follow_strong(struct search *search)
 
 /* ---- interior-pointers ---- */
 
-static void ask_heuristics(void *ctx, uint64_t word)
+static void ask_heuristics(void *ctx, uint64_t at, uint64_t word)
 {
     struct search *search = ctx;
     struct graph *graph = search->graph;
     uint64_t offset;
     uint32_t block = graph_find(graph, word, &offset);
+    (void)at;
     if (block != NO_BLOCK && offset && !(graph->marks[block] & MARK_REACHED) && heuristic_holds(graph, word, block, offset))
         reach(search, block);
 }
@@ -83,32 +84,72 @@ static void ask_heuristics(void *ctx, uint64_t word)
 static bool still_matters(const struct graph *graph, uint32_t block)
 {
     const uint32_t *edges;
-    uint32_t n = edges_of(graph, block, &edges);
+    uint32_t n = graph_edges(graph, block, &edges);
     for (uint32_t i = 0; i < n; i++)
         if ((edges[i] & EDGE_INTERIOR) && !(graph->marks[edges[i] & ~EDGE_INTERIOR] & MARK_REACHED))
             return true;
     return false;
 }
 
-static void find_reachable(struct search *search)
+/* Follows what is on the stack, by start-pointers and what heuristics take for them, to the end. */
+static void follow(struct search *search)
 {
     struct graph *graph = search->graph;
-    for (uint32_t block = 0; block < graph->n; block++)
-        if (graph->marks[block] & MARK_REACHED)
-            search->stack[search->top++] = block;
-    /* All seeds are on the stack before the first is followed, so that each block is on it once. */
     follow_strong(search);
-    for (size_t i = 0; i < graph->n_root_interior; i++) {
-        ask_heuristics(search, graph->root_interior[i]);
-        follow_strong(search);
-    }
-    for (size_t i = 0; i < search->n_examine; i++) {
-        uint32_t block = search->examine[i];
+    while (search->examined < search->n_examine) {
+        uint32_t block = search->examine[search->examined++];
         if (!still_matters(graph, block))
             continue;
         scan_range(graph, graph_address(graph, block), graph_size(graph, block), ask_heuristics, search);
         follow_strong(search);
     }
+}
+
+static void find_reachable(struct search *search)
+{
+    struct graph *graph = search->graph;
+    search->mark = MARK_REACHED;
+    for (uint32_t block = 0; block < graph->n; block++)
+        if (graph->marks[block] & MARK_REACHED)
+            search->stack[search->top++] = block;
+    /* All seeds are on the stack before the first is followed, so that each block is on it once. */
+    follow_strong(search);
+    for (size_t i = 0; i < graph->n_root_interior; i++)
+        ask_heuristics(search, 0, graph->root_interior[i]);
+    follow(search);
+}
+
+/* ---- stacks ---- */
+
+/* Everything that this slot is the first to reach is reached from it now: it is the slot's. */
+static void search_from_slot(void *ctx, const struct root *root, uint64_t at, uint64_t word)
+{
+    struct search *search = ctx;
+    struct graph *graph = search->graph;
+    uint32_t block;
+    uint64_t offset;
+    if (!graph_holds(graph, word, &block)) {
+        if (block == NO_BLOCK || (graph->marks[block] & MARK_REACHED))
+            return;
+        graph_find(graph, word, &offset);
+        if (!heuristic_holds(graph, word, block, offset))
+            return;
+    }
+    search->bytes = search->blocks = 0;
+    reach(search, block);
+    follow(search);
+    if (!search->blocks)
+        return;
+    if (graph->n_seeds == graph->room_seeds)
+        graph->seeds = memory_resize(graph->seeds, graph->room_seeds = graph->room_seeds ? 2 * graph->room_seeds : 64, sizeof *graph->seeds);
+    graph->seeds[graph->n_seeds++] = (struct stack_seed){at, word, (uint32_t)(root - graph->roots), block, search->bytes, search->blocks};
+}
+
+/* What nothing but stacks and registers holds. */
+static void find_stack_only(struct search *search)
+{
+    search->mark = MARK_REACHED | MARK_STACK_ONLY;
+    graph_visit_roots(search->graph, ROOT_FIRST_STACK, ROOT_REGISTERS, search_from_slot, search);
 }
 
 static void possible(struct search *search, uint32_t block)
@@ -130,13 +171,13 @@ static void find_possible(struct search *search)
             possible(search, block);
     }
     for (size_t i = 0; i < search->n_examine; i++) {
-        uint32_t n = edges_of(graph, search->examine[i], &edges);
+        uint32_t n = graph_edges(graph, search->examine[i], &edges);
         for (uint32_t k = 0; k < n; k++)
             if (edges[k] & EDGE_INTERIOR)
                 possible(search, edges[k] & ~EDGE_INTERIOR);
     }
     while (search->top) {
-        uint32_t n = edges_of(graph, search->stack[--search->top], &edges);
+        uint32_t n = graph_edges(graph, search->stack[--search->top], &edges);
         for (uint32_t k = 0; k < n; k++)
             possible(search, edges[k] & ~EDGE_INTERIOR);
     }
@@ -161,7 +202,7 @@ static bool find_leaders(struct graph *graph)
         uint32_t block = leader;
         for (;;) {
             const uint32_t *edges;
-            uint32_t n = edges_of(graph, block, &edges);
+            uint32_t n = graph_edges(graph, block, &edges);
             for (uint32_t k = 0; k < n; k++) {
                 uint32_t target = edges[k] & ~EDGE_INTERIOR;
                 if ((graph->marks[target] & settled) || target == leader)
@@ -182,7 +223,7 @@ static bool find_leaders(struct graph *graph)
 uint32_t graph_leader(struct graph *graph, uint32_t block)
 {
     uint32_t end = block;
-    while (graph->marks[end] & MARK_INDIRECT)
+    while (graph_is_indirect(graph, end))
         end = graph->leader[end];
     while (block != end) {      /* shorten the way for the next one */
         uint32_t next = graph->leader[block];
@@ -199,6 +240,7 @@ bool graph_reach(struct graph *graph, struct error *error)
     if (graph->leader) {
         search.stack = graph->leader;
         find_reachable(&search);
+        find_stack_only(&search);
         find_possible(&search);
         free(search.examine);
         if (find_leaders(graph))

@@ -7,6 +7,12 @@
  *            glibc keeps for the next one
  *   plus     registers of stopped threads, saved contexts on other stacks, ranges that the program registered
  *
+ * How: stacks and what must not be scanned are collected as ranges first, each with the thread it belongs to; then every mapping
+ * is cut along them:
+ *
+ *    mapping  ├──── excluded ────┼──── stack of thread 2 ────┼─ TLS of 2 ─┤      ├─ data ─┼ libmidden ┼─ data ─┤
+ *                           stack_low                     start_sp     mapping end
+ *
  * A part of a mapping is only left out as a stack when it is one beyond doubt: the mapping is named [stack], or ends below in a
  * page that cannot be touched, as glibc's thread stacks do. A stack that the program supplied is scanned whole: what is left out
  * wrongly would be a false leak, what is scanned needlessly only hides one. The stack of an ended thread must still carry glibc's
@@ -19,6 +25,8 @@
 
 struct range {
     uint64_t start, end;
+    uint32_t thread;
+    uint8_t kind;               /* enum root_kind; of what is excluded: 0 */
 };
 
 struct ranges {
@@ -26,45 +34,43 @@ struct ranges {
     size_t n, room;
 };
 
-static void add(struct ranges *ranges, uint64_t start, uint64_t end)
+static void add(struct ranges *ranges, struct range range)
 {
-    if (start >= end)
+    if (range.start >= range.end)
         return;
     if (ranges->n == ranges->room)
         ranges->list = memory_resize(ranges->list, ranges->room = ranges->room ? 2 * ranges->room : 256, sizeof *ranges->list);
-    ranges->list[ranges->n++] = (struct range){start, end};
+    ranges->list[ranges->n++] = range;
 }
 
-static int by_start(const void *left, const void *right)
+static void exclude(struct ranges *ranges, uint64_t start, uint64_t end)
 {
-    const struct range *a = left, *b = right;
-    return a->start < b->start ? -1 : a->start > b->start;
+    add(ranges, (struct range){start, end, 0, 0});
 }
 
-/* ---- marking ---- */
-
-static void keep_interior(struct graph *graph, uint64_t word)
+static void add_root(struct graph *graph, uint64_t start, uint64_t end, enum root_kind kind, uint32_t thread)
 {
-    if (graph->n_root_interior && graph->root_interior[graph->n_root_interior - 1] == word)
-        return;
-    if (graph->n_root_interior == graph->room_root_interior) {
-        graph->room_root_interior = graph->room_root_interior ? 2 * graph->room_root_interior : 1024;
-        graph->root_interior = memory_resize(graph->root_interior, graph->room_root_interior, sizeof *graph->root_interior);
+    if (graph->n_roots == graph->room_roots) {
+        graph->room_roots = graph->room_roots ? 2 * graph->room_roots : 256;
+        graph->roots = memory_resize(graph->roots, graph->room_roots, sizeof *graph->roots);
     }
-    graph->root_interior[graph->n_root_interior++] = word;
+    graph->roots[graph->n_roots++] = (struct root){start, end, thread, (uint8_t)kind};
 }
 
-static void root_word(void *ctx, uint64_t word)
+/* ---- memory ---- */
+
+static bool starts_with(const char *text, const char *start)
 {
-    struct graph *graph = ctx;
-    uint64_t offset;
-    uint32_t block = graph_find(graph, word, &offset);
-    if (block == NO_BLOCK || (graph->marks[block] & MARK_REACHED))
-        return;
-    if (offset == 0 || (graph->marks[block] & MARK_LOADER_TLS))
-        graph->marks[block] |= MARK_REACHED;
-    else
-        keep_interior(graph, word);
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* true: it can be read and written, and doing so is memory's, no device's. */
+static bool is_memory(const struct image_mapping *mapping)
+{
+    const char *path = mapping->path;
+    bool device = (starts_with(path, "/dev/") && !starts_with(path, "/dev/zero") && !starts_with(path, "/dev/shm/"))
+               || starts_with(path, "anon_inode:");
+    return (mapping->access & IMAGE_READ) && (mapping->access & IMAGE_WRITE) && !device;
 }
 
 /* ---- stacks ---- */
@@ -111,7 +117,7 @@ static bool any_stack_in(const struct records *records, uint64_t start, uint64_t
     return false;
 }
 
-static void exclude_ended_stack(struct graph *graph, const struct record_thread *thread, struct ranges *excluded)
+static void exclude_ended_stack(struct graph *graph, const struct record_thread *thread, struct ranges *ranges)
 {
     struct records *records = graph->records;
     uint64_t page = records->anchor.page_size >= 4096 && records->anchor.page_size <= 65536 ? records->anchor.page_size : 4096;
@@ -122,34 +128,69 @@ static void exclude_ended_stack(struct graph *graph, const struct record_thread 
         || any_stack_in(records, mapping->start, top)
         || !is_stack_bottom(graph, mapping) || !has_thread_block(graph, thread->thread_pointer))
         return;
-    add(excluded, mapping->start, top);
+    exclude(ranges, mapping->start, top);
 }
 
-/* Registers, saved context, and the dead part of the stack of a thread that stands still. */
-static void take_thread(struct graph *graph, const struct record_thread *thread, struct ranges *excluded, struct ranges *extra)
+/* Frames of the C library that lie between start_sp and the end of the stack: those that started the thread. */
+#define FIRST_FRAMES 512u
+
+/* The thread's own stack from `low` up, and the static thread-local storage above it. Above the main thread's first frame lie the
+ * program's arguments and environment: memory like any other. */
+static void add_stack(const struct graph *graph, const struct image_mapping *mapping, uint64_t low, uint32_t index, struct ranges *stacks)
+{
+    const struct record_thread *thread = &graph->records->threads[index];
+    uint64_t high = mapping->end;
+    if (strcmp(mapping->path, "[stack]") == 0) {
+        high = thread->start_sp;
+    } else if (thread->thread_pointer > thread->start_sp && thread->thread_pointer < mapping->end) {
+        high = thread->thread_pointer - thread->start_sp > FIRST_FRAMES ? thread->start_sp + FIRST_FRAMES : thread->thread_pointer;
+        if (is_memory(mapping))
+            add(stacks, (struct range){high, mapping->end, index, ROOT_TLS});
+    }
+    if (is_memory(mapping))
+        add(stacks, (struct range){low, high, index, ROOT_STACK});
+}
+
+/* Registers, saved context, and stack of a thread. */
+static void take_thread(struct graph *graph, uint32_t index, struct ranges *excluded, struct ranges *stacks)
 {
     const struct image *image = graph->records->image;
+    const struct record_thread *thread = &graph->records->threads[index];
+    const struct image_mapping *own = image_mapping_at(image, thread->start_sp);
+    bool sure = own && is_stack_bottom(graph, own);
     if (!thread->stack_low) {
         if (thread->state == RECORD_THREAD_RUNNING)
             graph->result->unparked++;
+        if (sure)
+            add_stack(graph, own, own->start, index, stacks);
         return;
     }
-    for (uint32_t i = 0; i < thread->n_registers; i++)
-        root_word(graph, thread->registers[i]);
+    if (thread->n_registers)
+        add_root(graph, 0, 0, ROOT_REGISTERS, index);
     if (thread->context_high > thread->context_low && image_covers(image, thread->context_low, thread->context_high - thread->context_low))
-        add(extra, thread->context_low, thread->context_high);
-    const struct image_mapping *mapping = image_mapping_at(image, thread->stack_low);
-    if (mapping && thread->start_sp >= thread->stack_low && thread->start_sp < mapping->end && is_stack_bottom(graph, mapping)) {
-        add(excluded, mapping->start, thread->stack_low);
-    } else {    /* it runs on a stack of the program's making: if that is a block, it is in use */
-        uint64_t offset;
-        uint32_t block = graph_find(graph, thread->stack_low, &offset);
-        if (block != NO_BLOCK)
-            graph->marks[block] |= MARK_REACHED;
+        add_root(graph, thread->context_low, thread->context_high, ROOT_CONTEXT, index);
+    if (sure && thread->start_sp >= thread->stack_low && thread->stack_low >= own->start) {
+        exclude(excluded, own->start, thread->stack_low);
+        add_stack(graph, own, thread->stack_low, index, stacks);
+        return;
     }
+    /* It runs on a stack of the program's making: if that is a block, it is in use. */
+    uint64_t offset;
+    if (graph_find(graph, thread->stack_low, &offset) != NO_BLOCK)
+        add_root(graph, thread->stack_low, 0, ROOT_STACK_BLOCK, index);
+    if (sure)
+        add_stack(graph, own, own->start, index, stacks);
 }
 
-static void take_threads(struct graph *graph, struct ranges *excluded, struct ranges *extra)
+/* One that did not survive the fork: nobody knows where its stack pointer was. */
+static void take_gone_thread(struct graph *graph, uint32_t index, struct ranges *stacks)
+{
+    const struct image_mapping *own = image_mapping_at(graph->records->image, graph->records->threads[index].start_sp);
+    if (own && is_stack_bottom(graph, own))
+        add_stack(graph, own, own->start, index, stacks);
+}
+
+static void take_threads(struct graph *graph, struct ranges *excluded, struct ranges *stacks)
 {
     const struct records *records = graph->records;
     for (size_t i = 1; i < records->n_threads; i++) {
@@ -157,7 +198,9 @@ static void take_threads(struct graph *graph, struct ranges *excluded, struct ra
         if (thread->state == RECORD_THREAD_ENDED)
             exclude_ended_stack(graph, thread, excluded);
         else if (is_running(thread))
-            take_thread(graph, thread, excluded, extra);
+            take_thread(graph, (uint32_t)i, excluded, stacks);
+        else if (thread->state == RECORD_THREAD_GONE)
+            take_gone_thread(graph, (uint32_t)i, stacks);
     }
     if (graph->result->unparked)
         records_problem(graph->records, "%u running thread%s did not stop for the leak check: the whole of %s was searched, and what seemed "
@@ -165,76 +208,95 @@ static void take_threads(struct graph *graph, struct ranges *excluded, struct ra
                         graph->result->unparked == 1 ? "its stack" : "their stacks");
 }
 
-/* ---- memory ---- */
+/* ---- cutting ---- */
 
-static bool starts_with(const char *text, const char *start)
+static int by_start(const void *left, const void *right)
 {
-    return strncmp(text, start, strlen(start)) == 0;
+    const struct range *a = left, *b = right;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return a->thread < b->thread ? -1 : a->thread > b->thread;
 }
 
-static bool is_device(const struct image_mapping *mapping)
+/* Sorts, and makes disjoint: merged into as few as possible, or each cut where the one before it ends. */
+static void settle(struct ranges *ranges, bool merge)
 {
-    const char *path = mapping->path;
-    return (starts_with(path, "/dev/") && !starts_with(path, "/dev/zero") && !starts_with(path, "/dev/shm/"))
-        || starts_with(path, "anon_inode:");
-}
-
-/* Scans [start, end) without the excluded ranges; *from: the first of them that may matter, moved along. */
-static void scan_without(struct graph *graph, uint64_t start, uint64_t end, const struct ranges *excluded, size_t *from)
-{
-    while (*from < excluded->n && excluded->list[*from].end <= start)
-        (*from)++;
-    for (size_t i = *from; start < end; i++) {
-        uint64_t stop = end;
-        if (i < excluded->n && excluded->list[i].start < stop)
-            stop = excluded->list[i].start > start ? excluded->list[i].start : start;
-        if (stop > start) {
-            graph->result->root_bytes += stop - start;
-            graph->result->unreadable_bytes += scan_range(graph, start, stop - start, root_word, graph);
+    size_t kept = 0;
+    if (ranges->n)
+        qsort(ranges->list, ranges->n, sizeof *ranges->list, by_start);
+    for (size_t i = 0; i < ranges->n; i++) {
+        struct range range = ranges->list[i], *last = kept ? &ranges->list[kept - 1] : NULL;
+        if (merge && last && range.start <= last->end) {
+            if (range.end > last->end)
+                last->end = range.end;
+            continue;
         }
-        if (i >= excluded->n || excluded->list[i].start >= end)
+        if (last && range.start < last->end)
+            range.start = last->end;
+        if (range.start < range.end)
+            ranges->list[kept++] = range;
+    }
+    ranges->n = kept;
+}
+
+/* Adds [start, end) without the ranges of `taken` (disjoint) as roots. *from: the first of those that may matter; moved along. */
+static void add_without(struct graph *graph, const struct range *range, const struct ranges *taken, size_t *from)
+{
+    uint64_t start = range->start;
+    while (*from < taken->n && taken->list[*from].end <= start)
+        (*from)++;
+    for (size_t i = *from; start < range->end; i++) {
+        bool cut = i < taken->n && taken->list[i].start < range->end;
+        uint64_t stop = !cut ? range->end : taken->list[i].start > start ? taken->list[i].start : start;
+        if (stop > start)
+            add_root(graph, start, stop, (enum root_kind)range->kind, range->thread);
+        if (!cut)
             break;
-        if (excluded->list[i].end > start)
-            start = excluded->list[i].end;
+        if (taken->list[i].end > start)
+            start = taken->list[i].end;
     }
 }
 
-void graph_roots(struct graph *graph)
+static int by_kind(const void *left, const void *right)
+{
+    const struct root *a = left, *b = right;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    return a->thread < b->thread ? -1 : a->thread > b->thread;
+}
+
+void graph_find_roots(struct graph *graph)
 {
     const struct records *records = graph->records;
     const struct image *image = records->image;
-    struct ranges excluded = {0}, extra = {0};
-    take_threads(graph, &excluded, &extra);
-    for (size_t i = 0; i < records->n_regions; i++)
-        add(&excluded, records->regions[i].base, records->regions[i].base + records->regions[i].bytes);
-    for (size_t i = 0; i < records->n_own; i++)
-        add(&excluded, records->own[i].start, records->own[i].start + records->own[i].bytes);
-    add(&excluded, records->anchor.own_start, records->anchor.own_end);
-    if (excluded.n)
-        qsort(excluded.list, excluded.n, sizeof *excluded.list, by_start);
-    /* Overlaps merged: scan_without() counts on rising ends. */
-    size_t merged = 0;
-    for (size_t i = 0; i < excluded.n; i++) {
-        if (merged && excluded.list[i].start <= excluded.list[merged - 1].end) {
-            if (excluded.list[i].end > excluded.list[merged - 1].end)
-                excluded.list[merged - 1].end = excluded.list[i].end;
-        } else {
-            excluded.list[merged++] = excluded.list[i];
-        }
-    }
-    excluded.n = merged;
+    struct ranges excluded = {0}, stacks = {0};
     size_t from = 0;
+    take_threads(graph, &excluded, &stacks);
+    for (size_t i = 0; i < records->n_regions; i++)
+        exclude(&excluded, records->regions[i].base, records->regions[i].base + records->regions[i].bytes);
+    for (size_t i = 0; i < records->n_own; i++)
+        exclude(&excluded, records->own[i].start, records->own[i].start + records->own[i].bytes);
+    exclude(&excluded, records->anchor.own_start, records->anchor.own_end);
+    settle(&excluded, true);
+    settle(&stacks, false);
+    for (size_t i = 0; i < stacks.n; i++)
+        add_without(graph, &stacks.list[i], &excluded, &from);
+    for (size_t i = 0; i < stacks.n; i++)
+        exclude(&excluded, stacks.list[i].start, stacks.list[i].end);
+    settle(&excluded, true);
+    from = 0;
     for (size_t i = 0; i < image->n_mappings; i++) {
         const struct image_mapping *mapping = &image->mappings[i];
-        if ((mapping->access & IMAGE_READ) && (mapping->access & IMAGE_WRITE) && !is_device(mapping))
-            scan_without(graph, mapping->start, mapping->end, &excluded, &from);
+        const struct range all = {mapping->start, mapping->end, 0, ROOT_MEMORY};
+        if (is_memory(mapping))
+            add_without(graph, &all, &excluded, &from);
     }
     for (size_t i = 0; i < records->n_roots; i++)
-        add(&extra, records->roots[i].start, records->roots[i].start + records->roots[i].bytes);
-    for (size_t i = 0; i < extra.n; i++) {
-        graph->result->root_bytes += extra.list[i].end - extra.list[i].start;
-        scan_range(graph, extra.list[i].start, extra.list[i].end - extra.list[i].start, root_word, graph);
-    }
+        add_root(graph, records->roots[i].start, records->roots[i].start + records->roots[i].bytes, ROOT_REGISTERED, 0);
+    if (graph->n_roots)
+        qsort(graph->roots, graph->n_roots, sizeof *graph->roots, by_kind);
     free(excluded.list);
-    free(extra.list);
+    free(stacks.list);
 }

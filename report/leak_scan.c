@@ -291,8 +291,7 @@ bool graph_scan(struct graph *graph, struct error *error)
 
 /* ---- other memory ---- */
 
-static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer,
-                           void (*word)(void *ctx, uint64_t word), void *ctx)
+static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer, scan_word *word, void *ctx)
 {
     uint64_t unreadable = 0;
     for (uint64_t at = start; at < end;) {
@@ -300,14 +299,14 @@ static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, ui
         unreadable += n - image_read_around(graph->records->image, at, buffer, n);
         for (size_t i = 0; i < n / 8; i++)
             if (buffer[i] - graph->low < graph->span)
-                word(ctx, buffer[i]);
+                word(ctx, at + 8 * i, buffer[i]);
         at += n;
     }
     graph->result->scanned_bytes += end - start;
     return unreadable;
 }
 
-uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, void (*word)(void *ctx, uint64_t word), void *ctx)
+uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word *word, void *ctx)
 {
     const struct image *image = graph->records->image;
     uint64_t start = (address + 7) & ~UINT64_C(7), end = (address + n) & ~UINT64_C(7), unreadable = 0, from, to;

@@ -36,33 +36,41 @@ static uint64_t graph_memory(const struct graph *graph)
     return bytes;
 }
 
-struct leaks *leaks_check(struct records *records, const struct leaks_options *options, struct error *error)
+bool graph_check(struct graph *graph, struct error *error)
 {
+    const struct leaks_options *options = graph->options;
+    struct leaks *leaks = graph->result;
     double start = now();
-    struct leaks *leaks = memory_new(1, sizeof *leaks);
-    struct graph graph = {.records = records, .options = options, .result = leaks};
-    bool done = graph_index(&graph, error);
-    if (done && graph.n) {
-        graph_mark_tls(&graph);
-        done = graph_scan(&graph, error);
+    bool done = graph_index(graph, error);
+    if (done && graph->n) {
+        graph_mark_tls(graph);
+        done = graph_scan(graph, error);
         if (done) {
-            graph_roots(&graph);
+            graph_find_roots(graph);
+            graph_mark_memory(graph);
             if (options->progress)
                 options->progress(options->ctx, 9, 10);
-            done = graph_reach(&graph, error) && graph_group(&graph, error);
+            done = graph_reach(graph, error) && graph_group(graph, error);
         }
     }
-    leaks->pointers = graph.n_edges;
-    leaks->memory = graph_memory(&graph);
-    graph_free(&graph);
-    if (!done) {
-        leaks_free(leaks);
-        return NULL;
-    }
-    if (options->progress)
+    leaks->pointers = graph->n_edges;
+    leaks->memory = graph_memory(graph);
+    if (done && options->progress)
         options->progress(options->ctx, 1, 1);
     leaks->seconds = now() - start;
-    return leaks;
+    return done;
+}
+
+struct leaks *leaks_check(struct records *records, const struct leaks_options *options, struct error *error)
+{
+    struct leaks *leaks = memory_new(1, sizeof *leaks);
+    struct graph graph = {.records = records, .options = options, .result = leaks};
+    bool done = graph_check(&graph, error);
+    graph_free(&graph);
+    if (done)
+        return leaks;
+    leaks_free(leaks);
+    return NULL;
 }
 
 void leaks_free(struct leaks *leaks)

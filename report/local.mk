@@ -8,8 +8,9 @@ libreport_la_SOURCES = \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c \
 	report/leaks.h report/leaks.c \
-	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c \
+	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
+	report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_paths.h \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
