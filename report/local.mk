@@ -17,6 +17,7 @@ libreport_la_SOURCES = \
 	report/frames.h report/frames.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/sentence.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
+	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_json.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS)

@@ -21,7 +21,7 @@ static inline uint64_t *front_words(const struct guard_block *block)
 
 static inline uint64_t magic_for(const struct guard_block *block, uint64_t magic)
 {
-    return magic ^ (uint64_t)(uintptr_t)block->address * 0x9e3779b97f4a7c15ull;
+    return witness_word((uint64_t)(uintptr_t)block->address, magic);
 }
 
 static inline size_t rear_bytes(const struct guard_block *block)

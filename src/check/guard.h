@@ -15,13 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GUARD_MAGIC_USED 0xb10c05ed5afe0001ull
-#define GUARD_MAGIC_FREE 0xdead0f4eed0b10c0ull
-#define GUARD_BYTE 0xf5         /* of guard zones */
+#include "format/witness.h"
+
+#define GUARD_MAGIC_USED WITNESS_USED
+#define GUARD_MAGIC_FREE WITNESS_FREE
+#define GUARD_BYTE WITNESS_BYTE /* of guard zones */
 #define GUARD_FILL_ALLOC 0xcb   /* of new blocks: as a pointer it is not canonical, as a number odd and negative */
 #define GUARD_FILL_FREE 0xdb    /* of freed blocks */
 #define GUARD_NO_FILL 256
-#define GUARD_FILL_MAX ((size_t)256 << 10) /* bytes filled at the start of a larger block */
+#define GUARD_FILL_MAX ((size_t)WITNESS_FILL_MAX) /* bytes filled at the start of a larger block */
 #define GUARD_SHUT_LEAST ((size_t)1 << 20) /* freed blocks from this size on become inaccessible instead of filled */
 #define GUARD_REAR_MAX ((size_t)4096)      /* bytes of a longer rear zone that are written and compared */
 
