@@ -4,6 +4,8 @@
  * and what the callback claims to have read beyond the request is not believed. */
 #include "image.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +47,41 @@ void image_close(struct image *image)
     for (size_t i = 0; i < image->n_mappings; i++)
         free((char *)(uintptr_t)image->mappings[i].path);
     free(image->mappings);
+    for (size_t i = 0; i < image->n_threads; i++)
+        free((uint64_t *)(uintptr_t)image->threads[i].words);
+    free(image->threads);
+    free(image->threads_by_tid);
+    free(image->auxv);
+    for (size_t i = 0; i < image->n_notes; i++)
+        free(image->notes[i]);
+    free(image->notes);
     free(image);
+}
+
+size_t image_thread(const struct image *image, int tid)
+{
+    size_t low = 0, high = image->n_threads;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (image->threads[image->threads_by_tid[middle]].tid < tid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < image->n_threads && image->threads[image->threads_by_tid[low]].tid == tid ? image->threads_by_tid[low] + (size_t)1 : 0;
+}
+
+void image_note(struct image *image, const char *format, ...)
+{
+    char *line;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&line, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    image->notes = memory_resize(image->notes, image->n_notes + 1, sizeof *image->notes);
+    image->notes[image->n_notes++] = line;
 }
 
 size_t image_read(const struct image *image, uint64_t address, void *buffer, size_t n)

@@ -32,14 +32,35 @@ struct image_ops {
     void (*close)(void *ctx);   /* may be NULL */
 };
 
+/* A thread as the image itself tells it: a core file does, of a living process the records do. */
+struct image_thread {
+    int tid;
+    uint64_t sp, pc;
+    uint64_t thread_pointer;        /* 0: not told */
+    const uint64_t *words;          /* all registers that may hold pointers, [n_words], malloc'ed: the general ones in
+                                       the order of record_thread.registers, then the others */
+    size_t n_words;
+};
+
 struct image {
     const struct image_ops *ops;
     void *ctx;
     struct image_mapping *mappings; /* in address order, no two overlap */
     size_t n_mappings;
-    uint64_t mapped_bytes;          /* sum of their sizes: no honest table in the image is larger */
+    uint64_t mapped_bytes;          /* sum of their sizes, less where the image has less: no honest table in it is larger */
     int pid;                        /* 0: not a living process */
     uint64_t time;                  /* when it was taken, nanoseconds since the epoch; 0: not known */
+
+    /* Core files only. */
+    struct image_thread *threads;   /* first the one that it is about; NULL: the records know better */
+    size_t n_threads;
+    uint32_t *threads_by_tid;       /* their places, tids rising */
+    uint64_t *auxv;                 /* the kernel's auxiliary vector, pairs of words; NULL: not there */
+    size_t n_auxv;                  /* words */
+    int signal;                     /* that ended the process; 0: none, not known */
+    bool guards_unseen;             /* memory without access may be left out or look like zeros */
+    char **notes;                   /* what is missing, a line each */
+    size_t n_notes;
 };
 
 /* Opens a living process through two descriptors of its own, of /proc/self/mem and /proc/self/maps: the permission was checked
@@ -50,11 +71,24 @@ struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *err
 /* Opens a living process by its number; needs the right to read its memory. */
 struct image *image_open_pid(int pid, struct error *error);
 
-/* An image of the caller's making (tests, later core files): takes over `mappings` (malloc'ed, paths too; sorted here) and ctx.
+struct image_places;
+
+/* Opens a core file: the kernel's, one of gcore, a dump of ours; whole or cut off, sparse, compressed with zstd. Read-only pages
+ * that a core leaves out come from the modules' files (places: see module_search.h; NULL: of this machine). NULL: *error says why,
+ * in words that follow the file's name. */
+struct image *image_open_core(const char *path, const struct image_places *places, struct error *error);
+
+/* An image of the caller's making (tests, core files): takes over `mappings` (malloc'ed, paths too; sorted here) and ctx.
  * NULL: mappings overlap or are empty the wrong way round, or memory ran out; nothing was taken over. */
 struct image *image_new(const struct image_ops *ops, void *ctx, struct image_mapping *mappings, size_t n, struct error *error);
 
 void image_close(struct image *image); /* NULL is fine */
+
+/* The place of thread `tid` in threads, +1; 0: it is not there. */
+size_t image_thread(const struct image *image, int tid);
+
+/* Adds a line to notes. */
+void image_note(struct image *image, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Bytes read from `address` on: less than n when the rest cannot be read. */
 size_t image_read(const struct image *image, uint64_t address, void *buffer, size_t n);

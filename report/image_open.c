@@ -1,7 +1,7 @@
 /* What kind of image an argument names, and opening it.
  *
- * Digits alone are a pid where there is such a process; "./1234" names a file whatever its name is. Everything that is no regular
- * file is refused here, before anybody reads from it (a directory, a pipe that would block). */
+ * Digits alone are a pid where there is such a process; "./1234" names a file whatever its name is. Files are core files
+ * (image_core.c, which refuses what is none: directories, pipes). */
 #include "image_open.h"
 
 #include <errno.h>
@@ -35,18 +35,14 @@ static struct image *open_process(int pid, struct error *error)
 static struct image *open_file(const char *name, const struct image_places *places, struct error *error)
 {
     struct stat status;
-    (void)places;
-    if (stat(name, &status) != 0)
+    if (stat(name, &status) != 0) {
         error_set(error, "%s", errno == ENOENT ? "there is no such process or file" : strerror(errno));
-    else if (S_ISDIR(status.st_mode))
-        error_set(error, "it is a directory");
-    else if (!S_ISREG(status.st_mode))
-        error_set(error, "it is no regular file");
-    else if (status.st_size == 0)
-        error_set(error, "it is empty");
-    else
-        error_set(error, "it is no process, and core files cannot be read yet");
-    return NULL;
+        return NULL;
+    }
+    struct image *image = image_open_core(name, places, error);
+    if (image)
+        image->time = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+    return image;
 }
 
 struct image *image_open(const char *name, const struct image_places *places, struct error *error)

@@ -3,13 +3,7 @@
 #define MIDDEN_REPORT_IMAGE_OPEN_H
 
 #include "image.h"
-
-/* Where files of another machine are found here. Paths as given; nothing is owned. */
-struct image_places {
-    const char *sysroot;            /* "" or NULL: none */
-    const char *const *debug_dirs;  /* searched by build id */
-    size_t n_debug_dirs;
-};
+#include "module_search.h"
 
 /* Opens what `name` means: a number is a process, unless only a file of that name exists; everything else is a file. places may be
  * NULL. NULL: *error says why, without the name. */

@@ -67,7 +67,7 @@ struct big_block {          /* one that needs a closer look: of 4 GiB and more, 
 
 /* A piece of memory that the program reaches by itself, or the registers of a thread. In the order of `kind`, then of `start`. */
 struct root {
-    uint64_t start, end;        /* half-open. ROOT_REGISTERS: none. ROOT_STACK_BLOCK: the block that thread runs on, and 0 */
+    uint64_t start, end;        /* half-open. ROOT_REGISTERS: 0, or the place in image->threads, +1. ROOT_STACK_BLOCK: the block that thread runs on, and 0 */
     uint32_t thread;            /* index in the records; 0: no thread's own */
     uint8_t kind;               /* enum root_kind */
 };

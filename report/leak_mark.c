@@ -58,7 +58,12 @@ static void visit_word(void *ctx, uint64_t at, uint64_t word)
 static void visit_root(struct graph *graph, struct visit *visit)
 {
     const struct root *root = visit->root;
-    if (root->kind == ROOT_REGISTERS) {
+    if (root->kind == ROOT_REGISTERS && root->start) {
+        const struct image_thread *thread = &graph->records->image->threads[root->start - 1];
+        for (size_t i = 0; i < thread->n_words; i++)
+            if (thread->words[i] - graph->low < graph->span)
+                visit_word(visit, i, thread->words[i]);
+    } else if (root->kind == ROOT_REGISTERS) {
         const struct record_thread *thread = &graph->records->threads[root->thread];
         for (uint32_t i = 0; i < thread->n_registers; i++)
             if (thread->registers[i] - graph->low < graph->span)

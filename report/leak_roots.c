@@ -75,8 +75,27 @@ static bool is_memory(const struct image_mapping *mapping)
 
 /* ---- stacks ---- */
 
+/* Some cores leave out pages that cannot be touched, or show zeros there. glibc's thread control block says what the stack is: start,
+ * size and guard, three words in a row, all whole pages; without a guard it is the program's own. true: such a stack starts with
+ * this mapping. */
+static bool is_glibc_stack(const struct graph *graph, const struct image_mapping *mapping, uint64_t thread_pointer)
+{
+    uint64_t words[256], page = 4096;
+    if (thread_pointer < mapping->start || thread_pointer >= mapping->end)
+        return false;
+    size_t n = image_read(graph->records->image, thread_pointer, words, sizeof words) / sizeof *words;
+    for (size_t i = 0; i + 3 <= n; i++) {
+        uint64_t start = words[i], size = words[i + 1], guard = words[i + 2];
+        if ((start | size | guard) % page == 0 && guard && guard < size && start <= mapping->start
+            && (start == mapping->start || start + guard == mapping->start)
+            && size > thread_pointer - start && size <= mapping->end - start)
+            return true;
+    }
+    return false;
+}
+
 /* true: nothing but a stack can start here: the pages below cannot be touched, or it is the main thread's. */
-static bool is_stack_bottom(const struct graph *graph, const struct image_mapping *mapping)
+static bool is_stack_bottom(const struct graph *graph, const struct image_mapping *mapping, const struct record_thread *thread)
 {
     const struct image *image = graph->records->image;
     const struct image_mapping *below = mapping > image->mappings ? mapping - 1 : NULL;
@@ -85,6 +104,8 @@ static bool is_stack_bottom(const struct graph *graph, const struct image_mappin
         return true;
     if (below && below->end == mapping->start && !(below->access & (IMAGE_READ | IMAGE_WRITE | IMAGE_EXECUTE)))
         return true;
+    if (image->guards_unseen)
+        return is_glibc_stack(graph, mapping, thread->thread_pointer);
     return image_read(image, mapping->start, &byte, 1) == 0;   /* a guard inside the mapping (MADV_GUARD_INSTALL) */
 }
 
@@ -126,7 +147,7 @@ static void exclude_ended_stack(struct graph *graph, const struct record_thread 
     if (!mapping || strcmp(mapping->path, "[stack]") == 0 || thread->thread_pointer < thread->start_sp
         || top > mapping->end || thread->thread_pointer >= mapping->end
         || any_stack_in(records, mapping->start, top)
-        || !is_stack_bottom(graph, mapping) || !has_thread_block(graph, thread->thread_pointer))
+        || !is_stack_bottom(graph, mapping, thread) || !has_thread_block(graph, thread->thread_pointer))
         return;
     exclude(ranges, mapping->start, top);
 }
@@ -151,33 +172,73 @@ static void add_stack(const struct graph *graph, const struct image_mapping *map
         add(stacks, (struct range){low, high, index, ROOT_STACK});
 }
 
+/* ---- threads that nobody parked: of a core that the kernel or gcore wrote ---- */
+
+#if defined(__aarch64__)
+#define RED_ZONE 0u
+#else
+#define RED_ZONE 128u           /* bytes below the stack pointer that a function may use */
+#endif
+
+/* The registers of the threads of a core, whether the records know them or not; but not of those that were parked: their
+ * records say what of them counts. */
+static void add_core_registers(struct graph *graph)
+{
+    const struct records *records = graph->records;
+    const struct image *image = records->image;
+    uint32_t *index = memory_new(image->n_threads, sizeof *index);
+    for (size_t i = 1; i < records->n_threads; i++) {
+        size_t seen = is_running(&records->threads[i]) ? image_thread(image, records->threads[i].tid) : 0;
+        if (seen)
+            index[seen - 1] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < image->n_threads; i++)
+        if (!index[i] || !records->threads[index[i]].stack_low)
+            add_root(graph, i + 1, 0, ROOT_REGISTERS, index[i]);
+    free(index);
+}
+
+/* A thread that was in a handler of ours when the core was taken: the program's registers are in the signal's frame, above `low` on
+ * the handler's stack, which is no root otherwise. */
+static void add_handler_frames(struct graph *graph, uint64_t low, uint32_t index)
+{
+    const struct records *records = graph->records;
+    for (size_t i = 0; i < records->n_own; i++)
+        if (low >= records->own[i].start && low - records->own[i].start < records->own[i].bytes)
+            add_root(graph, low, records->own[i].start + records->own[i].bytes, ROOT_CONTEXT, index);
+}
+
 /* Registers, saved context, and stack of a thread. */
 static void take_thread(struct graph *graph, uint32_t index, struct ranges *excluded, struct ranges *stacks)
 {
     const struct image *image = graph->records->image;
     const struct record_thread *thread = &graph->records->threads[index];
     const struct image_mapping *own = image_mapping_at(image, thread->start_sp);
-    bool sure = own && is_stack_bottom(graph, own);
-    if (!thread->stack_low) {
+    bool sure = own && is_stack_bottom(graph, own, thread);
+    size_t seen = thread->stack_low ? 0 : image_thread(image, thread->tid);
+    uint64_t low = seen ? image->threads[seen - 1].sp - RED_ZONE : thread->stack_low;
+    if (!low) {
         if (thread->state == RECORD_THREAD_RUNNING)
             graph->result->unparked++;
         if (sure)
             add_stack(graph, own, own->start, index, stacks);
         return;
     }
-    if (thread->n_registers)
+    if (seen)
+        add_handler_frames(graph, low, index);
+    else if (thread->n_registers)
         add_root(graph, 0, 0, ROOT_REGISTERS, index);
     if (thread->context_high > thread->context_low && image_covers(image, thread->context_low, thread->context_high - thread->context_low))
         add_root(graph, thread->context_low, thread->context_high, ROOT_CONTEXT, index);
-    if (sure && thread->start_sp >= thread->stack_low && thread->stack_low >= own->start) {
-        exclude(excluded, own->start, thread->stack_low);
-        add_stack(graph, own, thread->stack_low, index, stacks);
+    if (sure && thread->start_sp >= low && low >= own->start) {
+        exclude(excluded, own->start, low);
+        add_stack(graph, own, low, index, stacks);
         return;
     }
     /* It runs on a stack of the program's making: if that is a block, it is in use. */
     uint64_t offset;
-    if (graph_find(graph, thread->stack_low, &offset) != NO_BLOCK)
-        add_root(graph, thread->stack_low, 0, ROOT_STACK_BLOCK, index);
+    if (graph_find(graph, low, &offset) != NO_BLOCK)
+        add_root(graph, low, 0, ROOT_STACK_BLOCK, index);
     if (sure)
         add_stack(graph, own, own->start, index, stacks);
 }
@@ -185,14 +246,16 @@ static void take_thread(struct graph *graph, uint32_t index, struct ranges *excl
 /* One that did not survive the fork: nobody knows where its stack pointer was. */
 static void take_gone_thread(struct graph *graph, uint32_t index, struct ranges *stacks)
 {
-    const struct image_mapping *own = image_mapping_at(graph->records->image, graph->records->threads[index].start_sp);
-    if (own && is_stack_bottom(graph, own))
+    const struct record_thread *thread = &graph->records->threads[index];
+    const struct image_mapping *own = image_mapping_at(graph->records->image, thread->start_sp);
+    if (own && is_stack_bottom(graph, own, thread))
         add_stack(graph, own, own->start, index, stacks);
 }
 
 static void take_threads(struct graph *graph, struct ranges *excluded, struct ranges *stacks)
 {
     const struct records *records = graph->records;
+    add_core_registers(graph);
     for (size_t i = 1; i < records->n_threads; i++) {
         const struct record_thread *thread = &records->threads[i];
         if (thread->state == RECORD_THREAD_ENDED)

@@ -4,6 +4,8 @@ libreport_la_SOURCES = \
 	report/error.h report/error.c \
 	report/memory.h report/memory.c \
 	report/image.h report/image.c report/image_live.c \
+	report/image_core.c report/core_bytes.h report/core_bytes.c report/core_zstd.c report/core_notes.h report/core_notes.c \
+	report/module_search.h report/module_search.c \
 	report/tables.h report/tables.c \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c \
@@ -20,8 +22,8 @@ libreport_la_SOURCES = \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_json.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
-libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS)
-libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(IBERTY_LIBS) -lpthread
+libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS)
+libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(IBERTY_LIBS) -lpthread
 
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la

@@ -46,12 +46,17 @@ static uint64_t search_mapping(const struct image *image, const struct image_map
     enum { STEP = 1 << 20 };
     uint64_t found = 0;
     unsigned char *buffer = memory_new(1, STEP);
-    for (uint64_t at = mapping->start; at < mapping->end && !found; at += STEP) {
-        size_t n = mapping->end - at < STEP ? (size_t)(mapping->end - at) : STEP;
-        image_read_around(image, at, buffer, n);
-        for (size_t i = 0; i + 16 <= n && !found; i += 64)
-            if (memcmp(buffer + i, RECORD_MAGIC, 16) == 0)
-                found = at + i;
+    uint64_t start = mapping->start, end = mapping->end;
+    for (uint64_t from = start; from < mapping->end && !found; from = end) {
+        if (image->ops->touched && (!image->ops->touched(image->ctx, from, mapping->end, &start, &end) || end <= from))
+            break;
+        for (uint64_t at = start & ~UINT64_C(63); at < end && !found; at += STEP) {
+            size_t n = end - at < STEP ? (size_t)(end - at) : STEP;
+            image_read_around(image, at, buffer, n);
+            for (size_t i = 0; i + 16 <= n && !found; i += 64)
+                if (memcmp(buffer + i, RECORD_MAGIC, 16) == 0)
+                    found = at + i;
+        }
     }
     free(buffer);
     return found;
@@ -59,12 +64,20 @@ static uint64_t search_mapping(const struct image *image, const struct image_map
 
 static uint64_t search_anchor(const struct image *image)
 {
+    bool names = false;
     for (size_t i = 0; i < image->n_mappings; i++) {
         const struct image_mapping *mapping = &image->mappings[i];
         const char *slash = strrchr(mapping->path, '/');
+        names |= slash != NULL;
         if (!(mapping->access & IMAGE_WRITE) || strncmp(slash ? slash + 1 : mapping->path, "libmidden.so", 12) != 0)
             continue;
         uint64_t found = search_mapping(image, mapping);
+        if (found)
+            return found;
+    }
+    /* A core that has lost the names of its files. */
+    for (size_t i = 0; i < image->n_mappings && !names; i++) {
+        uint64_t found = image->mappings[i].access & IMAGE_WRITE ? search_mapping(image, &image->mappings[i]) : 0;
         if (found)
             return found;
     }
@@ -272,6 +285,8 @@ struct records *records_open(const struct image *image, uint64_t anchor, struct 
         records_close(records);
         return NULL;
     }
+    for (size_t i = 0; i < image->n_notes; i++)
+        records_problem(records, "%s", image->notes[i]);
     open_tables(records, shapes);
     read_modules(records);
     read_threads(records);
