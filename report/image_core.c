@@ -390,7 +390,7 @@ static void find_modules(struct core *core, const struct image_places *places, s
             wanted |= core->pieces[k].path && (core->pieces[k].access & IMAGE_READ) && core->pieces[k].held < core->pieces[k].end;
         if (!wanted)
             continue;
-        int fd = open_module(core, first, search);
+        int fd = open_module(core, first, places);
         if (fd < 0) {
             if (lost++ < NAMES_MOST && used < sizeof names)
                 used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%.120s\"", lost > 1 ? ", " : "", first->path);

@@ -15,7 +15,7 @@ bool opened_open(struct opened *opened, const struct arguments *arguments, struc
 {
     struct error error = {""};
     const struct argument_list *debug = &arguments->lists[ARGUMENT_DEBUG_DIR];
-    struct image_places places = {arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n};
+    struct image_places places = {arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n, false};
     memset(opened, 0, sizeof *opened);
     opened->name = name;
     opened->symbols = symbols;
