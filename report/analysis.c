@@ -41,6 +41,10 @@ struct analysis *analysis_read(const struct analysis_order *order)
     progress_begin(&progress, "looking for leaks");
     options.progress = progress_wanted() ? progress_show : NULL;
     options.ctx = &progress;
+    if (order->suppressions) {
+        options.excuse = suppressions_excuse;
+        options.excuse_ctx = order->suppressions;
+    }
     struct model *model = order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
                                          : model_new(records, order->symbols, &options);
     progress_end(&progress);

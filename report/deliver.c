@@ -28,6 +28,8 @@ void delivery_init(struct delivery *delivery, const struct settings *settings, s
     delivery->options.leak_check = (unsigned)settings->meaning[OPTION_LEAK_CHECK];
     delivery->options.show_leak_kinds = settings->meaning[OPTION_SHOW_LEAK_KINDS];
     delivery->options.fail_on = settings->meaning[OPTION_FAIL_ON];
+    delivery->options.max_leaked = settings->meaning[OPTION_MAX_LEAKED];
+    delivery->options.gen_suppressions = settings->meaning[OPTION_GEN_SUPPRESSIONS];
     delivery->options.error_exitcode = (int)settings->meaning[OPTION_ERROR_EXITCODE];
 }
 

@@ -11,6 +11,30 @@ static const char *const allocator_names[RECORD_ALLOCATORS] = {
 #undef A
 };
 
+/* How the linker knows the C++ entries: suppressions are written with these names. */
+static const char *const linkage_names[RECORD_ALLOCATORS] = {
+    [RECORD_BY_NEW] = "_Znwm",
+    [RECORD_BY_NEW_NOTHROW] = "_ZnwmRKSt9nothrow_t",
+    [RECORD_BY_NEW_ALIGNED] = "_ZnwmSt11align_val_t",
+    [RECORD_BY_NEW_ALIGNED_NOTHROW] = "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    [RECORD_BY_NEW_ARRAY] = "_Znam",
+    [RECORD_BY_NEW_ARRAY_NOTHROW] = "_ZnamRKSt9nothrow_t",
+    [RECORD_BY_NEW_ARRAY_ALIGNED] = "_ZnamSt11align_val_t",
+    [RECORD_BY_NEW_ARRAY_ALIGNED_NOTHROW] = "_ZnamSt11align_val_tRKSt9nothrow_t",
+    [RECORD_BY_DELETE] = "_ZdlPv",
+    [RECORD_BY_DELETE_SIZED] = "_ZdlPvm",
+    [RECORD_BY_DELETE_NOTHROW] = "_ZdlPvRKSt9nothrow_t",
+    [RECORD_BY_DELETE_ALIGNED] = "_ZdlPvSt11align_val_t",
+    [RECORD_BY_DELETE_SIZED_ALIGNED] = "_ZdlPvmSt11align_val_t",
+    [RECORD_BY_DELETE_ALIGNED_NOTHROW] = "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    [RECORD_BY_DELETE_ARRAY] = "_ZdaPv",
+    [RECORD_BY_DELETE_ARRAY_SIZED] = "_ZdaPvm",
+    [RECORD_BY_DELETE_ARRAY_NOTHROW] = "_ZdaPvRKSt9nothrow_t",
+    [RECORD_BY_DELETE_ARRAY_ALIGNED] = "_ZdaPvSt11align_val_t",
+    [RECORD_BY_DELETE_ARRAY_SIZED_ALIGNED] = "_ZdaPvmSt11align_val_t",
+    [RECORD_BY_DELETE_ARRAY_ALIGNED_NOTHROW] = "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+};
+
 const char *frames_basename(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -27,6 +51,7 @@ const struct frame *frames_entry(struct records *records, struct arena *arena, e
     struct frame *frame = arena_new(arena, sizeof *frame);
     frame->entry = true;
     frame->function = frames_allocator_name(call);
+    frame->linkage = (unsigned)call < RECORD_ALLOCATORS ? linkage_names[call] : NULL;
     frame->pc = (unsigned)call < RECORD_ALLOCATORS ? records->entry_points[call] : 0;
     for (size_t i = 1; i < records->n_modules; i++) {
         const struct record_module *module = &records->modules[i];

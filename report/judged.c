@@ -20,7 +20,7 @@ static uint64_t default_gate(void)
     return bits;
 }
 
-static struct model *analyse(const struct opened *opened, const struct arguments *arguments, unsigned parts)
+static struct model *analyse(const struct opened *opened, const struct arguments *arguments, struct suppressions *suppressions, unsigned parts)
 {
     struct progress progress;
     struct model_options options = {
@@ -28,6 +28,8 @@ static struct model *analyse(const struct opened *opened, const struct arguments
         .show_leak_kinds = arguments->meaning[ARGUMENT_SHOW_LEAK_KINDS],
         .fail_on = arguments->meaning[ARGUMENT_FAIL_ON] ? arguments->meaning[ARGUMENT_FAIL_ON] : default_gate(),
         .live = opened_is_live(opened), .progress = progress_show, .ctx = &progress,
+        .excuse = suppressions ? suppressions_excuse : NULL, .excuse_ctx = suppressions,
+        .gen_suppressions = arguments->meaning[ARGUMENT_GEN_SUPPRESSIONS], .max_leaked = arguments->meaning[ARGUMENT_MAX_LEAKED],
     };
     if (!(parts & RENDER_ERRORS))
         options.fail_on &= ~(uint64_t)SETTINGS_FAIL_ERRORS;
@@ -61,7 +63,7 @@ int judged_show(const struct arguments *arguments, const char *title, unsigned p
     int status = STATUS_UNUSABLE;
     if (!opened_open(&opened, arguments, symbols, arguments->operands[0]))
         goto close_symbols;
-    struct model *model = analyse(&opened, arguments, parts);
+    struct model *model = analyse(&opened, arguments, suppressions, parts);
     if (suppressions)
         suppressions_apply(suppressions, model);
     model_judge(model);

@@ -1,6 +1,8 @@
 /* From blocks to leak records: blocks of one kind with one allocation stack together.
  *
  *   1. Each indirectly lost block is charged to the definite one it hangs on: sums by leader, numbered in leader[] of the leaders.
+ *      Where some of those blocks may be excused (suppressed, and what hangs on them with them), the block records are streamed
+ *      for the stacks of these leaders, and each is asked about.
  *   2. The block records are streamed once more for the allocation stack of every living block, and summed in a hash table by
  *      (kind, stack).
  *   3. The depot may hold the same stack twice, under two numbers (it is written without a lock): records whose stacks read the
@@ -23,6 +25,8 @@ struct grouping {
     size_t n, room;
     struct leak_total *indirect;/* by leader[] of the leaders; entry 0 is not used */
     size_t n_indirect;
+    uint8_t *excused;           /* by the same numbers: 1: that leader is excused. NULL: none is */
+    bool asking;                /* records are streamed to find these out */
 };
 
 /* ---- indirect blocks ---- */
@@ -94,6 +98,18 @@ static void total_add(struct leak_total *total, uint64_t bytes)
     total->blocks++;
 }
 
+/* Asks about a leader, once for each stack: the answer is kept in `example` of a record that is thrown away afterwards. */
+static void ask_excused(struct grouping *grouping, uint32_t leader, const struct record_block *record)
+{
+    enum { NO = 1, YES };
+    const struct leaks_options *options = grouping->graph->options;
+    uint8_t allocator = (uint8_t)record_head_allocator(record->head);
+    struct leak_record *answer = record_for(grouping, LEAK_DEFINITE, record->alloc_stack);
+    if (!answer->example)
+        answer->example = options->excused(options->ctx, record->alloc_stack, allocator) ? YES : NO;
+    grouping->excused[leader] = answer->example == YES;
+}
+
 static void count_block(struct grouping *grouping, uint32_t block, uint64_t address, const struct record_block *record)
 {
     struct graph *graph = grouping->graph;
@@ -103,12 +119,21 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
     enum leak_kind kind = graph_kind(graph, block);
     if (marks & MARKS_HIDDEN)
         return;
+    if (grouping->asking) {
+        if (kind == LEAK_DEFINITE && graph->leader[block] && !(marks & (MARK_IGNORED | MARK_INHERITED)))
+            ask_excused(grouping, graph->leader[block], record);
+        return;
+    }
     if (marks & MARK_IGNORED) {
         total_add(&leaks->ignored, size);
         return;
     }
     if ((marks & MARK_INHERITED) && kind != LEAK_REACHABLE) {
         total_add(&leaks->inherited, size);
+        return;
+    }
+    if (kind == LEAK_INDIRECT && grouping->excused && grouping->excused[graph->leader[graph_leader(graph, block)]]) {
+        total_add(&leaks->excused, size);
         return;
     }
     /* A register of a thread that could not be stopped may hold what seems lost. */
@@ -284,6 +309,15 @@ bool graph_group(struct graph *graph, struct error *error)
         return false;
     }
     charge_leaders(&grouping);
+    if (graph->options->excused && grouping.n_indirect && !graph->result->unparked) {
+        grouping.excused = memory_new(grouping.n_indirect + 1, 1);
+        grouping.asking = true;
+        group_all(&grouping, buffer);
+        grouping.asking = false;
+        free(grouping.slots);
+        grouping.slots = NULL;
+        grouping.mask = grouping.n = 0;
+    }
     group_all(&grouping, buffer);
     merge_same(&grouping);
     graph->result->records = grouping.list;
@@ -291,5 +325,6 @@ bool graph_group(struct graph *graph, struct error *error)
     free(buffer);
     free(grouping.slots);
     free(grouping.indirect);
+    free(grouping.excused);
     return true;
 }

@@ -39,6 +39,7 @@ struct leak_record {
 struct leaks {
     struct leak_total totals[LEAK_KINDS];
     struct leak_total ignored;      /* the program asked not to report them */
+    struct leak_total excused;      /* indirectly lost, by blocks that options->excused excuses */
     struct leak_total inherited;    /* lost, but allocated before a fork: the parent's to report */
     struct leak_record *records;    /* bytes and indirect_bytes together falling, then by kind */
     size_t n_records;
@@ -56,6 +57,9 @@ struct leaks_options {
     /* true: the block allocated at this stack is the loader's thread-local storage, never listed. Asked once per stack whose
      * innermost frame is in the loader. NULL: none is. */
     bool (*loader_tls)(void *ctx, uint32_t stack);
+    /* true: of definitely lost blocks allocated at this stack, what only they lead to goes into excused instead of the totals and
+     * records. Asked once per stack, and only where such blocks lead to any. NULL: none does. */
+    bool (*excused)(void *ctx, uint32_t stack, uint8_t allocator);
     /* Called now and then, done <= all. NULL: not. */
     void (*progress)(void *ctx, uint64_t done, uint64_t all);
     void *ctx;

@@ -17,7 +17,9 @@ libreport_la_SOURCES = \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
 	report/frames.h report/frames.c \
-	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/sentence.c \
+	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_verdict.c report/sentence.c \
+	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
+	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_json.c
@@ -46,7 +48,6 @@ libcommand_la_SOURCES = \
 	report/place.h report/place.c \
 	report/tree.h report/tree.c \
 	report/outputs.h report/outputs.c \
-	report/suppressions.h report/suppressions.c report/suppression_rules.h report/suppressions_read.c \
 	src/format/options.h src/format/options.c src/format/options.def
 libcommand_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
 libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)

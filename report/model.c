@@ -166,42 +166,6 @@ static void coverage_of(struct model *model, const struct symbols *symbols)
         cover(model, notes[i]);
 }
 
-/* ---- verdict ---- */
-
-size_t model_gating_errors(const struct model *model)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < model->n_errors; i++)
-        n += model->errors[i].severity == RECORD_SEVERITY_ERROR && !model->errors[i].suppressed && !model->errors[i].baseline;
-    return n;
-}
-
-size_t model_gating_leaks(const struct model *model)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < model->n_leak_records; i++)
-        n += model->leak_records[i].gates && !model->leak_records[i].suppressed && !model->leak_records[i].baseline;
-    return n;
-}
-
-void model_judge(struct model *model)
-{
-    model->gating = ((model->options.fail_on & 1) && model_gating_errors(model)) || model_gating_leaks(model);
-    model->n_suppressed_errors = 0;
-    model->suppressed_leaks = (struct leak_total){0, 0};
-    for (size_t i = 0; i < model->n_errors; i++)
-        model->n_suppressed_errors += model->errors[i].suppressed;
-    for (size_t i = 0; i < model->n_leak_records; i++) {
-        if (!model->leak_records[i].suppressed)
-            continue;
-        model->suppressed_leaks.bytes += model->leak_records[i].raw.bytes;
-        model->suppressed_leaks.blocks += model->leak_records[i].raw.blocks;
-    }
-    model->exitcode = model->exit == MODEL_EXIT_SIGNAL ? 128 + model->exit_value
-                    : model->gating && model->options.error_exitcode ? model->options.error_exitcode
-                    : model->exit == MODEL_EXIT_CODE ? model->exit_value : 0;
-}
-
 /* ---- all of it ---- */
 
 static struct model *begin(struct records *records, struct symbols *symbols, const struct model_options *options)

@@ -32,6 +32,15 @@ struct model_block {
     const struct model_thread *free_thread;
 };
 
+/* A rule of --suppressions, as reports name it. */
+struct model_rule {
+    const char *name;           /* as its file gives it */
+    const char *file;
+    unsigned line;
+    uint64_t max_bytes, max_blocks; /* it suppresses no more than this in an image; UINT64_MAX: any amount */
+    uint64_t findings, bytes, blocks;   /* suppressed by it in all images so far: errors and leak records; the latters' sums */
+};
+
 struct model_error {
     size_t index;               /* in the records */
     enum record_kind kind;
@@ -51,6 +60,7 @@ struct model_error {
     uint64_t fingerprint;
     bool baseline;              /* known before: does not gate */
     bool suppressed;            /* counted, not listed */
+    const struct model_rule *rule;      /* by which; NULL: none */
     struct record_finding raw;  /* for the picture of the damage */
 };
 
@@ -62,6 +72,8 @@ struct model_leak {
     bool listed;                /* --show-leak-kinds wants to see it */
     bool gates;                 /* its kind is one of --fail-on */
     bool baseline, suppressed;  /* known before; not to be reported: neither gates */
+    const struct model_rule *rule;  /* by which it is suppressed; NULL: none */
+    bool excuses;               /* suppressed, and with it the indirect_bytes that only it leads to */
 };
 
 enum model_exit { MODEL_EXIT_NONE, MODEL_EXIT_CODE, MODEL_EXIT_SIGNAL };
@@ -71,8 +83,13 @@ struct model_options {
     unsigned leak_check;        /* 0 full, 1 summary, 2 no: the choices of --leak-check */
     uint64_t show_leak_kinds;   /* bits: 0 definite, 1 indirect, 2 possible, 3 reachable */
     uint64_t fail_on;           /* bits: 0 errors, 1 definite, 2 indirect, 3 possible, 4 reachable */
+    uint64_t max_leaked;        /* leaks gate only when those that count are more bytes than this; 0: always */
     int error_exitcode;
+    bool gen_suppressions;      /* reports carry a rule with each finding and leak record that suppresses it */
     bool live;                  /* an image in mid-life, not at its end */
+    /* true: definitely lost blocks with this stack are suppressed, and what only they lead to is excused. NULL: none is. */
+    bool (*excuse)(void *ctx, const struct stack *stack);
+    void *excuse_ctx;
     void (*progress)(void *ctx, uint64_t done, uint64_t all);   /* NULL: none */
     void *ctx;
 };
@@ -124,6 +141,13 @@ struct model *model_new_finding(struct records *records, struct symbols *symbols
  * known. */
 void model_judge(struct model *model);
 
+/* The rules that suppressed something in this model, in the order they are met, and how much. *uses is owned by the caller. */
+struct model_rule_use {
+    const struct model_rule *rule;
+    uint64_t findings, bytes, blocks;   /* bytes and blocks of leaks, with those that were excused with them */
+};
+size_t model_rules_used(const struct model *model, struct model_rule_use **uses);
+
 /* Of one engine, as shares (0 to 1): of what it handed out, what nobody asked for; of what it holds free, what lies outside the
  * largest free stretch. */
 double model_inner_fragmentation(const struct record_engine_stats *stats);
@@ -135,5 +159,8 @@ void model_free(struct model *model);
  * --fail-on names. */
 size_t model_gating_errors(const struct model *model);
 size_t model_gating_leaks(const struct model *model);
+
+/* Bytes of the leak records that count against --max-leaked: of a kind that --fail-on names, neither suppressed nor known. */
+uint64_t model_counted_bytes(const struct model *model);
 
 #endif

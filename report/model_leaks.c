@@ -47,6 +47,15 @@ static bool loader_tls(void *ctx, uint32_t stack)
     return false;
 }
 
+/* Are definitely lost blocks from this stack suppressed? */
+static bool excused(void *ctx, uint32_t stack, uint8_t allocator)
+{
+    struct leak_context *context = ctx;
+    struct model *model = context->model;
+    struct stack frames = frames_of(model->records, context->symbols, &model->arena, stack, (enum record_allocator)allocator);
+    return model->options.excuse(model->options.excuse_ctx, &frames);
+}
+
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
     const struct leak_context *context = ctx;
@@ -63,7 +72,8 @@ void model_leaks(struct model *model, struct symbols *symbols)
 {
     struct error error;
     struct leak_context context = {model, symbols};
-    struct leaks_options options = {loader_tls, model->options.progress ? progress : NULL, &context, 0};
+    struct leaks_options options = {.loader_tls = loader_tls, .progress = model->options.progress ? progress : NULL, .ctx = &context,
+                                    .excused = model->options.excuse ? excused : NULL};
     enum { FULL, SUMMARY, NO };
     if (model->options.leak_check == NO)
         return;

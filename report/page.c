@@ -156,3 +156,18 @@ void page_source(const struct page *page, const struct frame *frame)
         fputc('\n', page->out);
     }
 }
+
+void render_prefixed(const char *text, int pid, FILE *out)
+{
+    bool rule = false;      /* no other line of a report is a lone brace */
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        rule |= n == 1 && *text == '{';
+        if (rule)
+            fprintf(out, "%.*s\n", (int)n, text);
+        else
+            fprintf(out, "==%d== %.*s\n", pid, (int)n, text);
+        rule &= !(n == 1 && *text == '}');
+        text += n + (text[n] == '\n');
+    }
+}

@@ -64,11 +64,7 @@ static void put_prefix(struct text *text)
     char *bytes = NULL;
     size_t n = 0;
     FILE *stream = need(open_memstream(&bytes, &n));
-    for (const char *at = text->bytes; *at;) {
-        size_t line = strcspn(at, "\n");
-        fprintf(stream, "==%d== %.*s\n", text->prefix, (int)line, at);
-        at += line + (at[line] == '\n');
-    }
+    render_prefixed(text->bytes, text->prefix, stream);
     if (fclose(stream) == 0 && bytes) {
         free(text->bytes);
         text->bytes = bytes;

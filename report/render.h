@@ -28,6 +28,14 @@ void render_text_error(const struct model *model, const struct model_error *erro
 /* Text: the whole report. */
 void render_text(const struct model *model, const struct render_options *options, FILE *out);
 
+/* A suppression in Valgrind's format that fits this leak record, or finding. false: there is none, because its stack was not
+ * recorded. */
+bool render_leak_suppression(const struct model_leak *leak, FILE *out);
+bool render_error_suppression(const struct model_error *error, FILE *out);
+
+/* Copies text to out with ==PID== in front of every line, but for the lines of suppressions: these are there to be copied. */
+void render_prefixed(const char *text, int pid, FILE *out);
+
 /* Writes text with what a terminal could take for a command made visible: control bytes, bytes that are no UTF-8, marks that turn
  * the direction of writing. */
 void render_escaped(const char *text, size_t n, FILE *out);

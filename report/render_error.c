@@ -160,5 +160,7 @@ void render_text_error(const struct model *model, const struct model_error *erro
                 (unsigned long long)error->block->site, error->kind == RECORD_KIND_HEAP_BUFFER_UNDERFLOW ? "-low" : "");
     if (error->count > 1)
         fprintf(out, "  it happened %u times\n", error->count);
+    if (model->options.gen_suppressions)
+        render_error_suppression(error, out);
     fputc('\n', out);
 }

@@ -43,7 +43,21 @@ static json_t *damage_of(const struct record_finding *raw)
     return object;
 }
 
-static json_t *error_of(const struct model_error *error)
+/* The rule that would suppress an entry, where it was asked for: of an error or of a leak; the other one is NULL. */
+static void put_suppression(json_t *object, const struct model *model, const struct model_error *error, const struct model_leak *leak)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = model->options.gen_suppressions ? open_memstream(&text, &n) : NULL;
+    if (!out)
+        return;
+    bool any = error ? render_error_suppression(error, out) : render_leak_suppression(leak, out);
+    fclose(out);
+    put_json(object, "suppression", any && text ? as_text(text) : json_null());
+    free(text);
+}
+
+static json_t *error_of(const struct model *model, const struct model_error *error)
 {
     json_t *object = json_object();
     put_json(object, "kind", json_string(error->kind_name));
@@ -63,6 +77,7 @@ static json_t *error_of(const struct model_error *error)
     put_json(object, "damage", damage_of(&error->raw));
     put_json(object, "fingerprint", as_hash(error->fingerprint));
     put_json(object, "baseline", json_boolean(error->baseline));
+    put_suppression(object, model, error, NULL);
     return object;
 }
 
@@ -92,6 +107,7 @@ static json_t *leaks_of(const struct model *model)
         put_json(record, "site", as_hash(leak->site));
         put_json(record, "fingerprint", as_hash(leak->fingerprint));
         put_json(record, "baseline", json_boolean(leak->baseline));
+        put_suppression(record, model, NULL, leak);
         json_array_append_new(list, record);
     }
     put_json(object, "records", list);
@@ -199,6 +215,24 @@ static json_t *coverage_of(const struct model *model)
     return object;
 }
 
+/* The rules that suppressed something in this image. */
+static json_t *suppressions_of(const struct model *model)
+{
+    struct model_rule_use *uses;
+    size_t n = model_rules_used(model, &uses);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *object = as_total(uses[i].bytes, uses[i].blocks);
+        put_json(object, "name", as_text(uses[i].rule->name));
+        put_json(object, "file", as_text(uses[i].rule->file));
+        put_json(object, "line", json_integer(uses[i].rule->line));
+        put_json(object, "findings", as_number(uses[i].findings));
+        json_array_append_new(list, object);
+    }
+    free(uses);
+    return list;
+}
+
 bool render_json(const struct model *model, FILE *out)
 {
     json_t *root = json_object(), *tool = json_object(), *verdict = json_object(), *errors = json_array();
@@ -213,9 +247,10 @@ bool render_json(const struct model *model, FILE *out)
     put_json(root, "verdict", verdict);
     for (size_t i = 0; i < model->n_errors; i++)
         if (!model->errors[i].suppressed)
-            json_array_append_new(errors, error_of(&model->errors[i]));
+            json_array_append_new(errors, error_of(model, &model->errors[i]));
     put_json(root, "errors", errors);
     put_json(root, "leaks", leaks_of(model));
+    put_json(root, "suppressions", suppressions_of(model));
     put_json(root, "heap", heap_of(model));
     put_json(root, "threads", threads_of(model));
     put_json(root, "coverage", coverage_of(model));

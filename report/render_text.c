@@ -46,7 +46,7 @@ static void errors(const struct page *page, const struct model *model)
 
 /* ---- leaks ---- */
 
-static void one_leak(const struct page *page, const struct model_leak *leak, size_t number, size_t all)
+static void one_leak(const struct page *page, const struct model *model, const struct model_leak *leak, size_t number, size_t all)
 {
     const struct leak_record *raw = &leak->raw;
     const struct frame *guilty = frames_guilty(&leak->stack);
@@ -71,6 +71,8 @@ static void one_leak(const struct page *page, const struct model_leak *leak, siz
     else
         fputs("  allocated:\n", page->out);
     page_stack(page, &leak->stack);
+    if (model->options.gen_suppressions)
+        render_leak_suppression(leak, page->out);
     fputc('\n', page->out);
 }
 
@@ -102,10 +104,10 @@ static void leaks_part(const struct page *page, const struct model *model)
     size_t most = page->options->max_leaks ? page->options->max_leaks : listed;
     for (size_t i = 0; i < model->n_leak_records && shown < most; i++)
         if (model->leak_records[i].listed && !model->leak_records[i].suppressed)
-            one_leak(page, &model->leak_records[i], ++shown, listed);
+            one_leak(page, model, &model->leak_records[i], ++shown, listed);
     if (shown < listed)
         fprintf(page->out, "… and %zu smaller ones (--json and --log-file have them all)\n\n", listed - shown);
-    uint64_t blocks = leaks->ignored.blocks + leaks->inherited.blocks;
+    uint64_t blocks = leaks->ignored.blocks + leaks->inherited.blocks + model->suppressed_leaks.blocks;
     for (int kind = 0; kind < LEAK_KINDS; kind++)
         blocks += leaks->totals[kind].blocks;
     if (!blocks) {
@@ -181,12 +183,67 @@ static void coverage_part(const struct page *page, const struct model *model)
     }
 }
 
+/* The rules that suppressed something here. */
+static void suppressions_part(const struct page *page, const struct model *model)
+{
+    struct model_rule_use *uses;
+    size_t n = model_rules_used(model, &uses);
+    if (n)
+        fputs("suppressions used:\n", page->out);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(page->out, "  %llu finding%s", (unsigned long long)uses[i].findings, uses[i].findings == 1 ? "" : "s");
+        if (uses[i].blocks) {
+            fputs(", ", page->out);
+            page_bytes_in_blocks(page, uses[i].bytes, uses[i].blocks);
+        }
+        fputs(": ", page->out);
+        page_text(page, uses[i].rule->name);
+        fputs(" (", page->out);
+        page_text(page, uses[i].rule->file);
+        fprintf(page->out, ":%u)\n", uses[i].rule->line);
+    }
+    free(uses);
+}
+
+/* What was lost and does not gate, and why not; nothing where nothing was lost. */
+static void other_leaks(const struct page *page, const struct model *model)
+{
+    const struct leaks *leaks = model->leaks;
+    struct leak_total lost = {leaks->totals[LEAK_DEFINITE].bytes + leaks->totals[LEAK_POSSIBLE].bytes,
+                              leaks->totals[LEAK_DEFINITE].blocks + leaks->totals[LEAK_POSSIBLE].blocks};
+    size_t known = 0, small = 0;
+    for (size_t i = 0; i < model->n_leak_records; i++) {
+        const struct model_leak *leak = &model->leak_records[i];
+        known += leak->gates && !leak->suppressed && leak->baseline;
+        small += leak->gates && !leak->suppressed && !leak->baseline;
+    }
+    if (!lost.blocks && !known && !small) {
+        fputs("no leaks", page->out);
+        return;
+    }
+    fputs("no leak that gates (", page->out);
+    if (lost.blocks) {
+        page_bytes_in_blocks(page, lost.bytes, lost.blocks);
+        fputs(" lost: ", page->out);
+    }
+    if (small)
+        fputs("not more than --max-leaked", page->out);
+    if (known)
+        fprintf(page->out, "%s%zu known from the baseline", small ? ", " : "", known);
+    if (!small && !known)
+        fputs("not of a kind in --fail-on", page->out);
+    fputc(')', page->out);
+}
+
 static void verdict(const struct page *page, const struct model *model)
 {
-    size_t n_errors = model_gating_errors(model), leaks = model_gating_leaks(model), others = 0;
-    for (size_t i = 0; i < model->n_errors; i++)
-        others += !model->errors[i].suppressed;
-    others -= n_errors;
+    size_t n_errors = model_gating_errors(model), leaks = model_gating_leaks(model), others = 0, known = 0;
+    for (size_t i = 0; i < model->n_errors; i++) {
+        const struct model_error *error = &model->errors[i];
+        known += !error->suppressed && error->baseline && error->severity == RECORD_SEVERITY_ERROR;
+        others += !error->suppressed;
+    }
+    others -= n_errors + known;
     page_colour(page, model->gating ? PAGE_ERROR : PAGE_GOOD);
     fputs("midden: ", page->out);
     const char *separator = "";
@@ -195,32 +252,26 @@ static void verdict(const struct page *page, const struct model *model)
         if (n_errors)
             fprintf(page->out, "%zu error%s", n_errors, n_errors == 1 ? "" : "s");
         else
-            fputs("no errors", page->out);
+            fputs(known ? "no new errors" : "no errors", page->out);
+        if (known)
+            fprintf(page->out, " (and %zu known from the baseline)", known);
         if (others)
             fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
     }
-    if (!model->leaks)
+    if (!model->leaks) {
         fprintf(page->out, "%sleaks were not looked for", *separator ? "; " : "");
-    else if (leaks)
+    } else if (leaks) {
         fprintf(page->out, "%s%zu leak%s", separator, leaks, leaks == 1 ? "" : "s");
-    else
-        fprintf(page->out, "%sno leaks", separator);
+    } else {
+        fputs(separator, page->out);
+        other_leaks(page, model);
+    }
     if (model->options.live && model->leaks)
         fputs(" at this moment", page->out);
     if (model->n_suppressed_errors || model->suppressed_leaks.blocks)
         fputs(" (others are suppressed)", page->out);
     page_colour(page, PAGE_PLAIN);
     fputc('\n', page->out);
-}
-
-/* Copies text to out with ==PID== in front of every line. */
-static void prefixed(const char *text, int pid, FILE *out)
-{
-    while (*text) {
-        size_t n = strcspn(text, "\n");
-        fprintf(out, "==%d== %.*s\n", pid, (int)n, text);
-        text += n + (text[n] == '\n');
-    }
 }
 
 void render_text(const struct model *model, const struct render_options *options, FILE *out)
@@ -236,11 +287,12 @@ void render_text(const struct model *model, const struct render_options *options
         leaks_part(page, model);
     if (options->parts & RENDER_HEAP)
         heap_part(page, model);
+    suppressions_part(page, model);
     coverage_part(page, model);
     verdict(page, model);
     if (sheet && sheet != out) {
         fclose(sheet);
-        prefixed(text, model->pid, out);
+        render_prefixed(text, model->pid, out);
         free(text);
     }
 }

@@ -2,14 +2,24 @@
  *
  * The first rule that fits counts. A rule of Valgrind's must fit the innermost frames in order, one pattern a frame, an ellipsis any
  * number; one of LeakSanitizer's fits if any frame has its template. What is suppressed is marked, not removed: totals and
- * counts move to the suppressed ones. */
+ * counts move to the suppressed ones.
+ *
+ * Files written for Valgrind fit here, although some frames look different there:
+ *   - C++ functions are known by their mangled names; the demangled ones that our reports show fit as well;
+ *   - strdup has malloc in front of it, and a checked call (strcpy, memcpy …) is a frame: with that frame and without it a rule fits;
+ *   - libc's frames below main are called (below main), and versioned functions name@@VERSION;
+ *   - Valgrind's own library, where a rule names it, is ours; /lib and /usr/lib are one.
+ *
+ * A rule with a limit suppresses nothing in an image in which the leaks that it fits go beyond the limit. */
 #include "suppression_rules.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned subject_of(enum record_kind kind)
+#include "glob.h"
+#include "memory.h"
+
+unsigned suppression_subject(enum record_kind kind)
 {
     switch (kind) {
     case RECORD_KIND_DOUBLE_FREE: case RECORD_KIND_INVALID_FREE: case RECORD_KIND_INTERIOR_FREE:
@@ -26,19 +36,68 @@ static unsigned subject_of(enum record_kind kind)
     }
 }
 
+const struct stack *suppression_stack(const struct model_error *error)
+{
+    return error->stack.n || !error->block ? &error->stack : &error->block->alloc_stack;
+}
+
+const char *suppression_front(const struct stack *stack, const char *call_name)
+{
+    const struct frame *first = stack->n ? stack->frames[0] : NULL;
+    if (first && first->entry && first->function
+        && (strcmp(first->function, "strdup") == 0 || strcmp(first->function, "strndup") == 0 || strcmp(first->function, "wcsdup") == 0))
+        return "malloc";
+    if (call_name && first && !first->entry && !(first->function && strcmp(first->function, call_name) == 0))
+        return call_name;
+    return NULL;
+}
+
+/* ---- a frame ---- */
+
 static bool fits_text(const char *pattern, const char *text)
 {
-    return text && fnmatch(pattern, text, 0) == 0;
+    return text && glob_fits(pattern, text, strlen(text), true);
+}
+
+static bool below_main(const char *function)
+{
+    return strncmp(function, "__libc_start", 12) == 0 || strcmp(function, "_start") == 0;
+}
+
+static bool fits_function(const struct pattern *pattern, const struct frame *frame)
+{
+    const char *text = pattern->text, *version = strstr(text, "@");
+    if (!frame->function)
+        return fits_text(text, "???");
+    if (fits_text(text, frame->function) || fits_text(text, frame->linkage)
+        || (pattern->demangled && strcmp(pattern->demangled, frame->function) == 0))
+        return true;
+    if (strcmp(text, "(below main)") == 0)
+        return below_main(frame->function);
+    /* name@@GLIBC_2.2.5: no name of ours has a version */
+    return version && version != text && strlen(frame->function) == (size_t)(version - text)
+        && strncmp(frame->function, text, (size_t)(version - text)) == 0;
+}
+
+static bool fits_object(const char *pattern, const struct frame *frame)
+{
+    const char *module = frame->module ? frame->module : "???";
+    if (fits_text(pattern, module))
+        return true;
+    if (strncmp(module, "/usr/lib", 8) == 0 && fits_text(pattern, module + 4))
+        return true;
+    if (strncmp(module, "/lib", 4) == 0 && strncmp(pattern, "/usr/lib", 8) == 0 && fits_text(pattern + 4, module))
+        return true;
+    return frame->entry && strstr(pattern, "vgpreload");
 }
 
 static bool fits_frame(const struct pattern *pattern, const struct frame *frame)
 {
     switch (pattern->kind) {
     case PATTERN_FUNCTION:
-        return fits_text(pattern->text, frame->function ? frame->function : "???")
-            || (pattern->demangled && frame->function && strcmp(pattern->demangled, frame->function) == 0);
+        return fits_function(pattern, frame);
     case PATTERN_OBJECT:
-        return fits_text(pattern->text, frame->module ? frame->module : "???");
+        return fits_object(pattern->text, frame);
     case PATTERN_SOURCE:
         return frame->file && (pattern->line == 0 || pattern->line == frame->line)
             && (fits_text(pattern->text, frame->file) || fits_text(pattern->text, frames_basename(frame->file)));
@@ -48,19 +107,21 @@ static bool fits_frame(const struct pattern *pattern, const struct frame *frame)
     return false;
 }
 
-/* Do the rule's frames fit the innermost ones of the stack? As for wildcards in text: an ellipsis first takes no frame, and
- * one more each time that what follows it does not fit. */
-static bool fits_stack(const struct rule *rule, const struct stack *stack)
+/* ---- a stack ---- */
+
+/* Do the rule's frames fit the innermost ones of the stack, with `front` before them where that is not NULL? As for wildcards in
+ * text: an ellipsis first takes no frame, and one more each time that what follows it does not fit. */
+static bool fits_stack(const struct rule *rule, const struct stack *stack, const struct frame *front)
 {
-    size_t pattern = 0, frame = 0, retry_pattern = SIZE_MAX, retry_frame = 0;
+    size_t more = front ? 1 : 0, n = stack->n + more, pattern = 0, frame = 0, retry_pattern = SIZE_MAX, retry_frame = 0;
     while (pattern < rule->n_patterns) {
         if (rule->patterns[pattern].kind == PATTERN_ELLIPSIS) {
             retry_pattern = ++pattern;
             retry_frame = frame;
-        } else if (frame < stack->n && fits_frame(&rule->patterns[pattern], stack->frames[frame])) {
+        } else if (frame < n && fits_frame(&rule->patterns[pattern], frame < more ? front : stack->frames[frame - more])) {
             pattern++;
             frame++;
-        } else if (retry_pattern != SIZE_MAX && retry_frame < stack->n) {
+        } else if (retry_pattern != SIZE_MAX && retry_frame < n) {
             pattern = retry_pattern;
             frame = ++retry_frame;
         } else {
@@ -70,35 +131,76 @@ static bool fits_stack(const struct rule *rule, const struct stack *stack)
     return true;
 }
 
-static bool fits(const struct rule *rule, unsigned subject, const struct stack *stack)
+static bool fits_template(const char *template, const char *text)
+{
+    return text && glob_fits(template, text, strlen(text), false);
+}
+
+static bool fits(const struct rule *rule, unsigned subject, const struct stack *stack, const char *call_name)
 {
     if (!(rule->subjects & subject))
         return false;
-    if (!rule->anywhere)
-        return fits_stack(rule, stack);
+    if (!rule->template) {
+        const char *name = suppression_front(stack, call_name);
+        const struct frame front = {.function = name, .entry = true};
+        return fits_stack(rule, stack, NULL) || (name && fits_stack(rule, stack, &front));
+    }
     for (size_t i = 0; i < stack->n; i++) {
         const struct frame *frame = stack->frames[i];
-        if (fits_text(rule->template, frame->function) || fits_text(rule->template, frame->module)
-            || fits_text(rule->template, frame->file))
+        if (fits_template(rule->template, frame->function) || fits_template(rule->template, frame->linkage)
+            || fits_template(rule->template, frame->module) || fits_template(rule->template, frame->file))
             return true;
     }
     return false;
 }
 
-static struct rule *find(struct suppressions *all, unsigned subject, int leak_kind, const struct stack *stack)
+static struct rule *find(struct suppressions *all, unsigned subject, int leak_kind, const struct stack *stack, const char *call_name)
 {
     for (size_t i = 0; i < all->n_rules; i++)
-        if ((leak_kind < 0 || all->rules[i].leak_kinds & 1u << leak_kind) && fits(&all->rules[i], subject, stack))
-            return &all->rules[i];
+        if ((leak_kind < 0 || all->rules[i]->leak_kinds & 1u << leak_kind) && fits(all->rules[i], subject, stack, call_name))
+            return all->rules[i];
     return NULL;
 }
 
-static void move(struct leak_total *from, struct leak_total *to, uint64_t bytes, uint64_t blocks)
+static bool has_limit(const struct model_rule *rule)
 {
-    from->bytes -= bytes < from->bytes ? bytes : from->bytes;
-    from->blocks -= blocks < from->blocks ? blocks : from->blocks;
-    to->bytes += bytes;
-    to->blocks += blocks;
+    return rule->max_bytes != UINT64_MAX || rule->max_blocks != UINT64_MAX;
+}
+
+bool suppressions_excuse(void *ctx, const struct stack *stack)
+{
+    struct rule *rule = find(ctx, ABOUT_LEAKS, LEAK_DEFINITE, stack, NULL);
+    return rule && !has_limit(&rule->told);
+}
+
+/* ---- a model ---- */
+
+static void move(struct leak_total *total, uint64_t bytes, uint64_t blocks)
+{
+    total->bytes -= bytes < total->bytes ? bytes : total->bytes;
+    total->blocks -= blocks < total->blocks ? blocks : total->blocks;
+}
+
+/* Takes back what a rule suppressed, when it is more than the rule allows. */
+static void hold_to_limit(struct model *model, const struct rule *rule)
+{
+    uint64_t bytes = 0, blocks = 0;
+    for (size_t i = 0; i < model->n_leak_records; i++)
+        if (model->leak_records[i].rule == &rule->told) {
+            bytes += model->leak_records[i].raw.bytes;
+            blocks += model->leak_records[i].raw.blocks;
+        }
+    if (bytes <= rule->told.max_bytes && blocks <= rule->told.max_blocks)
+        return;
+    for (size_t i = 0; i < model->n_leak_records; i++)
+        if (model->leak_records[i].rule == &rule->told) {
+            model->leak_records[i].rule = NULL;
+            model->leak_records[i].suppressed = false;
+        }
+    model->coverage = memory_resize(model->coverage, model->n_coverage + 1, sizeof *model->coverage);
+    model->coverage[model->n_coverage++] = arena_format(&model->arena,
+        "suppression \"%s\" (%s:%u) allows less than it fits, %llu bytes in %llu blocks: it suppresses nothing here",
+        rule->told.name, rule->told.file, rule->told.line, (unsigned long long)bytes, (unsigned long long)blocks);
 }
 
 void suppressions_apply(struct suppressions *suppressions, struct model *model)
@@ -106,20 +208,58 @@ void suppressions_apply(struct suppressions *suppressions, struct model *model)
     struct rule *rule;
     for (size_t i = 0; i < model->n_errors; i++) {
         struct model_error *error = &model->errors[i];
-        if (error->suppressed || !(rule = find(suppressions, subject_of(error->kind), -1, &error->stack)))
+        if (error->suppressed
+            || !(rule = find(suppressions, suppression_subject(error->kind), -1, suppression_stack(error), error->call_name)))
             continue;
         error->suppressed = true;
-        model->n_suppressed_errors++;
-        rule->hits++;
+        error->rule = &rule->told;
     }
-    for (size_t i = 0; i < model->n_leak_records && model->leaks; i++) {
+    if (!model->leaks)
+        return;
+    for (size_t i = 0; i < model->n_leak_records; i++) {
         struct model_leak *leak = &model->leak_records[i];
-        if (leak->suppressed || !(rule = find(suppressions, ABOUT_LEAKS, (int)leak->raw.kind, &leak->stack)))
+        if (leak->suppressed || !(rule = find(suppressions, ABOUT_LEAKS, (int)leak->raw.kind, &leak->stack, NULL)))
             continue;
         leak->suppressed = true;
-        rule->hits++;
-        move(&model->leaks->totals[leak->raw.kind], &model->suppressed_leaks, leak->raw.bytes, leak->raw.blocks);
+        leak->rule = &rule->told;
     }
+    for (size_t i = 0; i < suppressions->n_rules; i++)
+        if (has_limit(&suppressions->rules[i]->told))
+            hold_to_limit(model, suppressions->rules[i]);
+    for (size_t i = 0; i < model->n_leak_records; i++) {
+        struct model_leak *leak = &model->leak_records[i];
+        if (!leak->rule)
+            continue;
+        leak->excuses = leak->raw.kind == LEAK_DEFINITE && !has_limit(leak->rule);
+        move(&model->leaks->totals[leak->raw.kind], leak->raw.bytes, leak->raw.blocks);
+    }
+}
+
+void suppressions_count(struct suppressions *suppressions, const struct model *model)
+{
+    struct model_rule_use *uses;
+    size_t n = model_rules_used(model, &uses);
+    for (size_t i = 0; suppressions && i < n; i++)
+        for (size_t k = 0; k < suppressions->n_rules; k++)
+            if (uses[i].rule == &suppressions->rules[k]->told) {
+                suppressions->rules[k]->told.findings += uses[i].findings;
+                suppressions->rules[k]->told.bytes += uses[i].bytes;
+                suppressions->rules[k]->told.blocks += uses[i].blocks;
+            }
+    free(uses);
+}
+
+size_t suppressions_used(const struct suppressions *suppressions, bool used, const struct model_rule ***list)
+{
+    size_t n = 0;
+    *list = NULL;
+    if (!suppressions)
+        return 0;
+    *list = memory_new(suppressions->n_rules + 1, sizeof **list);
+    for (size_t i = 0; i < suppressions->n_rules; i++)
+        if (suppressions->rules[i]->subjects && (suppressions->rules[i]->told.findings != 0) == used)
+            (*list)[n++] = &suppressions->rules[i]->told;
+    return n;
 }
 
 void suppressions_free(struct suppressions *suppressions)
@@ -127,13 +267,16 @@ void suppressions_free(struct suppressions *suppressions)
     if (!suppressions)
         return;
     for (size_t i = 0; i < suppressions->n_rules; i++) {
-        struct rule *rule = &suppressions->rules[i];
+        struct rule *rule = suppressions->rules[i];
         for (size_t j = 0; j < rule->n_patterns; j++) {
             free(rule->patterns[j].text);
             free(rule->patterns[j].demangled);
         }
         free(rule->patterns);
         free(rule->template);
+        free(rule->name);
+        free(rule->file);
+        free(rule);
     }
     free(suppressions->rules);
     free(suppressions);

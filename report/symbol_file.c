@@ -146,6 +146,13 @@ static const char *readable_name(struct arena *arena, const char *name)
     return kept;
 }
 
+/* Names the frame's function. */
+static void name_function(struct frame *frame, struct arena *arena, const char *name)
+{
+    frame->function = readable_name(arena, name);
+    frame->linkage = frame->function && strcmp(frame->function, name) != 0 ? arena_text(arena, name, strlen(name)) : NULL;
+}
+
 static const char *linkage_name(Dwarf_Die *die)
 {
     Dwarf_Attribute attribute;
@@ -237,7 +244,7 @@ static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf
     line_of_table(&frames[0], arena, unit, address - bias);
     for (size_t i = 0; i < n; i++) {
         const char *linkage = linkage_name(&scopes[i]);
-        frames[i].function = readable_name(arena, linkage ? linkage : dwarf_diename(&scopes[i]));
+        name_function(&frames[i], arena, linkage ? linkage : dwarf_diename(&scopes[i]));
         frames[i].inlined = i + 1 < n;
         *described = linkage != NULL;
         if (i + 1 < n)
@@ -264,6 +271,6 @@ size_t symbol_file_look_up(struct symbol_file *file, struct arena *arena, uint64
     struct frame *host = &frames[n ? n - 1 : 0];
     bool mangled = name && (strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0);
     if (name && (!host->function || mangled))   /* a mangled name tells the parameters as well */
-        host->function = readable_name(arena, name);
+        name_function(host, arena, name);
     return n ? n : host->function != NULL;
 }

@@ -18,6 +18,7 @@ struct frame {
     uint64_t offset;        /* of pc in the module, as an address of the ELF file; 0 without a module */
     const char *module;     /* path; NULL: in no module that we knew */
     const char *function;   /* demangled; NULL: unknown */
+    const char *linkage;    /* the function's name as the linker knows it, where that is mangled; NULL: as function, or unknown */
     const char *file;       /* absolute where the debug information allows; NULL: unknown */
     unsigned line;          /* 0: unknown */
     unsigned column;        /* 0: unknown */
