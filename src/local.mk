@@ -11,6 +11,6 @@ engine_sources += \
 	src/config/config.h src/config/config.c \
 	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c \
 	src/check/range.h src/check/range.c src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \
-	src/check/watch.h src/check/watch.c src/engine/watched.c \
+	src/check/allowance.h src/check/allowance.c src/check/watch.h src/check/watch.c src/engine/watched.c \
 	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \
 	src/snapshot/fallback.h src/snapshot/fallback.c src/snapshot/park.h src/snapshot/park.c src/snapshot/sigframe.h src/snapshot/sigframe.c src/snapshot/sigframe_stack.c

@@ -94,6 +94,13 @@ static uint64_t real_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t real_cpu_time(void)
+{
+    struct timespec used = {0, 0};
+    kernel_call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (long)&used, 0, 0, 0, 0);
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
 struct kernel kernel = {
     .map = real_map,
     .unmap = real_unmap,
@@ -103,6 +110,7 @@ struct kernel kernel = {
     .futex_wait = real_futex_wait,
     .futex_wake = real_futex_wake,
     .now = real_now,
+    .cpu_time = real_cpu_time,
 };
 
 #define HIGH_FD 960             /* high enough for programs not to count on it, low enough not to grow the kernel's table much */

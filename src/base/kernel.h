@@ -18,6 +18,7 @@ struct kernel {
     long (*futex_wait)(uint32_t *word, uint32_t expected, uint64_t timeout_ns); /* timeout 0: none */
     long (*futex_wake)(uint32_t *word, uint32_t waiters);
     uint64_t (*now)(void);                                      /* nanoseconds of CLOCK_MONOTONIC */
+    uint64_t (*cpu_time)(void);                                 /* nanoseconds of CPU that the process has used */
 };
 
 extern struct kernel kernel;                /* the real one; a test replaces entries */

@@ -8,18 +8,17 @@
  * Taking a slot: an unused one; else, while the budget allows, a new chunk; else the oldest freed one of the class. Freed slots
  * wait in a queue per class, linked by index. All that under one lock; looking a slot up takes none: chunks are only ever added.
  *
- * CPU time: each cycle of a slot costs some microseconds, so guarding stops while the time spent on it is more than a twentieth
- * of the process's CPU time plus a grace. Time is counted as cycles times what one was measured to cost, by pages; the process's
- * clock is read only when the count passes what it last allowed. */
+ * CPU time: each cycle of a slot costs some microseconds, so guarding stops while the time spent on it is more than a share of the
+ * process's CPU time plus a grace (allowance.h). It is counted as cycles times what one was measured to cost, by pages. */
 #include "check/pageguard.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "base/kernel.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "check/allowance.h"
 #include "trace/depot.h"
 #include "trace/threads.h"
 
@@ -41,12 +40,11 @@
 #define CYCLE_PAGE_NS 2700u         /* and for each further one */
 /* What it may come to: a grace, so that a small program is watched from its first allocation, and one part in so many of the CPU
  * time. The first block of a site may use more than the following ones: it is the one that a program with many sites and a
- * short life will not see again. (The reckoned times are upper bounds: measured, the whole stays under a twentieth.) */
-#define FIRST_GRACE_NS 12000000ull
-#define FIRST_SHARE 8u
-#define GRACE_NS 3000000ull
-#define SHARE 20u
-#define CLOCK_EVERY 16u             /* refusals between two looks at the clock */
+ * short life will not see again. */
+#define FIRST_GRACE_NS 2000000ull
+#define FIRST_SHARE 16u
+#define GRACE_NS 1000000ull
+#define SHARE 24u
 
 enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
 
@@ -81,8 +79,7 @@ static struct {
     enum pageguard_side site_sides[MOST_SITES];
     uint32_t n_sites;
     uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
-    uint64_t spent_ns;              /* atomic: time that the slots taken so far are reckoned to cost */
-    uint64_t cpu_ns;                /* as last read */
+    struct allowance time;          /* spent: what the slots taken so far are reckoned to cost */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
 
 static inline size_t page(void)
@@ -164,18 +161,7 @@ static uint64_t random_next(struct thread_state *self)
 
 static bool time_left(bool first_of_site)
 {
-    static uint32_t refusals;   /* atomic */
-    uint64_t grace = first_of_site ? FIRST_GRACE_NS : GRACE_NS, share = first_of_site ? FIRST_SHARE : SHARE;
-    uint64_t spent = __atomic_load_n(&guards.spent_ns, __ATOMIC_RELAXED);
-    if (spent <= grace + __atomic_load_n(&guards.cpu_ns, __ATOMIC_RELAXED) / share)
-        return true;
-    if (__atomic_fetch_add(&refusals, 1, __ATOMIC_RELAXED) % CLOCK_EVERY)
-        return false;
-    struct timespec now = {0, 0};
-    kernel_call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (long)(uintptr_t)&now, 0, 0, 0, 0);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    __atomic_store_n(&guards.cpu_ns, ns, __ATOMIC_RELAXED);
-    return spent <= grace + ns / share;
+    return allowance_left(&guards.time, first_of_site ? FIRST_GRACE_NS : GRACE_NS, first_of_site ? FIRST_SHARE : SHARE);
 }
 
 /* The side on which every block of this stack's site is to be guarded; PAGEGUARD_NONE: nobody asked for it. */
@@ -217,7 +203,9 @@ struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t sta
     uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
     unsigned guarded = state & ~SUSPECT;
     bool fits = size <= (size_t)16 * page() && align <= page();
-    if (!guarded || state & SUSPECT)
+    if (state & SUSPECT)
+        choice.watch = PAGEGUARD_WATCH_SUSPECT;
+    else if (!guarded)
         choice.watch = PAGEGUARD_WATCH;
     else if (guarded < CERTAIN)
         choice.watch = PAGEGUARD_WATCH_IF_FREE;
@@ -376,7 +364,7 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
     }
     state->state = SLOT_LIVE;
     uint64_t cost = CYCLE_NS + ((size_t)(high - low) / page() - 1) * CYCLE_PAGE_NS;
-    __atomic_fetch_add(&guards.spent_ns, cost, __ATOMIC_RELAXED);
+    allowance_spend(&guards.time, cost);
     fill_zones(low, high, *address, size);
     return true;
 }
@@ -478,6 +466,11 @@ void pageguard_lock(void)
 void pageguard_unlock(void)
 {
     lock_drop(&guards.lock);
+}
+
+void pageguard_fork_child(void)
+{
+    allowance_reset(&guards.time);
 }
 
 void pageguard_stats(struct record_engine_stats *stats)

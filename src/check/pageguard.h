@@ -37,13 +37,13 @@ uint64_t pageguard_init(uint64_t budget, bool every, bool exact, void (*announce
 
 
 /* Whether the block now being allocated at `stack` shall be guarded, and on which side; and whether what that leaves open is worth a
- * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site and for sites that
- * have shown damage. */
+ * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site, or whatever it costs,
+ * which is for sites that have shown damage. */
 enum pageguard_side { PAGEGUARD_NONE, PAGEGUARD_HIGH, PAGEGUARD_LOW };
 
 /* Every block of this site (format/site.h) is guarded, on that side. Up to 16 sites. */
 void pageguard_add_site(uint64_t site, enum pageguard_side side);
-enum pageguard_watch { PAGEGUARD_UNWATCHED, PAGEGUARD_WATCH_IF_FREE, PAGEGUARD_WATCH };
+enum pageguard_watch { PAGEGUARD_UNWATCHED, PAGEGUARD_WATCH_IF_FREE, PAGEGUARD_WATCH, PAGEGUARD_WATCH_SUSPECT };
 struct pageguard_choice {
     enum pageguard_side side;
     enum pageguard_watch watch;
@@ -79,5 +79,7 @@ void pageguard_stats(struct record_engine_stats *stats);
 
 void pageguard_lock(void);
 void pageguard_unlock(void);
+/* In a fork child: the CPU time that guarding may use begins anew, with the child's. */
+void pageguard_fork_child(void);
 
 #endif

@@ -9,8 +9,10 @@
  * 3. A block has up to two places: the largest aligned 1, 2, 4 or 8 bytes that begin where it ends, and the 8 that end where it
  *    begins. The registers are a ring: what was set longest ago goes first. A place that was hit MOST_DROPS times without a
  *    mistake is given up.
- * 4. Time: every setting is measured; when more than a fortieth of the process's CPU time (and a grace) was spent on them,
- *    nothing is set any more. The same for the time that asking about hits takes, with its own share.
+ * 4. Time (allowance.h): what the settings take, and what asking about hits takes, is measured and limited, each to a share of the
+ *    process's CPU time and a grace. So is the time in which a register is armed at all, for that slows other things down (see ticks()):
+ *    when nothing new was set for a while, or the share is used up, the registers are cleared, but for those beside blocks of sites that
+ *    have shown damage. Whether it is time for that is seen at the program's next call that comes by here.
  *
  * Descriptors sit high and may be closed or taken over by the program: before each use the event is asked for its number. A child
  * made by a raw clone, or by vfork, has the descriptors but no watchpoints: it leaves them alone (owner). While a debugger traces
@@ -27,12 +29,12 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "check/allowance.h"
 
 #ifndef TRAP_PERF
 #define TRAP_PERF 6
@@ -46,11 +48,14 @@
 #define MOST_DROPS 8u               /* hits of one watchpoint that were no mistake */
 #define PC_DROPS 3u                 /* of one pc */
 #define PCS 256u                    /* that are told apart */
-#define SET_GRACE_NS 3000000ull
-#define SET_SHARE 40u
-#define ASK_GRACE_NS 300000000ull
-#define ASK_SHARE 20u
-#define METER_EVERY 64u             /* settings between two looks at the process's clock */
+#define SET_GRACE_NS 1000000ull
+#define SET_SHARE 64u
+#define ASK_GRACE_NS 20000000ull
+#define ASK_SHARE 64u
+#define ARMED_GRACE_NS 10000000ull
+#define ARMED_SHARE 8u
+#define ARMED_MOST_NS 10000000ull   /* after this long without a new setting all are cleared */
+#define LOOK_TICKS ((uint64_t)1 << 24) /* of the processor's time stamp between two looks: 3 to 16 ms */
 #define DEBUGGER_EVERY_NS 1000000000ull
 
 enum watch_state {
@@ -66,12 +71,14 @@ struct watch_register {
     uint64_t order;                 /* when it was set; the smallest is the oldest */
     uint32_t drops;
     bool armed;
+    bool wanted;                    /* not cleared to save time */
     struct watch_subject subject;
     const char *start;
     unsigned bytes;
 };
 
 const char *watch_blocks[WATCH_REGISTERS];
+uint64_t watch_look_at;
 
 static struct {
     struct lock lock;               /* guards all of this but what is atomic */
@@ -82,8 +89,10 @@ static struct {
     struct watch_register registers[WATCH_REGISTERS];
     struct perf_event_attr attr;    /* as opened: a change may change nothing else */
     uint64_t generation;
-    uint64_t set_ns, ask_ns;        /* spent; ask_ns atomic */
-    uint64_t cpu_ns;                /* of the process, as last read; atomic */
+    struct allowance setting, asking; /* of CPU time that these two take */
+    struct allowance armed;         /* of CPU time in which a register is armed */
+    uint64_t armed_since;           /* CPU time of the process; since a register is armed, or was last looked at */
+    uint64_t set_last;              /* CPU time of the last setting */
     uint64_t debugger_looked;       /* when, by kernel.now() */
     struct { uintptr_t pc; uint32_t drops; } pcs[PCS]; /* atomic, each word by itself: a mix of two costs a question or spares one */
 } watch = {.lock = LOCK_INIT(LOCK_RANK_WATCH)};
@@ -238,19 +247,16 @@ static bool set(unsigned which, const struct watch_subject *subject, const char 
 
 /* ---- time ---- */
 
-static void read_clock(void)
+/* What one armed register costs is not the setting: while there is one, processors run their string instructions (rep movs, rep stos),
+ * with which libc copies and the kernel clears pages and serves read and write, some forty times slower. So the registers are
+ * armed for a while only, and for a part of the program's time. */
+static uint64_t ticks(void)
 {
-    struct timespec now = {0, 0};
-    kernel_call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, (long)(uintptr_t)&now, 0, 0, 0, 0);
-    __atomic_store_n(&watch.cpu_ns, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, __ATOMIC_RELAXED);
-}
-
-static bool time_left(uint64_t spent, uint64_t grace, uint64_t share)
-{
-    if (spent <= grace + __atomic_load_n(&watch.cpu_ns, __ATOMIC_RELAXED) / share)
-        return true;
-    read_clock();
-    return spent <= grace + __atomic_load_n(&watch.cpu_ns, __ATOMIC_RELAXED) / share;
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
 }
 
 static size_t pc_place(uintptr_t pc)
@@ -264,7 +270,7 @@ bool watch_may_ask(uintptr_t pc)
     if (__atomic_load_n(&watch.pcs[at].pc, __ATOMIC_RELAXED) == pc
         && __atomic_load_n(&watch.pcs[at].drops, __ATOMIC_RELAXED) >= PC_DROPS)
         return false;
-    return time_left(__atomic_load_n(&watch.ask_ns, __ATOMIC_RELAXED), ASK_GRACE_NS, ASK_SHARE);
+    return allowance_left(&watch.asking, ASK_GRACE_NS, ASK_SHARE);
 }
 
 /* ---- the ring ---- */
@@ -307,28 +313,73 @@ static unsigned low_bit(uintptr_t address, size_t room)
 }
 
 /* The lock is held, the events are open. */
-static void place(const struct watch_subject *subject, bool newest)
+static void place(const struct watch_subject *subject, bool newest, bool wanted)
 {
     const char *end = subject->address + subject->size;
     unsigned which;
-    if (end < subject->high && (which = pick(newest)) < watch.n
-        && !set(which, subject, end, low_bit((uintptr_t)end, (size_t)(subject->high - end))))
-        return;
+    if (end < subject->high && (which = pick(newest)) < watch.n) {
+        if (!set(which, subject, end, low_bit((uintptr_t)end, (size_t)(subject->high - end))))
+            return;
+        watch.registers[which].wanted = wanted;
+    }
     if (subject->address > subject->low && (which = pick(newest)) < watch.n) {
         unsigned bytes = low_bit((uintptr_t)subject->address, (size_t)(subject->address - subject->low));
-        set(which, subject, subject->address - bytes, bytes);
+        if (set(which, subject, subject->address - bytes, bytes))
+            watch.registers[which].wanted = wanted;
     }
 }
 
-void watch_place(const struct watch_subject *subject, bool newest)
+static bool any_armed(void)
 {
+    for (unsigned i = 0; i < watch.n; i++)
+        if (watch.registers[i].armed)
+            return true;
+    return false;
+}
+
+/* Counts the CPU time since armed_since if a register was armed in it, and says when to look again. just_set: after a setting. The lock
+ * is held. */
+static void meter_armed(bool just_set)
+{
+    uint64_t now = kernel.cpu_time();
+    if (watch.armed_since)
+        allowance_spend(&watch.armed, now - watch.armed_since);
+    if (just_set)
+        watch.set_last = now;
+    bool armed = any_armed();
+    watch.armed_since = armed ? now : 0;
+    __atomic_store_n(&watch_look_at, armed ? ticks() + LOOK_TICKS : 0, __ATOMIC_RELAXED);
+}
+
+void watch_look(void)
+{
+    lock_take(&watch.lock);
+    if (watch.state == WATCH_OPEN && is_owner()) {
+        meter_armed(false);
+        if (watch.armed_since - watch.set_last > ARMED_MOST_NS || !allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)) {
+            for (unsigned i = 0; i < watch.n && watch.state == WATCH_OPEN; i++)
+                if (watch.registers[i].armed && !watch.registers[i].wanted)
+                    set(i, NULL, NULL, 0);
+            meter_armed(false);
+        }
+    } else {
+        __atomic_store_n(&watch_look_at, 0, __ATOMIC_RELAXED);
+    }
+    lock_drop(&watch.lock);
+}
+
+void watch_place(const struct watch_subject *subject, enum watch_priority priority)
+{
+    bool wanted = priority == WATCH_WANTED;
     enum watch_state state = __atomic_load_n(&watch.state, __ATOMIC_ACQUIRE);
     if (state == WATCH_NONE)
         __atomic_fetch_or(&midden_anchor.coverage, watch.why, __ATOMIC_RELAXED);
     if (state == WATCH_NONE || state == WATCH_EARLY)
         return;
+    if (!wanted && !(allowance_left(&watch.setting, SET_GRACE_NS, SET_SHARE) && allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)))
+        return;
     lock_take(&watch.lock);
-    if (watch.state == WATCH_OPEN && is_owner() && time_left(watch.set_ns, SET_GRACE_NS, SET_SHARE)) {
+    if (watch.state == WATCH_OPEN && is_owner()) {
         uint64_t before = kernel.now();
         if (before - watch.debugger_looked > DEBUGGER_EVERY_NS) {
             watch.debugger_looked = before;
@@ -336,10 +387,9 @@ void watch_place(const struct watch_subject *subject, bool newest)
                 close_all(RECORD_COVER_WATCH_DEBUGGED);
         }
         if (watch.state == WATCH_OPEN)
-            place(subject, newest);
-        watch.set_ns += kernel.now() - before;
-        if (midden_anchor.watch_settings % METER_EVERY == 0)
-            read_clock();
+            place(subject, priority != WATCH_IF_FREE, wanted);
+        allowance_spend(&watch.setting, kernel.now() - before);
+        meter_armed(true);
     }
     if (watch.state == WATCH_NONE)
         __atomic_fetch_or(&midden_anchor.coverage, watch.why, __ATOMIC_RELAXED);
@@ -349,10 +399,14 @@ void watch_place(const struct watch_subject *subject, bool newest)
 void watch_take_away(const char *address)
 {
     lock_take(&watch.lock);
+    uint64_t before = kernel.now();
     if (is_owner())
         for (unsigned i = 0; i < watch.n; i++)
             if (watch.registers[i].armed && watch.registers[i].subject.address == address)
                 set(i, NULL, NULL, 0);
+    if (!any_armed())
+        meter_armed(false);
+    allowance_spend(&watch.setting, kernel.now() - before);
     lock_drop(&watch.lock);
 }
 
@@ -414,7 +468,7 @@ void watch_dropped(const struct watch_hit *hit, uintptr_t pc, uint64_t asked_ns)
         __atomic_store_n(&watch.pcs[at].drops, 0, __ATOMIC_RELAXED);
     }
     __atomic_fetch_add(&watch.pcs[at].drops, 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&watch.ask_ns, asked_ns, __ATOMIC_RELAXED);
+    allowance_spend(&watch.asking, asked_ns);
     lock_take(&watch.lock);
     struct watch_register *entry = &watch.registers[hit->which];
     if (hit->which < watch.n && entry->armed && entry->generation == hit->generation && ++entry->drops >= MOST_DROPS
@@ -445,7 +499,10 @@ void watch_fork_child(void)
         __atomic_store_n(&watch_blocks[i], NULL, __ATOMIC_RELAXED);
     }
     watch.n = 0;
-    watch.set_ns = watch.ask_ns = watch.cpu_ns = 0;
+    allowance_reset(&watch.setting);
+    allowance_reset(&watch.asking);
+    allowance_reset(&watch.armed);
+    watch_look_at = 0;
     if (open)
         open_all();
 }

@@ -39,9 +39,22 @@ void watch_init(bool wanted);
  * a watchpoint (SIGTRAP) is ours; false: another has it, so there are none. */
 void watch_open(bool taken);
 
-/* A block was placed: its open sides are watched. newest: the registers that were set longest ago are taken for it; else only free
- * ones. */
-void watch_place(const struct watch_subject *subject, bool newest);
+/* A block was placed: its open sides are watched: by free registers, or by those that were set longest ago; the latter also when there is
+ * no time left for it. */
+enum watch_priority { WATCH_IF_FREE, WATCH_NEWEST, WATCH_WANTED };
+void watch_place(const struct watch_subject *subject, enum watch_priority priority);
+
+/* Between calls, where no lock is held: clears registers that have been armed long enough. Mostly one compare. */
+extern uint64_t watch_look_at;      /* time stamp of the processor; 0: nothing to look at. Atomic */
+void watch_look(void);
+static inline void watch_tick(void)
+{
+#if defined(__x86_64__)
+    uint64_t at = __atomic_load_n(&watch_look_at, __ATOMIC_RELAXED);
+    if (__builtin_expect(at != 0, 0) && __builtin_ia32_rdtsc() >= at)
+        watch_look();
+#endif
+}
 
 /* The blocks that the registers stand beside; NULL: free. Atomic. */
 extern const char *watch_blocks[WATCH_REGISTERS];

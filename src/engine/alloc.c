@@ -91,7 +91,7 @@ static void watch_beside(char *address, size_t size, char *low, char *high, enum
     if (caller && caller->flags & (RECORD_MODULE_LIBC | RECORD_MODULE_LOADER))
         return;
     struct watch_subject subject = {address, size, low, high};
-    watch_place(&subject, watch == PAGEGUARD_WATCH);
+    watch_place(&subject, watch == PAGEGUARD_WATCH_SUSPECT ? WATCH_WANTED : watch == PAGEGUARD_WATCH ? WATCH_NEWEST : WATCH_IF_FREE);
 }
 
 /* A block between page guards; NULL: none is to be had. */
@@ -149,6 +149,7 @@ static void *recorded(struct thread_state *self, struct heap *heap, size_t size,
     uint32_t stack = heap == engine.heap ? take_stack(self, size, from) : 0;
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
     struct pageguard_slot slot;
+    watch_tick();
     if (stack)
         choice = pageguard_choose(self, stack, size, align);
     if (choice.side != PAGEGUARD_NONE

@@ -23,6 +23,7 @@
 #include "base/table.h"
 #include "check/fault.h"
 #include "check/range.h"
+#include "check/watch.h"
 #include "engine/state.h"
 #include "trace/modules.h"
 #include "trace/walk.h"
@@ -211,6 +212,7 @@ void engine_check_range(struct engine_call *call, enum record_access access, con
 {
     struct thread_state *self = threads_self();
     if (engine_enter(self)) {
+        watch_tick();
         struct place place;
         struct range_fault fault;
         uint64_t head = block_meant(start, n, &place);

@@ -7,6 +7,7 @@
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
+#include "check/allowance.h"
 #include "check/finding.h"
 #include "check/quarantine.h"
 #include "check/watch.h"
@@ -148,6 +149,8 @@ void engine_fork_child(void)
     depot_fork_child();
     capture_fork_child();
     finding_fork_child();
+    allowance_fork_child();
+    pageguard_fork_child();
     watch_fork_child();
     fork_release(self);
     agent_fork_child();
