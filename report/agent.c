@@ -287,7 +287,7 @@ static void enter_program(struct agent *agent)
     process->program = process->owner = true;
     free(process->command);
     process->command = need(strdup(agent->delivery.argv[0]));
-    process->json = agent->delivery.json;
+    memcpy(process->files, agent->delivery.files, sizeof process->files);
     process->log = agent->delivery.log;
 }
 

@@ -16,6 +16,7 @@
 #include "outputs.h"
 #include "place.h"
 #include "say.h"
+#include "valgrind.h"
 
 void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, bool under_run)
 {
@@ -24,7 +25,9 @@ void delivery_init(struct delivery *delivery, const struct settings *settings, s
     delivery->suppressions = suppressions;
     delivery->under_run = under_run;
     delivery->symbols = symbols_open();
-    delivery->log = delivery->json = -1;
+    delivery->log = -1;
+    for (int i = 0; i < FORMATS; i++)
+        delivery->files[i] = -1;
     delivery->options.leak_check = (unsigned)settings->meaning[OPTION_LEAK_CHECK];
     delivery->options.show_leak_kinds = settings->meaning[OPTION_SHOW_LEAK_KINDS];
     delivery->options.fail_on = settings->meaning[OPTION_FAIL_ON];
@@ -56,18 +59,28 @@ static bool was_shown(const struct process *process, size_t index)
     return false;
 }
 
+/* Is the text of such a process wanted? */
+static bool is_told(const struct delivery *delivery, const struct model *model)
+{
+    const struct valgrind_style *style = delivery->settings->valgrind;
+    return !style || !(style->no_text || (style->silent_children && model->generation));
+}
+
 /* Shows the errors that were not shown yet. */
 static void show_errors(struct delivery *delivery, struct process *process, const struct model *model)
 {
     struct text text;
     bool begun = false;
     for (size_t i = 0; i < model->n_errors; i++) {
-        if (model->errors[i].suppressed || was_shown(process, model->errors[i].index))
+        if (model->errors[i].suppressed || was_shown(process, model->errors[i].index) || !is_told(delivery, model))
             continue;
         if (!begun)
             text_begin(&text, delivery->settings, process);
         begun = true;
-        render_text_error(model, &model->errors[i], &text.look, text.stream);
+        if (delivery->settings->valgrind)
+            render_valgrind_error(&model->errors[i], delivery->settings->valgrind, text.stream);
+        else
+            render_text_error(model, &model->errors[i], &text.look, text.stream);
     }
     if (begun)
         text_end(&text, "a finding");
@@ -76,8 +89,14 @@ static void show_errors(struct delivery *delivery, struct process *process, cons
 static void show_whole(struct delivery *delivery, struct process *process, const struct model *model)
 {
     struct text text;
+    process->told = true;
+    if (!is_told(delivery, model))
+        return;
     text_begin(&text, delivery->settings, process);
-    render_text(model, &text.look, text.stream);
+    if (delivery->settings->valgrind)
+        render_valgrind_text(model, delivery->settings->valgrind, text.stream);
+    else
+        render_text(model, &text.look, text.stream);
     text_end(&text, "the report");
 }
 
@@ -118,11 +137,16 @@ static bool is_last(const struct process *process, bool gone)
     return process->program && gone;
 }
 
-/* What the program's last report must still tell of an image that it left by exec: its errors, when no file of its own has them. */
+/* What the program's last report must still tell of an image that it left by exec: its errors, when there is a file that has not
+ * one of its own for each image. */
 static void keep_errors(const struct delivery *delivery, struct process *process, bool nothing)
 {
-    const char *json = delivery->settings->text[OPTION_JSON];
-    if (!process->program || output_each(json))
+    bool wanted = false;
+    for (int i = 0; i < FORMATS; i++) {
+        const char *file = delivery->settings->text[formats[i].option];
+        wanted |= file[0] && !output_each(file);
+    }
+    if (!process->program || !wanted)
         return;
     if (nothing) {      /* the model made of nothing borrows its errors from the models shown: keep those, not it */
         analysis_append(&process->earlier, process->shown);
@@ -133,15 +157,44 @@ static void keep_errors(const struct delivery *delivery, struct process *process
     }
 }
 
-/* The current image is over: counts it, and writes its JSON if it gets a file now. gone: the process is, too; wait_status: how it
+/* The verdict of the program's last image is that of the whole run. */
+static void judge_run(const struct delivery *delivery, struct model *model)
+{
+    model->gating |= delivery->tree.gating;
+    if (model->exit == MODEL_EXIT_SIGNAL)
+        model->exitcode = 128 + model->exit_value;
+    else if (model->gating && delivery->options.error_exitcode)
+        model->exitcode = delivery->options.error_exitcode;
+    else
+        model->exitcode = model->exit_value;
+}
+
+/* Writes the files of the image that are due now. each: those of which every image has one of its own, else those that belong to a
+ * process. */
+static void write_files(struct delivery *delivery, struct process *process, const struct model *model, bool gone, bool each)
+{
+    for (int i = 0; i < FORMATS; i++) {
+        const char *file = delivery->settings->text[formats[i].option];
+        if (!place_has_file(delivery->settings, (enum format_id)i) || output_each(file) != each)
+            continue;
+        if (each || is_last(process, gone) || (process->owner && !process->program)
+            || (!process->owner && has_something_to_say(delivery, model)))
+            place_write_file(delivery->settings, process, model, (enum format_id)i);
+    }
+}
+
+/* The current image is over: counts it, and writes those files that are due now. gone: the process is, too; wait_status: how it
  * ended, NULL: not known to us. */
 static void close_image(struct delivery *delivery, struct process *process, bool gone, int *wait_status)
 {
-    const char *json = delivery->settings->text[OPTION_JSON], *log = delivery->settings->text[OPTION_LOG_FILE];
+    const char *log = delivery->settings->text[OPTION_LOG_FILE];
     bool nothing = !process->whole;
     struct model *model = image_model(delivery, process);
     if (gone)
         set_exit(model, process, wait_status);
+    /* What reads memcheck's text waits for its last lines, however the program ended. */
+    if (delivery->settings->valgrind && gone && !process->told && (process->program || has_something_to_say(delivery, model)))
+        show_whole(delivery, process, model);
 
     process->images++;
     process->errors += model_gating_errors(model);
@@ -149,19 +202,14 @@ static void close_image(struct delivery *delivery, struct process *process, bool
         process->leaked.bytes += model->leaks->totals[LEAK_DEFINITE].bytes + model->leaks->totals[LEAK_POSSIBLE].bytes;
         process->leaked.blocks += model->leaks->totals[LEAK_DEFINITE].blocks + model->leaks->totals[LEAK_POSSIBLE].blocks;
     }
+    if (is_last(process, gone))
+        judge_run(delivery, model);
+    write_files(delivery, process, model, gone, true);
     if (is_last(process, gone)) {
         analysis_prepend(model, process->earlier);
-        model->gating |= delivery->tree.gating;
-        if (model->exit == MODEL_EXIT_SIGNAL)
-            model->exitcode = 128 + model->exit_value;
-        else if (model->gating && delivery->options.error_exitcode)
-            model->exitcode = delivery->options.error_exitcode;
-        else
-            model->exitcode = model->exit_value;
+        judge_run(delivery, model);
     }
-    if (json[0] && (output_each(json) || is_last(process, gone) || (process->owner && !process->program)
-                    || (!process->owner && has_something_to_say(delivery, model))))
-        place_write_json(delivery->settings, process, model);
+    write_files(delivery, process, model, gone, false);
     if (log[0] && output_each(log))
         place_open_log(delivery->settings, process);     /* a clean image's file is there, too */
     /* The program's log lasts as long as it does, unless each image has one; the last one stays open for the summary. */
@@ -186,6 +234,12 @@ void deliver_started(struct delivery *delivery, struct process *process)
     process_rename(process);
     process->started = true;
     process->closed = false;
+    process->told = false;
+    if (delivery->settings->valgrind && process->program && !delivery->settings->valgrind->no_text) {
+        struct text text;       /* the banner */
+        text_begin(&text, delivery->settings, process);
+        text_end(&text, "the first lines");
+    }
 }
 
 /* Reads the image that a message brings. index: of the one finding wanted; 0: everything. */
@@ -303,7 +357,7 @@ void deliver_program(struct delivery *delivery, struct process *program, int wai
         say("libmidden.so was not loaded into %s: its heap was not checked", program->command);
     close_image(delivery, program, true, &wait_status);
     program->dead = true;
-    if (delivery->tree.n_seen < 2)
+    if (delivery->tree.n_seen < 2 || delivery->settings->valgrind)
         return;
     struct text text;
     text_begin(&text, delivery->settings, program);

@@ -18,7 +18,7 @@ struct delivery {
     struct model_options options;
     struct tree tree;
     bool under_run;             /* false: the library started this agent by itself */
-    int log, json;              /* the program's files for its first image, opened before it started; -1: none */
+    int log, files[FORMATS];    /* the program's files for its first image, opened before it started; -1: none */
     char **argv;                /* the program's; NULL under a bare preload */
 };
 

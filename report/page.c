@@ -157,7 +157,7 @@ void page_source(const struct page *page, const struct frame *frame)
     }
 }
 
-void render_prefixed(const char *text, int pid, FILE *out)
+void render_prefixed(const char *text, const char *prefix, FILE *out)
 {
     bool rule = false;      /* no other line of a report is a lone brace */
     while (*text) {
@@ -166,7 +166,7 @@ void render_prefixed(const char *text, int pid, FILE *out)
         if (rule)
             fprintf(out, "%.*s\n", (int)n, text);
         else
-            fprintf(out, "==%d== %.*s\n", pid, (int)n, text);
+            fprintf(out, "%s%.*s\n", prefix, (int)n, text);
         rule &= !(n == 1 && *text == '}');
         text += n + (text[n] == '\n');
     }

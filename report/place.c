@@ -14,6 +14,7 @@
 #include "outputs.h"
 #include "page.h"
 #include "say.h"
+#include "valgrind.h"
 
 /* The name of a process's file for the current image; owned by the caller. A child's first file is FILE.PID whatever the number
  * of the image that has something to say first: between fork and exec it was an image, too. */
@@ -27,6 +28,8 @@ static char *file_name(const struct process *process, const char *file, unsigned
 static int text_place(const struct settings *settings, struct process *process)
 {
     const char *file = settings->text[OPTION_LOG_FILE];
+    if (settings->valgrind && settings->valgrind->log >= 0)
+        return settings->valgrind->log;     /* all processes share it, as each line says whose it is */
     if (!file[0])
         return STDERR_FILENO;
     if (process->log < 0) {
@@ -46,20 +49,38 @@ void place_open_log(const struct settings *settings, struct process *process)
     text_place(settings, process);
 }
 
+/* Between ==, the pid, and in memcheck's form the time if it is wanted. */
+static void put_prefix(struct text *text, const struct process *process)
+{
+    const struct valgrind_style *style = text->settings->valgrind;
+    if (style && style->times) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        long ms = (now.tv_sec - style->begun.tv_sec) * 1000 + (now.tv_nsec - style->begun.tv_nsec) / 1000000;
+        snprintf(text->prefix, sizeof text->prefix, "==%02ld:%02ld:%02ld:%02ld.%03ld %d== ", ms / 86400000, ms / 3600000 % 24,
+                 ms / 60000 % 60, ms / 1000 % 60, ms % 1000, (int)process->pid);
+    } else if (style || (!process->owner && text->place == STDERR_FILENO)) {
+        snprintf(text->prefix, sizeof text->prefix, "==%d== ", (int)process->pid);
+    }
+}
+
 void text_begin(struct text *text, const struct settings *settings, struct process *process)
 {
     memset(text, 0, sizeof *text);
     text->settings = settings;
     text->place = text_place(settings, process);
-    text->prefix = !process->owner && text->place == STDERR_FILENO ? (int)process->pid : 0;
+    put_prefix(text, process);
     text->look = render_defaults;
     text->look.colour = page_wants_colour(settings->meaning[OPTION_COLOUR], text->place);
     text->look.list_errors = false;
     text->stream = need(open_memstream(&text->bytes, &text->n));
+    if (settings->valgrind && !settings->valgrind->quiet && process->banner != process->image) {
+        process->banner = process->image;
+        render_valgrind_banner(NULL, process->command, settings->valgrind, text->stream);
+    }
 }
 
-/* Puts ==PID== in front of every line. */
-static void put_prefix(struct text *text)
+static void put_prefixes(struct text *text)
 {
     char *bytes = NULL;
     size_t n = 0;
@@ -78,8 +99,8 @@ void text_end(struct text *text, const char *what)
     whole &= fclose(text->stream) == 0;
     if (!whole)
         say("out of memory for %s; it is cut short", what);
-    if (text->bytes && text->prefix)
-        put_prefix(text);
+    if (text->bytes && text->prefix[0])
+        put_prefixes(text);
     if (text->bytes && !output_write(text->place, text->bytes, text->n)) {
         int trouble = errno;
         const char *file = text->settings->text[OPTION_LOG_FILE];
@@ -88,23 +109,41 @@ void text_end(struct text *text, const char *what)
     free(text->bytes);
 }
 
-void place_write_json(const struct settings *settings, struct process *process, const struct model *model)
+/* A descriptor that was open already, for all processes. */
+static int shared_place(const struct settings *settings, enum format_id id)
 {
-    const char *file = settings->text[OPTION_JSON];
-    int fd = process->json;     /* the program's was opened before it started */
-    char *name = file_name(process, file, process->jsons++);
-    if (fd < 0)
+    return id == FORMAT_valgrind_xml && settings->valgrind ? settings->valgrind->xml : -1;
+}
+
+bool place_has_file(const struct settings *settings, enum format_id id)
+{
+    return settings->text[formats[id].option][0] || shared_place(settings, id) >= 0;
+}
+
+void place_write_file(const struct settings *settings, struct process *process, const struct model *model, enum format_id id)
+{
+    const char *file = settings->text[formats[id].option];
+    struct render_options look = render_defaults;
+    struct valgrind_style plain = valgrind_style_default;
+    int fd = process->files[id];    /* the program's was opened before it started */
+    bool shared = shared_place(settings, id) >= 0;
+    char *name = file_name(process, file, process->written[id]++);
+    if (shared)
+        fd = shared_place(settings, id);
+    else if (fd < 0)
         fd = output_open(name);
-    process->json = -1;
+    process->files[id] = -1;
+    plain.file = file;
+    look.valgrind = settings->valgrind ? settings->valgrind : &plain;
     char *bytes = NULL;
     size_t n = 0;
     FILE *stream = need(open_memstream(&bytes, &n));
-    bool good = fd >= 0 && render_json(model, stream);
+    bool good = fd >= 0 && formats[id].render(model, &look, stream);
     good &= fclose(stream) == 0;
     good = good && output_write(fd, bytes, n);
     if (!good)
         say("cannot write '%s': %s", name, strerror(errno));
-    if (fd >= 0 && close(fd) != 0 && good)
+    if (fd >= 0 && !shared && close(fd) != 0 && good)
         say("cannot write '%s': %s", name, strerror(errno));
     free(bytes);
     free(name);

@@ -18,7 +18,7 @@ struct text {
     char *bytes;
     size_t n;
     int place;
-    int prefix;         /* pid in front of every line; 0: none */
+    char prefix[64];    /* in front of every line; empty: none */
 };
 
 /* Begins a text of a process, opening its log file if it has one of its own that is not open yet. */
@@ -30,7 +30,10 @@ void text_end(struct text *text, const char *what);
 /* Makes sure that the process's log file of its current image is there. */
 void place_open_log(const struct settings *settings, struct process *process);
 
-/* Writes the JSON report of the current image to the process's file. */
-void place_write_json(const struct settings *settings, struct process *process, const struct model *model);
+/* Is there a file, or a descriptor, for reports in that form? */
+bool place_has_file(const struct settings *settings, enum format_id id);
+
+/* Writes the report of the current image in one of the forms to the process's file. */
+void place_write_file(const struct settings *settings, struct process *process, const struct model *model, enum format_id id);
 
 #endif

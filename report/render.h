@@ -7,6 +7,8 @@
 
 #include "model.h"
 
+struct valgrind_style;
+
 enum render_part { RENDER_ERRORS = 1, RENDER_LEAKS = 2, RENDER_HEAP = 4, RENDER_ALL = 7 };
 
 struct render_options {
@@ -17,6 +19,7 @@ struct render_options {
     bool prefix_pid;        /* text: every line begins with ==PID== : several processes share the stream */
     unsigned parts;         /* text: enum render_part */
     const char *title;      /* text: what the first line says instead of "report of PROGRAM, pid N"; escaped; NULL: that */
+    const struct valgrind_style *valgrind;  /* memcheck's forms: how; NULL: nothing special */
 };
 
 /* No colour, two lines of source above and below, findings listed, all leaks, all parts. */
@@ -33,8 +36,8 @@ void render_text(const struct model *model, const struct render_options *options
 bool render_leak_suppression(const struct model_leak *leak, FILE *out);
 bool render_error_suppression(const struct model_error *error, FILE *out);
 
-/* Copies text to out with ==PID== in front of every line, but for the lines of suppressions: these are there to be copied. */
-void render_prefixed(const char *text, int pid, FILE *out);
+/* Copies text to out with prefix ("==PID== ") in front of every line, but for the lines of suppressions: these are there to be copied. */
+void render_prefixed(const char *text, const char *prefix, FILE *out);
 
 /* Writes text with what a terminal could take for a command made visible: control bytes, bytes that are no UTF-8, marks that turn
  * the direction of writing. */
@@ -42,5 +45,14 @@ void render_escaped(const char *text, size_t n, FILE *out);
 
 /* JSON, midden-report/1. false: it could not be written (errno). */
 bool render_json(const struct model *model, FILE *out);
+
+/* In memcheck's forms (valgrind.h). Text without what stands in front of every line: what the command starts with, an error at once,
+ * the whole at the end. argv: PROGRAM's; NULL: command stands for it. */
+void render_valgrind_banner(char *const *argv, const char *command, const struct valgrind_style *style, FILE *out);
+void render_valgrind_error(const struct model_error *error, const struct valgrind_style *style, FILE *out);
+void render_valgrind_text(const struct model *model, const struct valgrind_style *style, FILE *out);
+
+/* style NULL: nothing is known of one. false: it could not be written (errno). */
+bool render_valgrind_xml(const struct model *model, const struct valgrind_style *style, FILE *out);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "page.h"
 
-const struct render_options render_defaults = {false, 2, true, 0, false, RENDER_ALL, NULL};
+const struct render_options render_defaults = {.source_lines = 2, .list_errors = true, .parts = RENDER_ALL};
 
 static const char *const lost_as[LEAK_KINDS] = {
     [LEAK_DEFINITE] = "definitely lost", [LEAK_INDIRECT] = "indirectly lost",
@@ -292,7 +292,9 @@ void render_text(const struct model *model, const struct render_options *options
     verdict(page, model);
     if (sheet && sheet != out) {
         fclose(sheet);
-        render_prefixed(text, model->pid, out);
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "==%d== ", model->pid);
+        render_prefixed(text, prefix, out);
         free(text);
     }
 }

@@ -31,10 +31,15 @@
 #include "say.h"
 #include "supervise.h"
 #include "suppressions.h"
+#include "valgrind.h"
 
-/* The options whose value names a file to write. */
-static const enum option_id file_options[] = {OPTION_LOG_FILE, OPTION_JSON};
-enum { FILE_LOG, FILE_JSON, FILES };
+/* The files to write: the forms of the report by their number, and the text. */
+enum { FILE_LOG = FORMATS, FILES };
+
+static enum option_id file_option(int file)
+{
+    return file == FILE_LOG ? OPTION_LOG_FILE : formats[file].option;
+}
 
 /* Descriptors 0 to 2 that midden was started without are filled with /dev/null, close-on-exec, so that no file of ours gets one
  * of these numbers and the program still finds them closed. */
@@ -58,14 +63,14 @@ static void block_signals(struct launch_origin *origin)
 static bool open_files(const struct settings *settings, pid_t pid, int files[FILES])
 {
     for (int i = 0; i < FILES; i++) {
-        const char *file = settings->text[file_options[i]];
+        const char *file = settings->text[file_option(i)];
         files[i] = -1;
         if (!file[0])
             continue;
         char *name = output_name(file, pid, 1);
         files[i] = output_open(name);
         if (files[i] < 0)
-            say("--%s: cannot write '%s': %s", option_rows[file_options[i]].name, name, strerror(errno));
+            say("--%s: cannot write '%s': %s", option_rows[file_option(i)].name, name, strerror(errno));
         free(name);
         if (files[i] < 0)
             return false;
@@ -133,7 +138,9 @@ static void raise_limits(void)
 static void be_agent(struct run *run, const struct launch *launch, int control, pid_t parent) __attribute__((noreturn));
 static void be_agent(struct run *run, const struct launch *launch, int control, pid_t parent)
 {
-    int keep[] = {run->listener, control, run->files[FILE_LOG], run->files[FILE_JSON]};
+    const struct valgrind_style *style = run->settings->valgrind;
+    int keep[FILES + 4] = {run->listener, control, style ? style->log : -1, style ? style->xml : -1};
+    memcpy(keep + 4, run->files, sizeof run->files);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (getppid() != parent)
         _exit(STATUS_FAILED);
@@ -146,7 +153,7 @@ static void be_agent(struct run *run, const struct launch *launch, int control, 
     delivery_init(&agent.delivery, run->settings, run->suppressions, true);
     agent.delivery.argv = run->argv;
     agent.delivery.log = run->files[FILE_LOG];
-    agent.delivery.json = run->files[FILE_JSON];
+    memcpy(agent.delivery.files, run->files, sizeof agent.delivery.files);
     _exit(agent_serve(&agent, -1));
 }
 
@@ -233,8 +240,8 @@ int command_run(int argc, char **argv, struct settings *before)
     }
     for (int i = 0; i < FILES; i++) {
         char shown[64];
-        snprintf(shown, sizeof shown, "--%s", option_rows[file_options[i]].name);
-        if (!output_check(shown, settings.text[file_options[i]]))
+        snprintf(shown, sizeof shown, "--%s", option_rows[file_option(i)].name);
+        if (!output_check(shown, settings.text[file_option(i)]))
             return STATUS_USAGE;
     }
     run.settings = &settings;

@@ -133,6 +133,8 @@ void settings_overlay(struct settings *settings, const struct settings *over)
             continue;
         settings_set(settings, (enum option_id)id, option_rows[id].name, over->text[id], SETTINGS_LENIENT);
     }
+    if (over->valgrind)
+        settings->valgrind = over->valgrind;
     for (size_t i = 0; i < over->n_suppressions; i++)
         settings_set(settings, OPTION_SUPPRESSIONS, "suppressions", over->suppressions[i], SETTINGS_LENIENT);
 }

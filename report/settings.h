@@ -8,12 +8,15 @@
 
 #include "format/options.h"
 
+struct valgrind_style;
+
 struct settings {
     char *text[OPTIONS];        /* the value as it was given, or the default; owned. FILES: the last one given */
     uint64_t meaning[OPTIONS];  /* what option_value() made of it */
     bool given[OPTIONS];        /* not the default */
     char **suppressions;        /* every --suppressions in the order given; owned */
     size_t n_suppressions;
+    const struct valgrind_style *valgrind;  /* reports are made in memcheck's forms, this way; NULL: in midden's own. Not owned */
 };
 
 /* Bits of meaning[OPTION_SHOW_LEAK_KINDS] and, shifted by SETTINGS_FAIL_LEAKS, of meaning[OPTION_FAIL_ON]. The order is that of

@@ -56,7 +56,9 @@ struct process *tree_enter(struct tree *tree, pid_t pid)
     process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     process->command = command_of(pid);
     process->image = 1;
-    process->log = process->json = -1;
+    process->log = -1;
+    for (int i = 0; i < FORMATS; i++)
+        process->files[i] = -1;
     struct process **at = &tree->processes;
     while (*at)
         at = &(*at)->next;
@@ -82,8 +84,9 @@ void tree_drop(struct tree *tree, struct process *process)
         close(process->pidfd);
     if (process->log >= 0)
         close(process->log);
-    if (process->json >= 0)
-        close(process->json);
+    for (int i = 0; i < FORMATS; i++)
+        if (process->files[i] >= 0)
+            close(process->files[i]);
     analysis_free(process->shown);
     analysis_free(process->whole);
     analysis_free(process->earlier);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "analysis.h"
+#include "formats.h"
 
 struct process {
     struct process *next;       /* in the order they were seen */
@@ -20,14 +21,16 @@ struct process {
     bool dead;
     char *command;              /* its name for the summary; owned */
 
-    unsigned logs, jsons;       /* files of each kind that were opened for it */
+    unsigned banner;            /* number of the image that was announced, where images are */
+    unsigned logs, written[FORMATS]; /* files of each kind that were opened for it */
 
     /* The current image. */
     unsigned image;             /* its number, from 1 */
-    int log, json;              /* its own files where they are open, else -1 */
+    int log, files[FORMATS];    /* its own files where they are open, else -1 */
     struct analysis *shown;     /* findings shown so far, oldest first */
     struct analysis *whole;     /* all of it, as of its latest exec or end; NULL: nothing yet */
     bool closed;                /* its report was made and it is counted */
+    bool told;                  /* its whole report was shown as text */
 
     /* Images before it. */
     struct analysis *earlier;   /* those of the program without a file of their own: their errors go into the last report */
