@@ -161,6 +161,13 @@ static inline enum leak_kind graph_kind(const struct graph *graph, uint32_t bloc
          : marks & MARK_INDIRECT ? LEAK_INDIRECT : LEAK_DEFINITE;
 }
 
+/* As reports tell it: a register of a thread that could not be stopped may hold what seems lost. */
+static inline enum leak_kind graph_told_kind(const struct graph *graph, uint32_t block)
+{
+    enum leak_kind kind = graph_kind(graph, block);
+    return graph->result->unparked && kind != LEAK_REACHABLE ? LEAK_POSSIBLE : kind;
+}
+
 /* Steps through the blocks in address order. */
 struct walk {
     const struct graph *graph;

@@ -137,8 +137,7 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
         return;
     }
     /* A register of a thread that could not be stopped may hold what seems lost. */
-    if (leaks->unparked && kind != LEAK_REACHABLE)
-        kind = LEAK_POSSIBLE;
+    kind = graph_told_kind(graph, block);
     total_add(&leaks->totals[kind], size);
     struct leak_record *group = record_for(grouping, kind, record->alloc_stack);
     if (!group->blocks) {

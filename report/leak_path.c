@@ -27,8 +27,10 @@ struct paths *paths_open(struct records *records, const struct leaks_options *op
     paths->graph.records = records;
     paths->graph.options = &paths->options;
     paths->graph.result = memory_new(1, sizeof *paths->graph.result);
-    if (graph_check(&paths->graph, error))
+    if (graph_check(&paths->graph, error)) {
+        paths->options = (struct leaks_options){.threads = options->threads};   /* their ctx need not live on */
         return paths;
+    }
     paths_close(paths);
     return NULL;
 }
@@ -55,17 +57,17 @@ void paths_describe(struct paths *paths, uint32_t block, struct path_block *desc
     uint8_t marks = graph->marks[block];
     struct records_found found;
     *described = (struct path_block){
-        .address = graph_address(graph, block), .size = graph_size(graph, block), .kind = graph_kind(graph, block),
+        .address = graph_address(graph, block), .size = graph_size(graph, block), .kind = graph_told_kind(graph, block),
         .stack_only = (marks & MARK_REACHED) && (marks & MARK_STACK_ONLY), .hidden = marks & MARKS_HIDDEN,
         .ignored = marks & MARK_IGNORED, .inherited = marks & MARK_INHERITED,
     };
-    if (described->kind == LEAK_INDIRECT)
+    if (graph_kind(graph, block) == LEAK_INDIRECT)
         described->leader = graph_address(graph, graph_leader(graph, block));
     if (records_block_at(graph->records, described->address, &found) && found.address == described->address)
         described->record = found.block;
 }
 
-static uint32_t block_at(struct paths *paths, uint64_t address, uint64_t *offset)
+static uint32_t block_at(const struct paths *paths, uint64_t address, uint64_t *offset)
 {
     return paths->graph.n ? graph_find(&paths->graph, address, offset) : NO_BLOCK;
 }
@@ -77,6 +79,16 @@ bool paths_block(struct paths *paths, uint64_t address, struct path_block *block
     if (found == NO_BLOCK)
         return false;
     paths_describe(paths, found, block);
+    return true;
+}
+
+bool paths_kind(const struct paths *paths, uint64_t address, enum leak_kind *kind)
+{
+    uint64_t offset;
+    uint32_t block = block_at(paths, address, &offset);
+    if (block == NO_BLOCK || offset || (paths->graph.marks[block] & MARKS_HIDDEN))
+        return false;
+    *kind = graph_told_kind(&paths->graph, block);
     return true;
 }
 

@@ -83,6 +83,9 @@ const struct leaks *paths_leaks(const struct paths *paths);
 /* The living block that address lies in. false: none; then records_block_at() may know a freed one. */
 bool paths_block(struct paths *paths, uint64_t address, struct path_block *block);
 
+/* Only the kind of the block that begins at `address`, for questions by the million. false: there is none, or it is never listed. */
+bool paths_kind(const struct paths *paths, uint64_t address, enum leak_kind *kind);
+
 /* The shortest way to the block that `address` lies in: of pointers to starts only if the block is reachable, of any pointers if
  * it is possibly lost, from its leader if it is indirectly lost. false: there is none (definitely lost, or no block); path is
  * empty. The caller frees the path. */

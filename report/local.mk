@@ -17,10 +17,11 @@ libreport_la_SOURCES = \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
 	report/frames.h report/frames.c \
-	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_verdict.c report/sentence.c \
+	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
 	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
+	report/block_walk.h report/block_walk.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_json.c \
 	report/formats.def report/formats.h report/formats.c \
@@ -40,6 +41,8 @@ libcommand_la_SOURCES = \
 	report/image_open.h report/image_open.c report/opened.h report/opened.c \
 	report/judged.h report/judged.c report/command_report.c report/command_leaks.c \
 	report/progress.h report/progress.c \
+	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
+	report/command_blocks.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \

@@ -6,53 +6,20 @@
 #include <string.h>
 
 #include "format/site.h"
+#include "loader_tls.h"
 #include "model_parts.h"
 
 struct leak_context {
+    struct loader_tls loader;   /* first: leaks_check() hands it on by this address */
     struct model *model;
-    struct symbols *symbols;
 };
-
-/* Functions of glibc's loader that allocate thread-local storage. */
-static bool is_tls_function(const char *name)
-{
-    static const char *const names[] = {"allocate_dtv", "allocate_dtv_entry", "allocate_and_init", "_dl_resize_dtv", "tls_get_addr_tail",
-                                        "_dl_allocate_tls", "_dl_allocate_tls_init", "_dl_allocate_tls_storage", "_dl_update_slotinfo",
-                                        "__tls_get_addr", "__tls_get_addr_slow", "update_get_addr"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* The innermost frames, as long as they are the loader's. */
-static bool loader_tls(void *ctx, uint32_t stack)
-{
-    enum { DEEP = 8 };
-    struct leak_context *context = ctx;
-    struct records *records = context->model->records;
-    const struct record_node *nodes[DEEP];
-    size_t n = records_stack(records, stack, nodes, DEEP);
-    for (size_t i = 0; i < n; i++) {
-        unsigned index = record_node_module(nodes[i]->place);
-        const struct record_module *module = records_module(records, index);
-        const struct frame *frames;
-        if (!(module->flags & RECORD_MODULE_LOADER))
-            return false;
-        size_t count = symbols_at(context->symbols, module, records->module_paths[index], record_node_pc(nodes[i]->place), false, &frames);
-        for (size_t k = 0; k < count; k++)
-            if (frames[k].function && is_tls_function(frames[k].function))
-                return true;
-    }
-    return false;
-}
 
 /* Are definitely lost blocks from this stack suppressed? */
 static bool excused(void *ctx, uint32_t stack, uint8_t allocator)
 {
     struct leak_context *context = ctx;
     struct model *model = context->model;
-    struct stack frames = frames_of(model->records, context->symbols, &model->arena, stack, (enum record_allocator)allocator);
+    struct stack frames = frames_of(model->records, context->loader.symbols, &model->arena, stack, (enum record_allocator)allocator);
     return model->options.excuse(model->options.excuse_ctx, &frames);
 }
 
@@ -71,8 +38,8 @@ static uint64_t fingerprint_of(const struct model_leak *leak)
 void model_leaks(struct model *model, struct symbols *symbols)
 {
     struct error error;
-    struct leak_context context = {model, symbols};
-    struct leaks_options options = {.loader_tls = loader_tls, .progress = model->options.progress ? progress : NULL, .ctx = &context,
+    struct leak_context context = {{model->records, symbols}, model};
+    struct leaks_options options = {.loader_tls = loader_tls_stack, .progress = model->options.progress ? progress : NULL, .ctx = &context,
                                     .excused = model->options.excuse ? excused : NULL};
     enum { FULL, SUMMARY, NO };
     if (model->options.leak_check == NO)

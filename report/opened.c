@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loader_tls.h"
 #include "outputs.h"
 #include "page.h"
+#include "progress.h"
 #include "say.h"
 
 bool opened_open(struct opened *opened, const struct arguments *arguments, struct symbols *symbols, const char *name)
@@ -63,41 +65,108 @@ void opened_title(const struct opened *opened, FILE *out)
         fprintf(out, ", of %s", when);
 }
 
+struct checking {
+    struct loader_tls loader;   /* first: see loader_tls_stack() */
+    struct progress progress;
+};
+
+static void show_checking(void *ctx, uint64_t done, uint64_t all)
+{
+    struct checking *checking = ctx;
+    progress_show(&checking->progress, done, all);
+}
+
+json_t *opened_json(const struct opened *opened)
+{
+    const struct records *records = opened->records;
+    json_t *object = json_object(), *argv = json_array();
+    for (size_t at = 0; at < records->command_bytes; at += strlen(records->command + at) + 1)
+        json_array_append_new(argv, as_text(records->command + at));
+    put_json(object, "name", as_text(opened->name));
+    put_json(object, "live", json_boolean(opened_is_live(opened)));
+    put_json(object, "pid", json_integer(records->anchor.pid));
+    put_json(object, "argv", argv);
+    put_json(object, "time", opened->image->time ? json_real((double)opened->image->time / 1e9) : NULL);
+    return object;
+}
+
+struct paths *opened_paths(const struct opened *opened)
+{
+    struct error error = {""};
+    struct checking checking = {.loader = {opened->records, opened->symbols}};
+    struct leaks_options options = {loader_tls_stack, show_checking, &checking, 0};
+    progress_begin(&checking.progress, "looking for leaks");
+    struct paths *paths = paths_open(opened->records, &options, &error);
+    progress_end(&checking.progress);
+    if (!paths)
+        say("'%s': %s", opened->name, error.text);
+    return paths;
+}
+
+void opened_problems(const struct opened *opened, const struct sheet *sheet)
+{
+    const struct records *records = opened->records;
+    if (records->n_problems)
+        fputs("not covered:\n", sheet->text);
+    for (size_t i = 0; i < records->n_problems; i++) {
+        fputs("  ", sheet->text);
+        render_escaped(records->problems[i], strlen(records->problems[i]), sheet->text);
+        fputc('\n', sheet->text);
+    }
+}
+
 /* ---- where a command's output goes ---- */
+
+/* Opens where one form of output goes. false: said. */
+static bool form_begin(struct sheet *sheet, const struct arguments *arguments, enum argument_id id, FILE **out, const char **name)
+{
+    *name = arguments->text[id];
+    if (!arguments->given[id])
+        return true;
+    if (!**name || strcmp(*name, "-") == 0) {
+        *name = "";
+        if (!sheet->text) {
+            say("--json and --csv cannot both go to standard output: one of them takes a FILE");
+            return false;
+        }
+        *out = stdout;
+        sheet->text = NULL;
+        return true;
+    }
+    int fd = output_open(*name);
+    *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!*out)
+        say("cannot write '%s': %s", *name, strerror(errno));
+    return *out != NULL;
+}
 
 bool sheet_begin(struct sheet *sheet, const struct arguments *arguments)
 {
     memset(sheet, 0, sizeof *sheet);
     sheet->look = render_defaults;
     sheet->look.colour = page_wants_colour(arguments->meaning[ARGUMENT_COLOUR], STDOUT_FILENO);
-    sheet->json_name = arguments->text[ARGUMENT_JSON];
-    if (!arguments->given[ARGUMENT_JSON]) {
-        sheet->text = stdout;
-    } else if (!*sheet->json_name || strcmp(sheet->json_name, "-") == 0) {
-        sheet->json_name = "";
-        sheet->json = stdout;
-    } else {
-        int fd = output_open(sheet->json_name);
-        sheet->text = stdout;
-        sheet->json = fd >= 0 ? fdopen(fd, "w") : NULL;
-        if (!sheet->json)
-            say("cannot write '%s': %s", sheet->json_name, strerror(errno));
-        return sheet->json != NULL;
-    }
-    return true;
+    sheet->text = stdout;
+    return form_begin(sheet, arguments, ARGUMENT_JSON, &sheet->json, &sheet->json_name)
+        && form_begin(sheet, arguments, ARGUMENT_CSV, &sheet->csv, &sheet->csv_name);
+}
+
+static bool form_end(FILE *out, const char *name)
+{
+    errno = 0;
+    if (!out || out == stdout)
+        return true;
+    bool bad = ferror(out) != 0;
+    bad |= fclose(out) != 0;
+    if (bad)
+        say("cannot write '%s': %s", name, strerror(errno));
+    return !bad;
 }
 
 int sheet_end(struct sheet *sheet, int status)
 {
+    if (!form_end(sheet->json, sheet->json_name) || !form_end(sheet->csv, sheet->csv_name))
+        status = STATUS_FAILED;
     errno = 0;
-    if (sheet->json && sheet->json != stdout) {
-        bool bad = ferror(sheet->json);
-        bad |= fclose(sheet->json) != 0;
-        if (bad) {
-            say("cannot write '%s': %s", sheet->json_name, strerror(errno));
-            status = STATUS_FAILED;
-        }
-    }
     bool bad = fflush(stdout) != 0;
     bad |= ferror(stdout) != 0;
     if (bad && errno != EPIPE) {

@@ -4,6 +4,8 @@
 
 #include "arguments.h"
 #include "image_open.h"
+#include "json_parts.h"
+#include "leak_path.h"
 #include "records.h"
 #include "render.h"
 #include "symbols.h"
@@ -26,16 +28,27 @@ bool opened_is_live(const struct opened *opened);
 /* "pid 4711 (server), at this moment" or "core.4711 (server), of 2026-11-21 05:44:01 UTC". Escaped. */
 void opened_title(const struct opened *opened, FILE *out);
 
+/* The same for JSON: {"name", "kind", "pid", "argv", "time"}. */
+json_t *opened_json(const struct opened *opened);
+
+/* The leak check of the image, with a progress line. NULL: it cannot be made; said. */
+struct paths *opened_paths(const struct opened *opened);
+
+struct sheet;
+
+/* Lines about what could not be read, if there are any. */
+void opened_problems(const struct opened *opened, const struct sheet *sheet);
+
 /* ---- where a command's output goes ---- */
 
 struct sheet {
     FILE *text;                 /* standard output; NULL: only JSON is wanted there */
-    FILE *json;                 /* NULL: not wanted */
+    FILE *json, *csv;           /* NULL: not wanted */
     struct render_options look; /* of the text */
-    const char *json_name;      /* of its file; "": standard output */
+    const char *json_name, *csv_name;   /* of its file; "": standard output */
 };
 
-/* false: the file for JSON cannot be written; said. */
+/* false: a file cannot be written, or two forms would mix on standard output; said. */
 bool sheet_begin(struct sheet *sheet, const struct arguments *arguments);
 
 /* Returns the exit status: `status`, or STATUS_FAILED after a line about what could not be written. A reader that has gone away (a

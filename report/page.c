@@ -31,9 +31,9 @@ void page_text(const struct page *page, const char *text)
     render_escaped(text, strlen(text), page->out);
 }
 
-void page_number(const struct page *page, uint64_t number)
+const char *page_digits(char buffer[PAGE_DIGITS], uint64_t number)
 {
-    char digits[32], *at = digits + sizeof digits;
+    char *at = buffer + PAGE_DIGITS;
     unsigned n = 0;
     *--at = '\0';
     do {
@@ -43,7 +43,13 @@ void page_number(const struct page *page, uint64_t number)
         number /= 10;
         n++;
     } while (number);
-    fputs(at, page->out);
+    return at;
+}
+
+void page_number(const struct page *page, uint64_t number)
+{
+    char buffer[PAGE_DIGITS];
+    fputs(page_digits(buffer, number), page->out);
 }
 
 void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks)

@@ -23,7 +23,11 @@ void page_colour(const struct page *page, enum page_colour colour);
 /* Program text, escaped. */
 void page_text(const struct page *page, const char *text);
 
-/* A number with commas between thousands. */
+/* A number with commas between thousands; the text lies in buffer, not always at its start. */
+#define PAGE_DIGITS 32
+const char *page_digits(char buffer[PAGE_DIGITS], uint64_t number);
+
+/* The same, written. */
 void page_number(const struct page *page, uint64_t number);
 
 /* "1,024 bytes in 3 blocks" */
