@@ -94,7 +94,7 @@ struct paths *opened_paths(const struct opened *opened)
 {
     struct error error = {""};
     struct checking checking = {.loader = {opened->records, opened->symbols}};
-    struct leaks_options options = {loader_tls_stack, show_checking, &checking, 0};
+    struct leaks_options options = {.loader_tls = loader_tls_stack, .progress = show_checking, .ctx = &checking};
     progress_begin(&checking.progress, "looking for leaks");
     struct paths *paths = paths_open(opened->records, &options, &error);
     progress_end(&checking.progress);
