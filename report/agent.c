@@ -123,13 +123,10 @@ static bool is_connected(const struct loop *loop, pid_t pid)
 static void serve_hit(struct connection *connection, struct wire_message *message, const struct process *process)
 {
     struct wire_verdict verdict = {.access = RECORD_ACCESS_UNKNOWN};
-    bool readable = message->mem_fd >= 0;
+    bool readable = message->fds.mem >= 0;
     if (readable)
-        hit_judge_process(message->mem_fd, message->request.index, &verdict);
-    if (message->mem_fd >= 0)
-        close(message->mem_fd);
-    if (message->maps_fd >= 0)
-        close(message->maps_fd);
+        hit_judge_process(message->fds.mem, message->request.index, &verdict);
+    image_fds_close(&message->fds);
     wire_send_verdict(connection->fd, &verdict, readable ? 0 : 1, process->gating);
 }
 
@@ -141,10 +138,7 @@ static void serve(struct loop *loop, struct connection *connection, struct wire_
     pid_t pid = connection->pid && !loop->bare ? connection->pid : request->pid;
     if (pid <= 0) {
         complain(loop, pid, "it does not tell its number");
-        if (message->mem_fd >= 0)
-            close(message->mem_fd);
-        if (message->maps_fd >= 0)
-            close(message->maps_fd);
+        image_fds_close(&message->fds);
         wire_send(connection->fd, 1, false, -1, 0, 0);
         return;
     }
@@ -161,7 +155,7 @@ static void serve(struct loop *loop, struct connection *connection, struct wire_
     struct delivered result = {.done = true, .gating = process->gating};
     if (request->event == WIRE_STARTED)
         deliver_started(&agent->delivery, process);
-    if (request->event != WIRE_STARTED || message->mem_fd >= 0)
+    if (request->event != WIRE_STARTED || message->fds.mem >= 0)
         result = deliver_request(&agent->delivery, process, message);
     int exitcode = -1;
     if (loop->bare && request->event == WIRE_END && result.gating && agent->delivery.options.error_exitcode)

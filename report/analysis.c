@@ -15,21 +15,16 @@
 #include "progress.h"
 #include "say.h"
 #include "suppressions.h"
+#include "wire.h"
 
 /* ---- the way from image to model --------------------------------------------------------------------------------------- */
 
 struct analysis *analysis_read(const struct analysis_order *order)
 {
     struct error error = {""};
-    struct image *image = NULL;
-    if (order->mem_fd < 0 || order->maps_fd < 0) {
-        error_set(&error, "it sent no descriptors of its memory");
-        if (order->mem_fd >= 0)
-            close(order->mem_fd);
-    } else {
-        image = image_open_fds(order->pid, order->mem_fd, order->maps_fd, &error);
-    }
-    struct records *records = image ? records_open(image, order->anchor, &error) : NULL;
+    struct image_fds fds = order->fds;
+    struct image *image = wire_image(order->pid, order->request, &fds, &error);
+    struct records *records = image ? records_open(image, order->request->anchor, &error) : NULL;
     if (!records) {
         say("process %d (%s) cannot be read: %s; its report is lost", (int)order->pid, order->command, error.text);
         image_close(image);

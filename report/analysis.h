@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "format/wire.h"
+#include "image.h"
 #include "model.h"
 
 struct suppressions;
@@ -21,8 +23,8 @@ struct analysis_order {
     pid_t pid;
     const char *command;        /* the process's name in messages */
     unsigned image;             /* its number among those of the pid */
-    int mem_fd, maps_fd;        /* of its memory; taken over. -1: not sent */
-    uint64_t anchor;            /* address of the records' anchor; 0: looked for */
+    struct image_fds fds;       /* of its memory, or its copy's; closed */
+    const struct wire_request *request; /* what came with them */
     size_t finding;             /* only this one; 0: everything */
     struct model_options options;
     struct symbols *symbols;

@@ -248,12 +248,12 @@ static struct analysis *analyse(struct delivery *delivery, const struct process 
 {
     struct analysis_order order = {
         .pid = process->pid, .command = process->command, .image = process->image,
-        .mem_fd = message->mem_fd, .maps_fd = message->maps_fd, .anchor = message->request.anchor, .finding = index,
+        .fds = message->fds, .request = &message->request, .finding = index,
         .options = delivery->options, .symbols = delivery->symbols, .suppressions = delivery->suppressions,
     };
     order.options.live = live;
     order.options.leak_check = leak_check;
-    message->mem_fd = message->maps_fd = -1;
+    message->fds = (struct image_fds)IMAGE_NO_FDS;
     return analysis_read(&order);
 }
 
@@ -333,12 +333,10 @@ struct delivered deliver_request(struct delivery *delivery, struct process *proc
         break;
     case WIRE_STARTED:
     case WIRE_HIT:
+    case WIRE_SNAPSHOT:
         break;
     }
-    if (message->mem_fd >= 0)
-        close(message->mem_fd);
-    if (message->maps_fd >= 0)
-        close(message->maps_fd);
+    image_fds_close(&message->fds);
     return (struct delivered){.gating = process->gating};
 }
 

@@ -42,6 +42,23 @@ struct image_thread {
     size_t n_words;
 };
 
+/* How a process was read: as a copy that keeps still, or as it was. */
+struct image_snapshot {
+    bool frozen;                /* a forked copy */
+    bool parked;                /* the process itself, its threads stopped for as long as it is read */
+    uint32_t cause;             /* enum wire_cause */
+    uint32_t sequence;          /* number of the snapshot in its process, from 1; 0: none was made */
+    uint32_t silent;            /* threads that did not stop in time */
+    uint64_t pause_ns;          /* how long the program's threads stood still; 0: not known, or they still do */
+};
+
+/* Descriptors that came from a process; -1: not there. */
+struct image_fds {
+    int mem, maps, pagemap;     /* of these names in its /proc */
+    int life;                   /* a socket; while it is open the image lives (format/wire.h) */
+};
+#define IMAGE_NO_FDS {-1, -1, -1, -1}
+
 struct image {
     const struct image_ops *ops;
     void *ctx;
@@ -61,12 +78,19 @@ struct image {
     bool guards_unseen;             /* memory without access may be left out or look like zeros */
     char **notes;                   /* what is missing, a line each */
     size_t n_notes;
+    struct image_snapshot snapshot; /* zero: a process read as it ran, or a file */
 };
 
 /* Opens a living process through two descriptors of its own, of /proc/self/mem and /proc/self/maps: the permission was checked
  * when they were opened, so no right to trace is needed. Takes the descriptors over, also on failure. maps_fd is read from its
  * start. NULL: *error says why. */
 struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *error);
+
+/* Opens what a snapshot gave: pid's image, by descriptors of its own (taken over, also on failure). Without mem its memory is read
+ * over its life. copy_pid: the number of a frozen copy, as it sees it; its files in /proc stand in for a maps that is missing. */
+struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, const struct image_snapshot *snapshot,
+                                  struct error *error);
+void image_fds_close(struct image_fds *fds);
 
 /* Opens a living process by its number; needs the right to read its memory. */
 struct image *image_open_pid(int pid, struct error *error);

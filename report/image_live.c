@@ -4,33 +4,68 @@
  *
  *    START-END rwxp OFFSET MAJOR:MINOR INODE   PATH
  *
- * with numbers in hexadecimal but for the inode. pagemap tells which pages were ever touched, so that a scan need not ask the
+ * with numbers in hexadecimal but for the inode.
+ *
+ * A frozen copy sends its own files. Where it could not open mem, it is asked for its bytes over its life, a socket (format/wire.h);
+ * one question at a time. Shared memory is not the copy's: fork does not even copy its page table, so that the program's pagemap
+ * tells which of it was touched.
+ *
+ * pagemap tells which pages were ever touched, so that a scan need not ask the
  * kernel for gigabytes of reserved and never used memory (each page read that way would be mapped). It holds 8 bytes a page,
  * bit 63: present, bit 62: swapped. Without it every page counts as touched. */
 #include "image.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "format/wire.h"
 #include "memory.h"
 
+enum { ANSWER_SECONDS = 10 };
+
 struct live {
-    int mem, pagemap;           /* descriptors; pagemap may be -1 */
+    struct image_fds fds;
+    int shared_pagemap;         /* of the program, for the shared mappings of its copy; -1: the same as fds.pagemap */
+    const struct image *image;  /* for its mappings */
+    pthread_mutex_t asking;     /* one question over life at a time */
+    bool mute;                  /* asking: no answer came */
     uint64_t page;              /* bytes */
 };
 
+/* Asks the copy for bytes; 0: there are none, or it has gone. One that does not answer is not asked again. */
+static size_t ask(struct live *live, uint64_t address, void *buffer, size_t n)
+{
+    struct wire_range range = {address, n < WIRE_RANGE_MOST ? n : WIRE_RANGE_MOST};
+    ssize_t got = -1;
+    pthread_mutex_lock(&live->asking);
+    if (!live->mute && send(live->fds.life, &range, sizeof range, MSG_NOSIGNAL) == (ssize_t)sizeof range)
+        do
+            got = recv(live->fds.life, buffer, (size_t)range.bytes, 0);
+        while (got < 0 && errno == EINTR);
+    live->mute = got < 0;
+    pthread_mutex_unlock(&live->asking);
+    return got > 0 ? (size_t)got : 0;
+}
+
 static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
 {
-    const struct live *live = ctx;
+    struct live *live = ctx;
     size_t done = 0;
     if (address > INT64_MAX)
         return 0;
+    if (live->fds.mem < 0) {
+        for (size_t got = 1; got && done < n; done += got)
+            got = ask(live, address + done, (char *)buffer + done, n - done);
+        return done;
+    }
     while (done < n) {
-        ssize_t got = pread(live->mem, (char *)buffer + done, n - done, (off_t)(address + done));
+        ssize_t got = pread(live->fds.mem, (char *)buffer + done, n - done, (off_t)(address + done));
         if (got > 0)
             done += (size_t)got;
         else if (got == 0 || errno != EINTR)
@@ -41,13 +76,13 @@ static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
 
 /* The first page from `page` on, up to `last`, whose being touched equals `wanted`; last + 1: none. Asks for few entries first,
  * then for more. What pagemap does not tell counts as touched. */
-static uint64_t pagemap_find(const struct live *live, uint64_t page, uint64_t last, bool wanted)
+static uint64_t pagemap_find(int pagemap, uint64_t page, uint64_t last, bool wanted)
 {
     enum { MOST = 4096 };
     uint64_t entries[MOST];
     for (size_t batch = 32; page <= last; batch = batch < MOST ? 2 * batch : batch) {
         size_t n = last - page + 1 < batch ? (size_t)(last - page + 1) : batch;
-        ssize_t got = pread(live->pagemap, entries, n * sizeof *entries, (off_t)(page * sizeof *entries));
+        ssize_t got = pread(pagemap, entries, n * sizeof *entries, (off_t)(page * sizeof *entries));
         if (got < (ssize_t)sizeof *entries)
             return wanted ? page : last + 1;
         for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, page++)
@@ -60,17 +95,23 @@ static uint64_t pagemap_find(const struct live *live, uint64_t page, uint64_t la
 static bool live_touched(void *ctx, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
 {
     const struct live *live = ctx;
+    int pagemap = live->fds.pagemap;
     *start = from;
     *end = to;
-    if (live->pagemap < 0 || from >= to)
+    if (live->shared_pagemap >= 0) {    /* one mapping's pages at a time */
+        const struct image_mapping *mapping = image_mapping_at(live->image, from);
+        if (mapping && mapping->access & IMAGE_SHARED)
+            pagemap = live->shared_pagemap;
+    }
+    if (pagemap < 0 || from >= to)
         return from < to;
     uint64_t last = (to - 1) / live->page;
-    uint64_t page = pagemap_find(live, from / live->page, last, true);
+    uint64_t page = pagemap_find(pagemap, from / live->page, last, true);
     if (page > last)
         return false;
     if (page * live->page > from)
         *start = page * live->page;
-    page = pagemap_find(live, page, last, false);
+    page = pagemap_find(pagemap, page, last, false);
     if (page <= last)
         *end = page * live->page;
     return true;
@@ -79,9 +120,10 @@ static bool live_touched(void *ctx, uint64_t from, uint64_t to, uint64_t *start,
 static void live_close(void *ctx)
 {
     struct live *live = ctx;
-    close(live->mem);
-    if (live->pagemap >= 0)
-        close(live->pagemap);
+    image_fds_close(&live->fds);
+    if (live->shared_pagemap >= 0)
+        close(live->shared_pagemap);
+    pthread_mutex_destroy(&live->asking);
     free(live);
 }
 
@@ -152,31 +194,46 @@ static struct image_mapping *parse_maps(char *text, size_t *n)
     return mappings;
 }
 
-struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *error)
+void image_fds_close(struct image_fds *fds)
+{
+    int *all[] = {&fds->mem, &fds->maps, &fds->pagemap, &fds->life};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (*all[i] >= 0)
+            close(*all[i]);
+        *all[i] = -1;
+    }
+}
+
+static int open_file_of(int pid, const char *name)
 {
     char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Makes the image; takes fds over. shared_pagemap: see struct live. */
+static struct image *open_live(int pid, struct image_fds *fds, int shared_pagemap, struct error *error)
+{
     size_t n = 0;
-    char *text = maps_fd >= 0 && mem_fd >= 0 ? slurp(maps_fd) : NULL;
+    char *text = fds->maps >= 0 && (fds->mem >= 0 || fds->life >= 0) ? slurp(fds->maps) : NULL;
     if (!text)
-        error_set(error, "the mappings of process %d cannot be read: %s", pid, strerror(maps_fd >= 0 ? errno : EBADF));
-    if (maps_fd >= 0)
-        close(maps_fd);
+        error_set(error, "the mappings of process %d cannot be read: %s", pid, strerror(fds->maps >= 0 ? errno : EBADF));
     struct image_mapping *mappings = text ? parse_maps(text, &n) : NULL;
+    if (text && n == 0)
+        error_set(error, "process %d has no memory: it has ended", pid);
     free(text);
-    if (n == 0) {
-        if (mappings)
-            error_set(error, "process %d has no memory: it has ended", pid);
-        free(mappings);
-        if (mem_fd >= 0)
-            close(mem_fd);
-        return NULL;
-    }
+    struct image *image = NULL;
     struct live *live = memory_new(1, sizeof *live);
-    live->mem = mem_fd;
+    live->fds = *fds;
+    live->shared_pagemap = shared_pagemap;
     live->page = (uint64_t)sysconf(_SC_PAGESIZE);
-    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-    live->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-    struct image *image = image_new(&live_ops, live, mappings, n, error);
+    pthread_mutex_init(&live->asking, NULL);
+    struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+    if (fds->life >= 0)
+        setsockopt(fds->life, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    *fds = (struct image_fds)IMAGE_NO_FDS;
+    if (n)
+        image = image_new(&live_ops, live, mappings, n, error);
     if (!image) {
         live_close(live);
         for (size_t i = 0; i < n; i++)
@@ -184,7 +241,34 @@ struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *err
         free(mappings);
         return NULL;
     }
+    close(live->fds.maps);
+    live->fds.maps = -1;
+    live->image = image;
     image->pid = pid;
+    return image;
+}
+
+struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *error)
+{
+    struct image_fds fds = {mem_fd, maps_fd, open_file_of(pid, "pagemap"), -1};
+    if (mem_fd < 0 || maps_fd < 0) {
+        error_set(error, "the mappings of process %d cannot be read: %s", pid, strerror(EBADF));
+        image_fds_close(&fds);
+        return NULL;
+    }
+    return open_live(pid, &fds, -1, error);
+}
+
+struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, const struct image_snapshot *snapshot,
+                                  struct error *error)
+{
+    if (fds->maps < 0 && snapshot->frozen)
+        fds->maps = open_file_of(copy_pid, "maps");
+    if (fds->pagemap < 0 && !snapshot->frozen)
+        fds->pagemap = open_file_of(pid, "pagemap");
+    struct image *image = open_live(pid, fds, snapshot->frozen ? open_file_of(pid, "pagemap") : -1, error);
+    if (image)
+        image->snapshot = *snapshot;
     return image;
 }
 

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "request.h"
+
 /* The pid that `name` is; 0: it is none. */
 static int pid_of(const char *name)
 {
@@ -25,9 +27,9 @@ static int pid_of(const char *name)
 
 static struct image *open_process(int pid, struct error *error)
 {
-    struct image *image = image_open_pid(pid, error);
+    struct image *image = request_snapshot(pid, NULL, error);
     struct timespec now;
-    if (image && clock_gettime(CLOCK_REALTIME, &now) == 0)
+    if (image && !image->time && clock_gettime(CLOCK_REALTIME, &now) == 0)
         image->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     return image;
 }

@@ -48,6 +48,7 @@ libcommand_la_SOURCES = \
 	report/supervise.h report/supervise.c \
 	report/agent.h report/agent.c \
 	report/wire.h report/wire.c \
+	report/request.h report/request.c report/request_target.h report/request_target.c \
 	report/deliver.h report/deliver.c \
 	report/analysis.h report/analysis.c \
 	report/place.h report/place.c \

@@ -9,30 +9,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 enum { MAX_DESCRIPTORS = 8 };
-
-static void take_descriptors(struct msghdr *header, struct wire_message *message)
-{
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t n = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
-            if (message->mem_fd < 0)
-                message->mem_fd = fd;
-            else if (message->maps_fd < 0)
-                message->maps_fd = fd;
-            else
-                close(fd);
-        }
-    }
-}
 
 /* Is fd the file `name` of a process in /proc? Anything else that a client might send (a pipe that never ends, /dev/zero) would keep
  * the reader for ever. The rest of the path is not looked at: in another mount namespace it may read otherwise. */
@@ -49,16 +31,43 @@ static bool is_process_file(int fd, const char *name)
     return last && strcmp(last + 1, name) == 0;
 }
 
-static void forget(struct wire_message *message)
+static bool is_socket(int fd)
 {
-    if (message->mem_fd >= 0)
-        close(message->mem_fd);
-    if (message->maps_fd >= 0)
-        close(message->maps_fd);
-    message->mem_fd = message->maps_fd = -1;
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error)
+/* Where a descriptor belongs, by what it is; NULL: nowhere, or there is one already. */
+static int *place_of(struct image_fds *fds, int fd)
+{
+    int *place = is_socket(fd) ? &fds->life
+               : is_process_file(fd, "mem") ? &fds->mem
+               : is_process_file(fd, "maps") ? &fds->maps
+               : is_process_file(fd, "pagemap") ? &fds->pagemap : NULL;
+    return place && *place < 0 ? place : NULL;
+}
+
+static size_t take_descriptors(struct msghdr *header, struct wire_message *message)
+{
+    size_t taken = 0;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++, taken++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            int *place = place_of(&message->fds, fd);
+            if (place)
+                *place = fd;
+            else
+                close(fd);
+        }
+    }
+    return taken;
+}
+
+static enum wire_result receive(int socket, bool answers, struct wire_message *message, struct error *error)
 {
     union {
         struct cmsghdr aligned;
@@ -68,13 +77,13 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 
     memset(message, 0, sizeof *message);
-    message->mem_fd = message->maps_fd = -1;
+    message->fds = (struct image_fds)IMAGE_NO_FDS;
     ssize_t got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? WIRE_NOTHING : WIRE_CLOSED;
-    take_descriptors(&header, message);
+    size_t taken = take_descriptors(&header, message);
     const struct wire_request *request = &message->request;
-    if (got == 0 && message->mem_fd < 0)
+    if (got == 0 && !taken)
         return WIRE_CLOSED;
 
     if (got < (ssize_t)offsetof(struct wire_request, event) || request->magic != WIRE_MAGIC)
@@ -84,18 +93,49 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
                   request->version, WIRE_VERSION);
     else if (got != (ssize_t)sizeof *request || (header.msg_flags & MSG_TRUNC))
         error_set(error, "its request has a wrong length");
-    else if (request->event < WIRE_STARTED || request->event > WIRE_HIT)
+    else if (request->event < WIRE_STARTED || request->event > WIRE_SNAPSHOT
+             || (request->event == WIRE_SNAPSHOT && !answers))
         error_set(error, "it asks for event %u, which does not exist", request->event);
     else {
         message->request.path[sizeof message->request.path - 1] = 0;
-        if (message->mem_fd >= 0 && message->maps_fd >= 0
-            && !(is_process_file(message->mem_fd, "mem") && is_process_file(message->maps_fd, "maps")))
-            forget(message);
         return WIRE_GOT;
     }
-    forget(message);
+    image_fds_close(&message->fds);
     wire_send(socket, 1, false, -1, 0, 0);
     return WIRE_BAD;
+}
+
+enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error)
+{
+    return receive(socket, false, message, error);
+}
+
+enum wire_result wire_receive_snapshot(int socket, struct wire_message *message, struct error *error)
+{
+    enum wire_result result = receive(socket, true, message, error);
+    if (result != WIRE_GOT || message->request.event == WIRE_SNAPSHOT)
+        return result;
+    error_set(error, "it sent event %u for an image", message->request.event);
+    image_fds_close(&message->fds);
+    return WIRE_BAD;
+}
+
+struct image *wire_image(pid_t pid, const struct wire_request *request, struct image_fds *fds, struct error *error)
+{
+    bool frozen = request->flags & WIRE_FROZEN;
+    if (!frozen && (fds->mem < 0 || fds->maps < 0)) {
+        error_set(error, "it sent no descriptors of its memory");
+        image_fds_close(fds);
+        return NULL;
+    }
+    struct image_snapshot snapshot = {
+        .frozen = frozen, .parked = request->flags & WIRE_PARKED, .cause = request->cause, .sequence = request->sequence,
+        .silent = request->silent, .pause_ns = request->pause_ns,
+    };
+    struct image *image = image_open_snapshot((int)pid, request->tid, fds, &snapshot, error);
+    if (image)
+        image->time = request->taken;
+    return image;
 }
 
 bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image)

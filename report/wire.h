@@ -6,11 +6,12 @@
 #include <sys/types.h>
 
 #include "error.h"
+#include "image.h"
 #include "format/wire.h"
 
 struct wire_message {
     struct wire_request request;    /* path ends with NUL */
-    int mem_fd, maps_fd;            /* of files mem and maps in /proc; -1: not sent. Owned by the receiver */
+    struct image_fds fds;           /* what was sent: files of these names in /proc, a socket. Owned by the receiver */
 };
 
 enum wire_result {
@@ -20,8 +21,14 @@ enum wire_result {
     WIRE_BAD        /* not of this protocol; *error says what is wrong. A reply was sent where that could help */
 };
 
-/* Takes one request from a SOCK_SEQPACKET socket; never blocks. Descriptors beyond the two are closed. */
+/* Takes one request from a SOCK_SEQPACKET socket; never blocks. Descriptors that are none of these are closed. */
 enum wire_result wire_receive(int socket, struct wire_message *message, struct error *error);
+
+/* The same for a WIRE_SNAPSHOT, which a process sends to who asked for its image, and only that. */
+enum wire_result wire_receive_snapshot(int socket, struct wire_message *message, struct error *error);
+
+/* The image that a request brings; takes its descriptors over. pid: of the process. NULL: *error. */
+struct image *wire_image(pid_t pid, const struct wire_request *request, struct image_fds *fds, struct error *error);
 
 /* Answers. false: nobody listens any more. */
 bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image);

@@ -14,8 +14,8 @@ import sys
 import harness
 
 # struct wire_request and struct wire_reply of src/format/wire.h
-MAGIC, VERSION = 0x4E44444D, 1
-REQUEST = struct.Struct("<IIIIiiiIQQiI256s")
+MAGIC, VERSION = 0x4E44444D, 2
+REQUEST = struct.Struct("<IIIIiiiIQQiIQQII256s")
 REPLY = struct.Struct("<IIIIiIII")
 STARTED, FINDING, END, EXEC, CHECK, DUMP = 1, 2, 3, 4, 5, 6
 
@@ -65,7 +65,7 @@ class Tool:
 
 
 def request(event, magic=MAGIC, version=VERSION, image=1, anchor=0, index=0, status=0, path=b"", flags=0):
-    return REQUEST.pack(magic, version, event, image, os.getpid(), os.getpid(), 0, flags, anchor, index, status, 0, path)
+    return REQUEST.pack(magic, version, event, image, os.getpid(), os.getpid(), 0, flags, anchor, index, status, 0, 0, 0, 0, 0, path)
 
 
 def connect():

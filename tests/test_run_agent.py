@@ -65,10 +65,11 @@ NONSENSE = [
     ("a megabyte", "client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20); send(client, request(STARTED) + bytes(100000))",
      "wrong length"),
     ("wrong magic", "send(client, request(STARTED, magic=1))", "no request"),
-    ("newer version", "send(client, request(STARTED, version=2))", "version 2"),
+    ("newer version", "send(client, request(STARTED, version=VERSION + 1))", f"version {VERSION + 1}"),
     ("older version", "send(client, request(STARTED, version=0))", "version 0"),
     ("event 0", "send(client, request(0))", "event 0"),
-    ("event 8", "send(client, request(8))", "event 8"),
+    ("event 9", "send(client, request(9))", "event 9"),
+    ("an answer", "send(client, request(8))", "event 8"),
     ("event -1", "send(client, request(2**32 - 1))", "event 4294967295"),
 ]
 

@@ -1,5 +1,6 @@
 /* The life of the process: threads, fork, main, exec, and its end. */
 #include "engine/signals.h"
+#include "engine/snapshot.h"
 #include "engine/state.h"
 
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@
 #include "check/quarantine.h"
 #include "check/watch.h"
 #include "snapshot/agent.h"
+#include "snapshot/freeze.h"
 #include "snapshot/park.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
@@ -60,6 +62,7 @@ void engine_before_sandbox(void)
     struct thread_state *self = threads_self();
     if (engine_enter(self))
         watch_stop(true);
+    snapshot_stop();
     engine_leave(self);
 }
 
@@ -154,6 +157,7 @@ void engine_fork_child(void)
     watch_fork_child();
     fork_release(self);
     agent_fork_child();
+    freeze_fork_child();
     blocks_fork_child(self);
     midden_anchor.parent_pid = midden_anchor.pid;
     midden_anchor.pid = (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -320,5 +324,5 @@ bool engine_owns_fd(int fd)
 
 bool engine_owns_pid(int pid)
 {
-    return agent_owns_pid(pid);
+    return agent_owns_pid(pid) || freeze_owns_pid(pid);
 }

@@ -3,6 +3,7 @@
  * That call often comes from the dynamic loader, before libc's own constructors: nothing here may depend on them. The environment
  * is found through `environ` or, while libc has not set that yet, behind the arguments at the top of the initial stack. */
 #include "engine/signals.h"
+#include "engine/snapshot.h"
 #include "engine/state.h"
 
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include "check/watch.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
+#include "snapshot/request.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
 
@@ -320,7 +322,9 @@ void engine_start(void)
 void engine_open_libraries(void)
 {
     engine_start();
-    park_init();
+    park_init(snapshot_on_signal);
+    if (park_signal())
+        request_publish(park_signal());
     signals_init();
     watch_open(engine_takes_signal(SIGTRAP));
     agent_tell_started();

@@ -115,7 +115,9 @@ struct record_anchor {
     uint32_t watch_registers;   /* hardware watchpoints that were opened */
     uint64_t watch_settings;    /* times one of them was moved */
     uint64_t watch_hits;        /* hits of them that were judged; atomic */
-    uint64_t reserved[13];
+    uint64_t snapshots;         /* taken of this process */
+    uint64_t longest_pause;     /* of its threads for one of them, nanoseconds */
+    uint64_t reserved[11];
 
     struct record_table tables[RECORD_TABLES];
 };

@@ -1,11 +1,29 @@
 /* What the library in a program and the agent say to each other, over a SOCK_SEQPACKET Unix socket.
  *
- * The library connects, sends one struct wire_request with two descriptors of its own process attached (SCM_RIGHTS:
- * /proc/self/mem, /proc/self/maps, in this order; permission is checked when they are opened, so the agent needs no
+ * The library connects, sends one struct wire_request with descriptors of its own process attached (SCM_RIGHTS:
+ * /proc/self/mem, /proc/self/maps; permission is checked when they are opened, so the agent needs no
  * right to trace), waits for one struct wire_reply, and closes. The stopped threads, if any, stay stopped until then.
  *
  * Under `midden run` the agent listens on an abstract socket whose name is in the environment variable MIDDEN_AGENT
- * (without the leading NUL). Otherwise the library starts `midden agent --fd=N` itself and speaks through N. */
+ * (without the leading NUL). Otherwise the library starts `midden agent --fd=N` itself and speaks through N.
+ *
+ * A frozen image (WIRE_FROZEN) is a forked copy of the process, which sends the request itself. The descriptors are then the
+ * copy's: mem, maps, pagemap (any of them may be missing) and a socket, its life: the copy ends when the last descriptor of
+ * that socket is closed. Over it the copy gives out ranges of its memory to a reader that has no descriptor of mem: struct
+ * wire_range in, that many bytes or fewer out, in one message; an empty message: nothing can be read there.
+ *
+ * ---- asking a process for its image ---------------------------------------------------------------------------------------
+ *
+ * There is no thread in the process that could listen. So the one who asks listens, and a signal says where:
+ *
+ *    the one who asks                                          the process
+ *    looks for the mapping WIRE_PUBLISHED + NUMBER + …  ◀────  the library made it when it took the signal NUMBER
+ *    listens on the abstract name WIRE_RENDEZVOUS + hexadecimal WORD
+ *    rt_tgsigqueueinfo(pid, tid, NUMBER, {SI_QUEUE, value: WORD})  ──▶  its handler: the sender's user is ours, or root
+ *    accepts, and looks who connected (SO_PEERCRED)     ◀────  connects, and looks who listens (SO_PEERCRED)
+ *    has an image                                       ◀────  struct wire_request WIRE_SNAPSHOT; status: enum wire_answer
+ *
+ * WORD is random. Without a library that knows the signal none is sent: it would end the process. */
 #ifndef MIDDEN_FORMAT_WIRE_H
 #define MIDDEN_FORMAT_WIRE_H
 
@@ -14,7 +32,12 @@
 #include "format/record.h"
 
 #define WIRE_MAGIC 0x4e44444du   /* "MDDN" */
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
+
+/* The name of a mapping of one page, as /proc/PID/maps shows it: "/memfd:midden-signal-64 (deleted)". Anyone who may look at the
+ * process learns from it that the library is there, and which signal it listens to. */
+#define WIRE_PUBLISHED "midden-signal-"
+#define WIRE_RENDEZVOUS "midden-ask-"
 
 enum wire_event {
     WIRE_STARTED = 1,   /* a program image began (only under `midden run`); no descriptors; answered at once */
@@ -23,25 +46,50 @@ enum wire_event {
     WIRE_EXEC = 4,      /* the process is about to exec; findings stay, no leak check; the descriptors are attached */
     WIRE_CHECK = 5,     /* a leak check was asked for by the program */
     WIRE_DUMP = 6,      /* a dump was asked for */
-    WIRE_HIT = 7        /* a hardware watchpoint was hit: `index` is the address of a struct wire_hit; answered by a wire_verdict */
+    WIRE_HIT = 7,       /* a hardware watchpoint was hit: `index` is the address of a struct wire_hit; answered by a wire_verdict */
+    WIRE_SNAPSHOT = 8   /* the answer of a process that was asked for its image; goes to the one who asked */
 };
 
 struct wire_request {
     uint32_t magic, version;
     uint32_t event;         /* enum wire_event */
     uint32_t image;         /* anchor.image */
-    int32_t pid, tid, parent_pid;
+    int32_t pid, tid, parent_pid; /* tid: WIRE_FROZEN: pid of the copy */
     uint32_t flags;         /* enum wire_flag */
     uint64_t anchor;        /* address of struct record_anchor */
     uint64_t index;         /* finding's index; else 0 */
     int32_t status;         /* WIRE_END: the exit status the program chose */
-    uint32_t reserved;
+    uint32_t silent;        /* threads that did not stop in time: where they stand is not known */
+    uint64_t pause_ns;      /* how long the program's threads stood still for this image; 0: not known, or they still do */
+    uint64_t taken;         /* nanoseconds since the epoch */
+    uint32_t sequence;      /* number of the snapshot in its process, from 1; 0: none was made */
+    uint32_t cause;         /* enum wire_cause */
     char path[256];         /* WIRE_DUMP: the file; else empty */
 };
 
 enum wire_flag {
-    WIRE_PARKED = 1         /* every other thread is stopped for as long as the sender waits */
+    WIRE_PARKED = 1,        /* every other thread is stopped for as long as the sender waits */
+    WIRE_FROZEN = 2,        /* the descriptors are of a copy that keeps still */
+    WIRE_NO_REPLY = 4       /* nobody waits for an answer: none is sent */
 };
+
+/* Why a snapshot was taken. */
+enum wire_cause { WIRE_CAUSE_NONE, WIRE_CAUSE_API /* the program asked */, WIRE_CAUSE_ASKED /* somebody outside did */,
+                  WIRE_CAUSE_PERIOD, WIRE_CAUSE_CRASH, WIRE_CAUSE_ERROR, WIRE_CAUSE_EXIT, WIRE_CAUSES };
+
+/* What became of being asked for an image: `status` of a WIRE_SNAPSHOT. */
+enum wire_answer {
+    WIRE_GIVEN = 0,
+    WIRE_BUSY = 1,          /* the thread that got the signal is inside the heap, or another snapshot is under way: ask again */
+    WIRE_DENIED = 2,        /* the process may not be looked into (prctl(PR_SET_DUMPABLE)), and the one who asks is not root */
+    WIRE_ENDING = 3         /* it is ending, and reports as it does */
+};
+
+/* To a frozen image, over its life. */
+struct wire_range {
+    uint64_t address, bytes;
+};
+#define WIRE_RANGE_MOST 65536u  /* bytes given out at once */
 
 struct wire_reply {
     uint32_t magic, version;

@@ -74,6 +74,11 @@ void agent_hold(void)
     lock_take(&channel_lock);
 }
 
+bool agent_try_hold(void)
+{
+    return lock_try(&channel_lock);
+}
+
 void agent_drop(void)
 {
     lock_drop(&channel_lock);
@@ -138,12 +143,17 @@ static long own_channel(void)
     return kept_fd = (int)fd;
 }
 
+static long open_own(const char *path)
+{
+    return kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
 static long send_request(int fd, struct wire_request *request, const int *fds, unsigned n_fds)
 {
     struct iovec part = {request, sizeof *request};
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(2 * sizeof(int))];
+        char bytes[CMSG_SPACE(3 * sizeof(int))];
     } control;
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     if (n_fds) {
@@ -174,12 +184,7 @@ static long receive_reply(int fd, struct wire_reply *reply, size_t size)
     return got;
 }
 
-static long open_own(const char *path)
-{
-    return kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-}
-
-static void fill_request(struct wire_request *request, enum wire_event event, uint32_t flags, uint64_t index, int32_t status)
+void agent_fill(struct wire_request *request, enum wire_event event, uint32_t flags, uint64_t index, int32_t status)
 {
     memory_fill(request, 0, sizeof *request);
     request->magic = WIRE_MAGIC;
@@ -195,20 +200,64 @@ static void fill_request(struct wire_request *request, enum wire_event event, ui
     request->status = status;
 }
 
+int agent_open(void)
+{
+    if (unreachable)
+        return -1;
+    long fd = socket_name ? connect_to_parent() : own_channel();
+    if (fd < 0) {
+        unreachable = !socket_name;
+        complain(socket_name ? "midden run cannot be reached" : "the agent cannot be started", fd);
+        return -1;
+    }
+    return (int)fd;
+}
+
+void agent_close(int fd, bool broken)
+{
+    if (!socket_name && !broken)
+        return;
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    if (!socket_name)
+        kept_fd = -1;
+}
+
+bool agent_send(int fd, struct wire_request *request)
+{
+    int fds[3];
+    unsigned n = 0;
+    static const char *const own[] = {"/proc/thread-self/mem", "/proc/thread-self/maps", "/proc/thread-self/pagemap"};
+    for (unsigned i = 0; i < sizeof own / sizeof *own; i++) {
+        long opened = open_own(own[i]);
+        if (opened >= 0)
+            fds[n++] = (int)opened;
+    }
+    long sent = send_request(fd, request, fds, n);
+    for (unsigned i = 0; i < n; i++)
+        kernel_call(SYS_close, fds[i], 0, 0, 0, 0, 0);
+    return sent >= 0;
+}
+
+bool agent_receive(int fd, struct wire_reply *reply)
+{
+    long result = receive_reply(fd, reply, sizeof *reply);
+    if (result >= 0)
+        return true;
+    complain("the agent did not answer", result);
+    memory_fill(reply, 0, sizeof *reply);
+    reply->exitcode = -1;
+    return false;
+}
+
 /* reply: of the event's own kind; see receive_reply(). */
 static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int32_t status, struct wire_reply *reply)
 {
     size_t size = event == WIRE_HIT ? sizeof(struct wire_verdict) : sizeof *reply;
     memory_fill(reply, 0, size);
     reply->exitcode = -1;
-    if (unreachable)
+    int fd = agent_open();
+    if (fd < 0)
         return false;
-    long fd = socket_name ? connect_to_parent() : own_channel();
-    if (fd < 0) {
-        unreachable = !socket_name;
-        complain(socket_name ? "midden run cannot be reached" : "the agent cannot be started", fd);
-        return false;
-    }
     int fds[2] = {-1, -1};
     unsigned n_fds = 0;
     long result = 0;
@@ -224,22 +273,17 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
     }
     if (result == 0) {
         struct wire_request request;
-        fill_request(&request, event, flags, index, status);
-        result = send_request((int)fd, &request, fds, n_fds);
+        agent_fill(&request, event, flags, index, status);
+        result = send_request(fd, &request, fds, n_fds);
         if (result >= 0)
-            result = receive_reply((int)fd, reply, size);
+            result = receive_reply(fd, reply, size);
         if (result < 0)
             complain("the agent did not answer", result);
     }
     for (unsigned i = 0; i < n_fds; i++)
         if (fds[i] >= 0)
             kernel_call(SYS_close, fds[i], 0, 0, 0, 0, 0);
-    if (socket_name) {
-        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-    } else if (result < 0) {
-        kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-        kept_fd = -1;
-    }
+    agent_close(fd, result < 0);
     if (result < 0) {
         memory_fill(reply, 0, size);
         reply->exitcode = -1;

@@ -27,11 +27,24 @@ bool agent_judge(const struct wire_hit *hit, struct wire_verdict *verdict);
 
 /* One conversation at a time. Whoever parks threads takes the channel first: a stopped thread may have been talking. */
 void agent_hold(void);
+bool agent_try_hold(void);
 void agent_drop(void);
 
 /* Asks for `event` and waits; the caller holds the channel. flags: enum wire_flag. false: no answer was to be had (one line has said so); *reply is then zero
  * but for exitcode -1. */
 bool agent_ask(enum wire_event event, uint32_t flags, int32_t status, struct wire_reply *reply);
+
+/* For a request that somebody else sends for this process (a frozen image). agent_open: a socket to the agent; -1: none is to be
+ * had (one line has said so). agent_send: the request, with
+ * descriptors of this process. agent_receive: the answer. agent_close: when done; broken: nothing more is to be expected there. The caller
+ * holds the channel all the time. */
+int agent_open(void);
+bool agent_send(int fd, struct wire_request *request);
+bool agent_receive(int fd, struct wire_reply *reply);
+void agent_close(int fd, bool broken);
+
+/* What every request says of this process. */
+void agent_fill(struct wire_request *request, enum wire_event event, uint32_t flags, uint64_t index, int32_t status);
 
 bool agent_owns_pid(int pid);
 bool agent_owns_fd(int fd);

@@ -30,6 +30,7 @@
 #define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
 
 static int signal_number;
+static park_other_signal *other_signal;
 static uint32_t request;        /* atomic; both only grow */
 static uint32_t release;        /* atomic, futex */
 static uint32_t answers;        /* futex: changes with each answer */
@@ -70,8 +71,10 @@ static void park(const ucontext_t *context);
 static void handle(int number, siginfo_t *info, void *context)
 {
     (void)number;
-    (void)info;
-    park(context);
+    if (info->si_code == SI_TKILL || !other_signal)
+        park(context);
+    else
+        other_signal(info, context);
     if (sigframe_ended_call(context) && !handler_waits(context))
         parks_of_thread++;
 }
@@ -91,13 +94,29 @@ static void park(const ucontext_t *context)
     while ((seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE)) != wanted)
         kernel.futex_wait(&release, seen, 0);
     __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
+    park_forget_self();
+}
+
+void park_note_self(const ucontext_t *context)
+{
+    struct thread_state *self = thread_self_pointer;
+    if (self)
+        note_context(self->record, context);
+}
+
+void park_forget_self(void)
+{
+    struct thread_state *self = thread_self_pointer;
+    if (!self)
+        return;
     self->record->stack_low = 0;
     self->record->context_low = self->record->context_high = 0;
     self->record->n_registers = 0;
 }
 
-void park_init(void)
+void park_init(park_other_signal *other)
 {
+    other_signal = other;
     if (!__libc_allocate_rtsig)
         return;
     int number = __libc_allocate_rtsig(0);

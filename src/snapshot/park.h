@@ -6,11 +6,16 @@
 #ifndef MIDDEN_SNAPSHOT_PARK_H
 #define MIDDEN_SNAPSHOT_PARK_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <ucontext.h>
+
+/* What is done when the signal comes, but not from a thread that parks: in the handler, with every signal blocked. */
+typedef void park_other_signal(siginfo_t *info, ucontext_t *context);
 
 /* Takes a real-time signal for it. Called once from the library's constructor; without it nothing is parked. */
-void park_init(void);
+void park_init(park_other_signal *other);
 
 /* The signal's number; 0: none. */
 int park_signal(void);
@@ -19,6 +24,10 @@ int park_signal(void);
  * marked RUNNING in their records, where stopped ones are PARKED). */
 unsigned park_all(uint64_t timeout_ms);
 void park_release(void);
+
+/* The calling thread's own registers and stack, as its signal handler got them, into its record; and out of it again. */
+void park_note_self(const ucontext_t *context);
+void park_forget_self(void);
 
 /* Parks that ended a system call of the calling thread, with no signal of the program to end it as well. */
 uint32_t park_count(void);

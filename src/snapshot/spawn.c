@@ -41,10 +41,11 @@ static bool starts_with(const char *text, const char *prefix)
     return true;
 }
 
-/* fork by raw clone: the child has a copy of this thread only, runs no handlers and, with signal 0, tells nobody of its end. */
+/* fork by raw clone: the child has a copy of this thread only, runs no handlers and, with signal 0, tells nobody of its end. A
+ * debugger does not follow it: one takes a child without exit signal for a thread. */
 static long raw_fork(int exit_signal)
 {
-    return kernel_call(SYS_clone, exit_signal, 0, 0, 0, 0, 0);
+    return kernel_call(SYS_clone, exit_signal | CLONE_UNTRACED, 0, 0, 0, 0, 0);
 }
 
 static void leave(int status)

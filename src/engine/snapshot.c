@@ -1,0 +1,184 @@
+/* Snapshots: a copy of the process for somebody who reads it, while the program stands still as shortly as can be.
+ *
+ *    what is slow or can fail       statistics, the way to the reader, a socket pair
+ *    ── the threads are stopped ──────────────────────────────────────┐
+ *    registers of all, fork                                           │ the pause, measured
+ *    ── and go on ────────────────────────────────────────────────────┘
+ *    the copy sends the request; where fork was refused this process sends it, and the threads stand still until it is answered
+ *
+ * Who wants one: the program (its API), somebody outside (snapshot/request.h), a timer. The last two come as the park signal, to
+ * any thread, anywhere. Then nothing is done while this thread is inside the engine, whose locks it may hold, or another
+ * conversation is under way: the one who asks is told to ask again. The lock is only tried for: the interrupted thread may hold
+ * one of libc's that another thread waits for in fork, with ours taken.
+ *
+ * In a sandbox that the program entered no system call is made that it may not expect: nobody is answered. */
+#include "engine/snapshot.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "base/anchor.h"
+#include "base/kernel.h"
+#include "base/memory.h"
+#include "engine/state.h"
+#include "snapshot/agent.h"
+#include "snapshot/freeze.h"
+#include "snapshot/park.h"
+#include "snapshot/request.h"
+#include "snapshot/sigframe.h"
+
+#define PARKED_SECONDS 10       /* the program stands still no longer than this for want of a copy */
+
+static bool sandboxed;          /* the program has entered a seccomp filter of its own; atomic */
+
+void snapshot_stop(void)
+{
+    __atomic_store_n(&sandboxed, true, __ATOMIC_RELEASE);
+}
+
+/* ---- taking one --------------------------------------------------------------------------------------------------------- */
+
+static void own_context(struct thread_state *self, const struct snapshot *snapshot)
+{
+    if (snapshot->context)
+        park_note_self(snapshot->context);
+    else
+        threads_save_context(self, snapshot->from ? snapshot->from->sp : (uintptr_t)__builtin_frame_address(0));
+}
+
+static void set_coverage(uint64_t bit, bool set)
+{
+    if (set)
+        __atomic_fetch_or(&midden_anchor.coverage, bit, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&midden_anchor.coverage, ~bit, __ATOMIC_RELAXED);
+}
+
+/* No copy could be made: this process itself is what is read. Its descriptors go to one who asked, who is waited for. */
+static void give_parked(struct snapshot *snapshot)
+{
+    struct wire_request *request = &snapshot->request;
+    request->flags = (request->flags & ~(uint32_t)(WIRE_FROZEN | WIRE_NO_REPLY)) | WIRE_PARKED;
+    if (!agent_send(snapshot->to, request))
+        return;
+    struct pollfd gone = {snapshot->to, POLLIN, 0};
+    struct timespec limit = {PARKED_SECONDS, 0};
+    long ready;
+    do
+        ready = kernel_call(SYS_ppoll, (long)(uintptr_t)&gone, 1, (long)(uintptr_t)&limit, 0, 0, 0);
+    while (ready == -4 /* EINTR */);
+    if (ready > 0 && snapshot->reply)
+        snapshot->answered = agent_receive(snapshot->to, snapshot->reply);
+    snapshot->given = ready > 0;
+}
+
+void snapshot_take(struct thread_state *self, struct snapshot *snapshot)
+{
+    struct wire_request *request = &snapshot->request;
+    struct timespec now = {0, 0};
+    struct freeze freeze;
+    blocks_fold(self);
+    blocks_refresh();
+    kernel_call(SYS_clock_gettime, CLOCK_REALTIME, (long)(uintptr_t)&now, 0, 0, 0, 0);
+    request->taken = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    request->sequence = ++midden_anchor.snapshots;
+    request->flags |= WIRE_FROZEN;
+    long pid = freeze_prepare(&freeze, request, snapshot->to, config_of(OPTION_SNAPSHOT_TIMEOUT));
+    bool prepared = pid == 0;
+
+    uint64_t began = kernel.now();
+    request->silent = park_all(config_of(OPTION_PARK_TIMEOUT));
+    bool uncovered = midden_anchor.coverage & RECORD_COVER_UNPARKED;
+    set_coverage(RECORD_COVER_UNPARKED, request->silent > 0);
+    own_context(self, snapshot);
+    uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
+    if (prepared)
+        pid = freeze_fork(&freeze);
+    if (pid < 0)
+        give_parked(snapshot);
+    __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
+    park_release();
+    uint64_t pause = kernel.now() - began;
+
+    set_coverage(RECORD_COVER_UNPARKED, uncovered);
+    park_forget_self();
+    if (prepared)
+        freeze_release(&freeze, pause);
+    if (pause > midden_anchor.longest_pause)
+        midden_anchor.longest_pause = pause;
+    snapshot->frozen = pid > 0;
+    snapshot->given |= pid > 0;
+    snapshot->error = pid < 0 ? (int)-pid : 0;
+    snapshot->pause_ns = pause;
+}
+
+/* ---- asked from outside -------------------------------------------------------------------------------------------------- */
+
+/* The kernel's rule for who may look into a process: it is dumpable, or he is root. */
+static bool may_be_seen(bool root)
+{
+    return root || kernel_call(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0) == 1;
+}
+
+static void answer_request(struct thread_state *self, const siginfo_t *info, const ucontext_t *context)
+{
+    struct snapshot snapshot = {.context = context};
+    bool root;
+    long fd = request_connect(info, &root);
+    if (fd < 0)
+        return;
+    agent_fill(&snapshot.request, WIRE_SNAPSHOT, 0, 0, WIRE_GIVEN);
+    snapshot.request.cause = WIRE_CAUSE_ASKED;
+    snapshot.to = (int)fd;
+    uint32_t stage = __atomic_load_n(&engine.stage, __ATOMIC_ACQUIRE);
+    if (stage != ENGINE_READY) {
+        request_answer((int)fd, &snapshot.request, stage == ENGINE_ENDED ? WIRE_ENDING : WIRE_BUSY);
+        return;
+    }
+    if (!may_be_seen(root)) {
+        request_answer((int)fd, &snapshot.request, WIRE_DENIED);
+        return;
+    }
+    if (self->depth || self->shared || !agent_try_hold()) {
+        request_answer((int)fd, &snapshot.request, WIRE_BUSY);
+        return;
+    }
+    engine_enter(self);
+    snapshot_take(self, &snapshot);
+    engine_leave(self);
+    agent_drop();
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+struct delivery {
+    struct thread_state *self;
+    siginfo_t *info;
+    ucontext_t *context;
+};
+
+static void answer(void *argument)
+{
+    const struct delivery *delivery = argument;
+    if (request_is(delivery->info))
+        answer_request(delivery->self, delivery->info, delivery->context);
+}
+
+/* An alternate stack of the program's may be too small for what we do. Ours is, while the fault handler is on it, in use. */
+void snapshot_on_signal(siginfo_t *info, ucontext_t *context)
+{
+    if (__atomic_load_n(&sandboxed, __ATOMIC_ACQUIRE) || kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0) != midden_anchor.pid)
+        return;
+    struct thread_state *self = threads_self();
+    struct delivery delivery = {self, info, context};
+    stack_t now = {0};
+    kernel_call(SYS_sigaltstack, 0, (long)(uintptr_t)&now, 0, 0, 0, 0);
+    bool in_use = sigframe_sp(context) - (uintptr_t)self->sigstack < self->sigstack_bytes;
+    if (now.ss_flags & SS_ONSTACK && self->sigstack && now.ss_sp != self->sigstack && !in_use)
+        sigframe_call_on((char *)self->sigstack + self->sigstack_bytes, answer, &delivery);
+    else
+        answer(&delivery);
+}
