@@ -67,6 +67,7 @@ struct image {
     uint64_t mapped_bytes;          /* sum of their sizes, less where the image has less: no honest table in it is larger */
     int pid;                        /* 0: not a living process */
     uint64_t time;                  /* when it was taken, nanoseconds since the epoch; 0: not known */
+    struct image_snapshot snapshot; /* zero: a process read as it ran, or a file */
 
     /* Core files only. */
     struct image_thread *threads;   /* first the one that it is about; NULL: the records know better */
@@ -78,7 +79,6 @@ struct image {
     bool guards_unseen;             /* memory without access may be left out or look like zeros */
     char **notes;                   /* what is missing, a line each */
     size_t n_notes;
-    struct image_snapshot snapshot; /* zero: a process read as it ran, or a file */
 };
 
 /* Opens a living process through two descriptors of its own, of /proc/self/mem and /proc/self/maps: the permission was checked
