@@ -23,7 +23,6 @@
 #include "finish.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,8 +130,11 @@ void finish_start(void)
 
 /* ---- the ways out ------------------------------------------------------------------------------------------------------ */
 
-static _Noreturn void end_now(int status, const struct capture_start *from)
+/* A frame of its own, in which the compiler saves all registers that the program's functions keep for their callers: one may hold
+ * a block's only pointer. */
+static __attribute__((noinline)) _Noreturn void end_now(int status, const struct capture_start *from)
 {
+    __builtin_unwind_init();
     if (finish_own_process() && claim_end())
         status = engine_end(RECORD_END_IMMEDIATE, status & 0xff, from);
     end_process(status);
@@ -163,28 +165,27 @@ EXPORT _Noreturn void _exit(int status)
 
 ALSO_EXPORT(_exit, _Exit);
 
-/* Only the calls that matter here are looked at; every other goes on with the six words that a system call can take. */
-EXPORT long syscall(long number, ...)
+/* Only the calls that matter here are looked at; every other goes on with the six words that a system call can take.
+ *
+ * Declared in <unistd.h> with a variable number of arguments, which come in the same places. A function that takes them as such
+ * first stores every register that might be one: at the end of the program, memory that holds what nobody holds any more. */
+EXPORT long system_call(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+
+long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     struct capture_start from = CAPTURE_HERE();
-    long word[6];
-    va_list rest;
-    va_start(rest, number);
-    for (unsigned i = 0; i < 6; i++)
-        word[i] = va_arg(rest, long);
-    va_end(rest);
+    if (number == SYS_exit_group)
+        end_now((int)a, &from);
     switch (number) {
-    case SYS_exit_group:
-        end_now((int)word[0], &from);
     case SYS_execve:
-        return execve((const char *)word[0], (char *const *)word[1], (char *const *)word[2]);
+        return execve((const char *)a, (char *const *)b, (char *const *)c);
     case SYS_execveat:
-        return execveat((int)word[0], (const char *)word[1], (char *const *)word[2], (char *const *)word[3], (int)word[4]);
+        return execveat((int)a, (const char *)b, (char *const *)c, (char *const *)d, (int)e);
     case SYS_seccomp:
         if (finish_own_process())
             engine_before_sandbox();
         __attribute__((fallthrough));
     default:
-        return REAL(syscall)(number, word[0], word[1], word[2], word[3], word[4], word[5]);
+        return REAL(syscall)(number, a, b, c, d, e, f);
     }
 }

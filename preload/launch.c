@@ -48,6 +48,7 @@ struct launch {
     uint32_t create_stack;      /* where the thread was created; 0: not known */
     uint32_t creator;           /* index of the thread that did */
     signal_bits held;           /* its masks_held, which the new thread inherits with its mask */
+    uintptr_t stack_start, stack_end;   /* of the stack that the program supplied; equal: none */
 };
 
 static uint64_t launch_used[LAUNCH_WORDS];      /* atomic */
@@ -71,6 +72,7 @@ static struct launch *take_launch(void)
 static void drop_launch(const struct launch *launch)
 {
     size_t slot = (size_t)(launch - launches);
+    launches[slot].argument = NULL;
     __atomic_fetch_and(&launch_used[slot / 64], ~(1ull << slot % 64), __ATOMIC_RELEASE);
 }
 
@@ -96,6 +98,7 @@ static void key_destructor(void *value)
 void launch_start(void)
 {
     end_key_made = pthread_key_create(&end_key, key_destructor) == 0;
+    engine_root_add(launches, sizeof launches);     /* an argument may be held by nothing else until its thread runs */
     if (end_key_made)
         pthread_setspecific(end_key, (void *)1);    /* the main thread, should it end by pthread_exit */
 }
@@ -107,7 +110,7 @@ static struct launch begin(void *slot)
     struct launch launch = *(struct launch *)slot;
     drop_launch(slot);
     masks_held = launch.held;
-    engine_thread_start(launch.create_stack, launch.creator);
+    engine_thread_start(launch.create_stack, launch.creator, launch.stack_start, launch.stack_end);
     if (end_key_made)
         pthread_setspecific(end_key, (void *)1);
     return launch;
@@ -133,8 +136,21 @@ static struct launch *prepare(void *argument, const struct capture_start *from)
     launch->create_stack = engine_capture(from);
     launch->creator = engine_thread_index();
     launch->held = masks_held;
+    launch->stack_start = launch->stack_end = 0;
     errno = saved;
     return launch;
+}
+
+/* A stack that was set with pthread_attr_setstack. Where none was, the address reads as "0 less the size". */
+static void note_stack(struct launch *launch, const pthread_attr_t *attributes)
+{
+    void *start;
+    size_t bytes;
+    if (!attributes || pthread_attr_getstack(attributes, &start, &bytes) != 0 || (uintptr_t)start + bytes == 0
+        || (uintptr_t)start > UINTPTR_MAX - bytes)
+        return;
+    launch->stack_start = (uintptr_t)start;
+    launch->stack_end = (uintptr_t)start + bytes;
 }
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*routine)(void *), void *argument)
@@ -142,6 +158,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     struct capture_start from = CAPTURE_HERE();
     struct launch *launch = prepare(argument, &from);
     launch->routine.posix = routine;
+    note_stack(launch, attributes);
     int error = REAL(pthread_create)(thread, attributes, posix_trampoline, launch);
     if (error)
         drop_launch(launch);

@@ -57,8 +57,8 @@ void engine_note_other_heap(void);
 /* The stack at `from` as an id of the depot; 0: none. */
 uint32_t engine_capture(const struct capture_start *from);
 
-/* Threads. */
-void engine_thread_start(uint32_t create_stack, uint32_t creator);
+/* Threads. [stack_start, stack_end): the stack that the program supplied; both 0: it did not. */
+void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end);
 void engine_thread_end(void);
 uint32_t engine_thread_index(void);
 void engine_thread_renamed(void);         /* the calling thread */
@@ -97,6 +97,11 @@ void engine_before_exec(void);
 
 /* A leak check now, by the program's own call. Returns the number of gating leak records, -1: no agent. */
 int engine_leak_check(void);
+
+/* Memory that counts as a root of leak checks until it is withdrawn, as often as it was added. false: bytes is 0, there is no memory
+ * for another entry, or no such entry. */
+bool engine_root_add(const void *start, size_t bytes);
+bool engine_root_remove(const void *start, size_t bytes);
 
 /* Between these two, what the calling thread allocates is the tool's own (RECORD_FLAG_OWN). Nests. */
 void engine_internal_begin(void);

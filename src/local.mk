@@ -7,7 +7,7 @@ engine_sources += \
 engine_sources += \
 	src/engine.h \
 	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/alloc.c src/engine/free.c src/engine/deferred.c \
-	src/engine/report.c src/engine/checked.c src/engine/process.c src/engine/signals.h src/engine/signals.c \
+	src/engine/report.c src/engine/checked.c src/engine/process.c src/engine/roots.h src/engine/roots.c src/engine/signals.h src/engine/signals.c \
 	src/config/config.h src/config/config.c \
 	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c \
 	src/check/range.h src/check/range.c src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \

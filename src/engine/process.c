@@ -1,4 +1,5 @@
 /* The life of the process: threads, fork, main, exec, and its end. */
+#include "engine/roots.h"
 #include "engine/signals.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -38,9 +39,9 @@ uint32_t engine_capture(const struct capture_start *from)
 
 /* ---- threads ---- */
 
-void engine_thread_start(uint32_t create_stack, uint32_t creator)
+void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end)
 {
-    threads_started(create_stack, creator);
+    threads_started(create_stack, creator, stack_start, stack_end);
     signals_thread_start();
 }
 
@@ -154,6 +155,7 @@ void engine_fork_child(void)
     finding_fork_child();
     allowance_fork_child();
     pageguard_fork_child();
+    roots_fork_child();
     watch_fork_child();
     fork_release(self);
     agent_fork_child();
@@ -171,6 +173,7 @@ void engine_fork_child(void)
 static uintptr_t main_frame;                /* of main's caller; 0: not entered */
 static bool main_left;
 static struct thread_state *exit_caller;    /* the thread on which exit was called; NULL: none */
+static struct capture_start exit_start;     /* where, and what of its stack is alive */
 static uintptr_t exit_stack_low;
 
 void engine_main_entered(uintptr_t frame)
@@ -187,11 +190,11 @@ void engine_main_returned(void)
  * compiler save all of them in this frame, or leaves them saved in the interposer's: everything from here up is scanned. */
 void engine_exit_called(const struct capture_start *from)
 {
-    (void)from;
     __builtin_unwind_init();
     if (exit_caller)
         return;
     exit_caller = threads_self();
+    exit_start = *from;
     uintptr_t sp;
 #if defined(__x86_64__)
     __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
@@ -201,23 +204,29 @@ void engine_exit_called(const struct capture_start *from)
     exit_stack_low = sp;
 }
 
-static void save_own_context(struct thread_state *self, const struct capture_start *from)
+/* What of the calling thread is alive:
+ *
+ *   exit()            what was when it was called: handlers that ran since have left nothing
+ *   return from main  what lies above main's frame
+ *   the last thread   ended, and libc calls exit: what lies above its first frame
+ *   _exit() …         everything from `low` up, a frame in which the caller's registers are saved */
+static void save_own_context(struct thread_state *self, const struct capture_start *from, uintptr_t low)
 {
-    struct record_thread *record = self->record;
-    uintptr_t low;
-    if (exit_caller == self) {
-        low = exit_stack_low;
-        record->n_registers = 0;
-    } else if (main_left && !exit_caller) {
-        low = main_frame;
-        record->main_returned = 1;
-        record->n_registers = 0;
+    enum record_end how = (enum record_end)midden_anchor.end;
+    if (from && how != RECORD_END_EXIT && how != RECORD_END_RETURN) {
+        threads_save_start(self, from, low);
+    } else if (exit_caller == self && how != RECORD_END_NONE) {
+        threads_save_start(self, &exit_start, exit_stack_low);
+    } else if (main_left && !exit_caller && how != RECORD_END_NONE) {
+        self->record->main_returned = 1;
+        self->record->n_registers = 0;
+        self->record->stack_low = main_frame;
+    } else if (self->record->state == RECORD_THREAD_ENDED) {
+        self->record->n_registers = 0;
+        self->record->stack_low = self->record->start_sp;
     } else {
-        /* _exit and its like: whatever is in registers is alive. */
-        low = from ? from->sp : (uintptr_t)__builtin_frame_address(0);
         threads_save_context(self, low);
     }
-    record->stack_low = low;
 }
 
 /* ---- asking for reports ---- */
@@ -225,13 +234,13 @@ static void save_own_context(struct thread_state *self, const struct capture_sta
 /* Has the agent look at the process while every other thread stands still. The channel is taken before the threads are stopped,
  * and no other lock after. */
 static bool ask_parked(struct thread_state *self, enum wire_event event, int32_t status, const struct capture_start *from,
-                       struct wire_reply *reply)
+                       uintptr_t low, struct wire_reply *reply)
 {
     agent_hold();
     unsigned silent = park_all(config_of(OPTION_PARK_TIMEOUT));
     if (silent)
         __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
-    save_own_context(self, from);
+    save_own_context(self, from, low);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
     bool answered = agent_ask(event, silent ? 0 : WIRE_PARKED, status, reply);
     __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
@@ -252,6 +261,7 @@ bool engine_may_release(void)
 
 int engine_end(enum record_end how, int status, const struct capture_start *from)
 {
+    uintptr_t low = (uintptr_t)__builtin_frame_address(0);
     uint32_t expected = ENGINE_READY;
     if (!__atomic_compare_exchange_n(&engine.stage, &expected, ENGINE_ENDED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return status;
@@ -270,7 +280,7 @@ int engine_end(enum record_end how, int status, const struct capture_start *from
     bool anything = agent_is_parent() || finding_count() || config_of(OPTION_LEAK_CHECK) != LEAK_CHECK_NO;
     if (anything) {
         struct wire_reply reply;
-        if (ask_parked(self, WIRE_END, status, from, &reply) && reply.exitcode >= 0)
+        if (ask_parked(self, WIRE_END, status, from, low, &reply) && reply.exitcode >= 0)
             status = reply.exitcode;
     }
     engine_leave(self);
@@ -290,21 +300,27 @@ void engine_before_exec(void)
     engine_leave(self);
 }
 
-int engine_leak_check(void)
+/* What is alive of the caller: its stack, and its registers, which lie in the frame of engine_leak_check. */
+static __attribute__((noinline)) int check_now(void)
 {
-    if (!engine_started())
-        return -1;
     struct thread_state *self = threads_self();
+    struct capture_start from = CAPTURE_HERE();
     struct wire_reply reply;
     engine_enter(self);
     report_sweep(RECORD_AT_SWEEP);
     blocks_fold(self);
     blocks_refresh();
-    bool answered = ask_parked(self, WIRE_CHECK, 0, NULL, &reply);
+    bool answered = ask_parked(self, WIRE_CHECK, 0, &from, (uintptr_t)__builtin_frame_address(0), &reply);
     engine_leave(self);
     self->record->stack_low = 0;
     self->record->n_registers = 0;
     return answered ? (int)reply.leaks : -1;
+}
+
+int engine_leak_check(void)
+{
+    __builtin_unwind_init();
+    return engine_started() ? check_now() : -1;
 }
 
 int engine_park_signal(void)

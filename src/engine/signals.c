@@ -105,6 +105,12 @@ static bool guarded_access(struct thread_state *self, void *address, const ucont
     struct pageguard_slot slot;
     struct place place;
     if (pageguard_find(address, &slot)) {
+        char *low, *high;
+        pageguard_extent(&slot, &low, &high);
+        /* The pages of a living block are open, unless the program has shut them: then the fault is its own business. */
+        if (slot.record->address && (char *)address >= low && (char *)address < high
+            && record_head_state(__atomic_load_n(&slot.record->block.head, __ATOMIC_ACQUIRE)) == RECORD_BLOCK_LIVE)
+            return false;
         if (slot.record->address)
             tell_access(self, address, &slot.record->block, (char *)(uintptr_t)slot.record->address, context);
         pageguard_open(&slot, address);

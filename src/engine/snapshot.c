@@ -42,12 +42,25 @@ void snapshot_stop(void)
 
 /* ---- taking one --------------------------------------------------------------------------------------------------------- */
 
+/* Registers that functions keep for their callers may hold a block's only pointer. Frames of ours that lie above have saved those
+ * that they use, this one has the compiler save all of them: from here up nothing is missing. */
 static void own_context(struct thread_state *self, const struct snapshot *snapshot)
 {
-    if (snapshot->context)
+    __builtin_unwind_init();
+    uintptr_t sp;
+    if (snapshot->context) {
         park_note_self(snapshot->context);
+        return;
+    }
+#if defined(__x86_64__)
+    __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
+#elif defined(__aarch64__)
+    __asm__ volatile("mov %0, sp" : "=r"(sp));
+#endif
+    if (snapshot->from)
+        threads_save_start(self, snapshot->from, sp);
     else
-        threads_save_context(self, snapshot->from ? snapshot->from->sp : (uintptr_t)__builtin_frame_address(0));
+        threads_save_context(self, sp);
 }
 
 static void set_coverage(uint64_t bit, bool set)

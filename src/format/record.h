@@ -292,6 +292,8 @@ struct record_thread {
     uint32_t n_registers;       /* valid entries */
     uint32_t main_returned;     /* 1: main's frame is dead, stack_low lies above it */
     uint64_t allocations, frees, allocated_bytes, freed_bytes; /* of this thread since it was last folded into the anchor; atomic */
+    uint64_t stack_start, stack_end; /* of the stack that the program supplied, half-open; equal: libc's own */
+    uint64_t reserved[2];
 };
 
 /* ---- findings --------------------------------------------------------------------------------------------------------- */

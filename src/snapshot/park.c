@@ -41,9 +41,10 @@ extern int __libc_allocate_rtsig(int high) __attribute__((weak));
 
 static void note_context(struct record_thread *record, const ucontext_t *context)
 {
-    record->n_registers = sigframe_registers(context, record->registers);
+    unsigned n = sigframe_registers(context, record->registers);
+    record->n_registers = n < SIGFRAME_GENERAL ? n : SIGFRAME_GENERAL;
     record->stack_low = sigframe_sp(context) - RED_ZONE;
-    record->context_low = (uintptr_t)context;
+    record->context_low = sigframe_vectors(context);
     record->context_high = sigframe_end(context);
 }
 

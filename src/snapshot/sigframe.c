@@ -120,6 +120,16 @@ bool sigframe_ended_call(const ucontext_t *context)
 #endif
 }
 
+uintptr_t sigframe_vectors(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    uintptr_t vectors = (uintptr_t)context->uc_mcontext.fpregs;
+    return vectors ? vectors : (uintptr_t)(context + 1);
+#else
+    return (uintptr_t)context->uc_mcontext.__reserved;
+#endif
+}
+
 uintptr_t sigframe_end(const ucontext_t *context)
 {
     uintptr_t end = (uintptr_t)(context + 1);

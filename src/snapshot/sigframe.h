@@ -50,14 +50,22 @@ static inline uintptr_t sigframe_fp(const ucontext_t *context)
 /* How a page fault touched its address: RECORD_ACCESS_READ, WRITE, CALL for an instruction fetch, or UNKNOWN. */
 enum record_access sigframe_access(const ucontext_t *context);
 
-/* General registers into registers[RECORD_REGISTERS]; returns how many. */
+/* General registers into registers[RECORD_REGISTERS]; returns how many. The first SIGFRAME_GENERAL of them, the stack pointer and the
+ * pc included, can hold a pointer of the program's; what follows on x86-64 is the kernel's, the address of the last page fault
+ * for one. */
+#if defined(__x86_64__)
+#define SIGFRAME_GENERAL (REG_RIP + 1u)
+#else
+#define SIGFRAME_GENERAL 33u
+#endif
 unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers);
 
 /* true: the signal ended a system call, which returns EINTR. (A call that the kernel restarts, or another place: false.) */
 bool sigframe_ended_call(const ucontext_t *context);
 
-/* End of the frame's saved state, vector registers included. */
+/* End of the frame's saved state, vector registers included, and where those start. */
 uintptr_t sigframe_end(const ucontext_t *context);
+uintptr_t sigframe_vectors(const ucontext_t *context);
 
 /* The restorer that our own actions have. */
 void (*sigframe_restorer_of(int signal))(void);

@@ -28,6 +28,7 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "base/table.h"
+#include "trace/capture.h"
 
 #define RECORDS_MAX (2u * 65536)
 #define CHUNK_SHIFT 6
@@ -194,13 +195,15 @@ struct thread_state *threads_register(void)
 
 /* ---- the life of a thread ---------------------------------------------------------------------------------------------------- */
 
-void threads_started(uint32_t create_stack, uint32_t creator)
+void threads_started(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end)
 {
     struct thread_state *self = threads_self();
     if (self->shared)
         return;
     self->record->create_stack = create_stack;
     self->record->creator = creator;
+    self->record->stack_start = stack_start;
+    self->record->stack_end = stack_end;
     self->record->start_sp = (uintptr_t)__builtin_frame_address(0);
 }
 
@@ -291,6 +294,26 @@ __attribute__((noinline)) void threads_save_context(struct thread_state *self, u
     self->record->n_registers = 33;
 #endif
     __atomic_store_n(&self->record->stack_low, low, __ATOMIC_RELEASE);
+}
+
+void threads_save_start(struct thread_state *self, const struct capture_start *from, uintptr_t low)
+{
+    struct record_thread *record = self->record;
+    memory_fill(record->registers, 0, sizeof record->registers);
+    /* A return address may be the first byte of the next function, when the call never returns. */
+    uintptr_t pc = from->exact || !from->pc ? from->pc : from->pc - 1;
+#if defined(__x86_64__)
+    record->registers[10] = from->fp;
+    record->registers[15] = from->sp;
+    record->registers[16] = pc;
+    record->n_registers = 17;
+#elif defined(__aarch64__)
+    record->registers[29] = from->fp;
+    record->registers[31] = from->sp;
+    record->registers[32] = pc;
+    record->n_registers = 33;
+#endif
+    __atomic_store_n(&record->stack_low, low, __ATOMIC_RELEASE);
 }
 
 /* ---- start and fork -------------------------------------------------------------------------------------------------------- */

@@ -53,9 +53,10 @@ static inline struct thread_state *threads_self(void)
 }
 
 /* Called in the new thread before the program's start routine, and when it ends. create_stack: where pthread_create was called.
+ * [stack_start, stack_end): the stack that the program supplied; both 0: it did not.
  * What the thread does after threads_ended (destructors of thread-local data) still works and is counted. Its state is used
  * for another thread only when the kernel does not know it any more; its record stays. */
-void threads_started(uint32_t create_stack, uint32_t creator);
+void threads_started(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end);
 void threads_ended(void);
 
 /* The kernel's name of the calling thread changed, or is asked for again. */
@@ -78,6 +79,11 @@ struct thread_state *threads_first(void);
 
 /* Registers and stack of the calling thread at this point, into its record. low: where the scan of its stack starts. */
 void threads_save_context(struct thread_state *self, uintptr_t low);
+
+/* The same for a thread whose registers are all on its stack: only what an unwinder needs to begin in the caller of an interposed
+ * function; the other registers read 0. */
+struct capture_start;
+void threads_save_start(struct thread_state *self, const struct capture_start *from, uintptr_t low);
 
 void threads_fork_child(void);                  /* only the caller survives; the others are GONE */
 

@@ -150,7 +150,7 @@ static void plain(uint64_t seed)
 
 static void *in_thread(void *seed)
 {
-    threads_started(0, 0);
+    threads_started(0, 0, 0, 0);
     plain((uint64_t)(uintptr_t)seed);
     threads_ended();
     return NULL;

@@ -36,7 +36,7 @@ static void late_call(void *unused)
 
 static void *named(void *name)
 {
-    threads_started(77, 1);
+    threads_started(77, 1, 0, 0);
     prctl(PR_SET_NAME, name);
     struct thread_state *self = threads_self();
     CHECK(self->record->tid == (int32_t)gettid() && self->record->creator == 1 && self->record->create_stack == 77);
