@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "gate.h"
 #include "hit.h"
 #include "memory.h"
 #include "say.h"
@@ -338,7 +339,14 @@ int command_agent(int argc, char **argv, struct settings *before)
     struct suppressions *suppressions = NULL;
     if (settings.n_suppressions)    /* a broken file is told and left out: the program is running already */
         suppressions = suppressions_read(settings.suppressions, settings.n_suppressions);
+    struct baseline *baseline = NULL;
+    if (settings.given[OPTION_WRITE_BASELINE]) {
+        say("MIDDEN_OPTIONS: write-baseline works only under 'midden run', which sees the whole run");
+        settings.text[OPTION_WRITE_BASELINE][0] = 0;
+        settings.given[OPTION_WRITE_BASELINE] = false;
+    }
+    gate_baseline(&settings, &baseline);
     struct agent agent = {.listener = -1, .control = -1};
-    delivery_init(&agent.delivery, &settings, suppressions, false);
+    delivery_init(&agent.delivery, &settings, suppressions, baseline, false);
     return agent_serve(&agent, library);
 }

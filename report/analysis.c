@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "baseline.h"
 #include "error.h"
 #include "image.h"
 #include "memory.h"
@@ -55,6 +56,8 @@ struct analysis *analysis_read(const struct analysis_order *order)
     model->image = order->image;
     if (order->suppressions)
         suppressions_apply(order->suppressions, model);
+    if (order->baseline)
+        baseline_apply(order->baseline, model);
     model_judge(model);
 
     struct analysis *analysis = memory_new(1, sizeof *analysis);

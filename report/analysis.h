@@ -11,6 +11,7 @@
 #include "model.h"
 
 struct suppressions;
+struct baseline;
 
 struct analysis {
     struct records *records;
@@ -29,6 +30,7 @@ struct analysis_order {
     struct model_options options;
     struct symbols *symbols;
     struct suppressions *suppressions;  /* NULL: none */
+    const struct baseline *baseline;    /* NULL: none */
 };
 
 /* NULL: the image or the finding cannot be read; said. */

@@ -9,20 +9,26 @@
  * findings that were shown. */
 #include "deliver.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "baseline.h"
+#include "gate.h"
 #include "outputs.h"
 #include "place.h"
 #include "say.h"
+#include "suppressions.h"
 #include "valgrind.h"
 
-void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, bool under_run)
+void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, struct baseline *baseline,
+                   bool under_run)
 {
     memset(delivery, 0, sizeof *delivery);
     delivery->settings = settings;
     delivery->suppressions = suppressions;
+    delivery->baseline = baseline;
     delivery->under_run = under_run;
     delivery->symbols = symbols_open();
     delivery->log = -1;
@@ -117,6 +123,10 @@ static struct model *image_model(struct delivery *delivery, struct process *proc
         process->whole = analysis_nothing(process->pid, process->image, process->program ? delivery->argv : NULL,
                                           &delivery->options);
         analysis_prepend(process->whole->model, process->shown);
+        if (delivery->baseline) {       /* each finding was judged alone: together they may be more than is known */
+            baseline_apply(delivery->baseline, process->whole->model);
+            model_judge(process->whole->model);
+        }
     }
     return process->whole->model;
 }
@@ -196,6 +206,10 @@ static void close_image(struct delivery *delivery, struct process *process, bool
     if (delivery->settings->valgrind && gone && !process->told && (process->program || has_something_to_say(delivery, model)))
         show_whole(delivery, process, model);
 
+    note_gating(delivery, process, model->gating);
+    suppressions_count(delivery->suppressions, model);
+    if (delivery->baseline)
+        baseline_note(delivery->baseline, model);
     process->images++;
     process->errors += model_gating_errors(model);
     if (model->leaks) {
@@ -250,6 +264,7 @@ static struct analysis *analyse(struct delivery *delivery, const struct process 
         .pid = process->pid, .command = process->command, .image = process->image,
         .fds = message->fds, .request = &message->request, .finding = index,
         .options = delivery->options, .symbols = delivery->symbols, .suppressions = delivery->suppressions,
+        .baseline = delivery->baseline,
     };
     order.options.live = live;
     order.options.leak_check = leak_check;
@@ -349,16 +364,36 @@ void deliver_gone(struct delivery *delivery, struct process *process)
         tree_drop(&delivery->tree, process);
 }
 
+/* What is said of suppressions and baselines at the end of everything. */
+static void show_gate(const struct delivery *delivery, bool several, FILE *out)
+{
+    if (delivery->suppressions)
+        gate_show_suppressions(delivery->suppressions, several, out);
+    if (delivery->baseline)
+        gate_show_baseline(delivery->baseline, out);
+}
+
+static void write_baseline(const struct delivery *delivery)
+{
+    const char *path = delivery->settings->text[OPTION_WRITE_BASELINE];
+    if (delivery->baseline && path[0] && !baseline_write(delivery->baseline, path))
+        say("cannot write the baseline '%s': %s", path, strerror(errno));
+}
+
 void deliver_program(struct delivery *delivery, struct process *program, int wait_status)
 {
     if (!program->started && !program->whole && !program->shown)
         say("libmidden.so was not loaded into %s: its heap was not checked", program->command);
     close_image(delivery, program, true, &wait_status);
     program->dead = true;
-    if (delivery->tree.n_seen < 2 || delivery->settings->valgrind)
+    write_baseline(delivery);
+    if (delivery->settings->valgrind)
         return;
+    bool several = delivery->tree.n_seen >= 2;
     struct text text;
     text_begin(&text, delivery->settings, program);
-    tree_summary(&delivery->tree, text.stream);
+    if (several)
+        tree_summary(&delivery->tree, text.stream);
+    show_gate(delivery, several, text.stream);
     text_end(&text, "the summary");
 }

@@ -10,10 +10,12 @@
 #include "wire.h"
 
 struct suppressions;
+struct baseline;
 
 struct delivery {
     const struct settings *settings;
     struct suppressions *suppressions;  /* NULL: none */
+    struct baseline *baseline;          /* NULL: none */
     struct symbols *symbols;
     struct model_options options;
     struct tree tree;
@@ -22,8 +24,9 @@ struct delivery {
     char **argv;                /* the program's; NULL under a bare preload */
 };
 
-/* settings, suppressions and argv must outlive it. */
-void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, bool under_run);
+/* settings, suppressions, baseline and argv must outlive it. */
+void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, struct baseline *baseline,
+                   bool under_run);
 
 /* What a request is answered with. */
 struct delivered {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/site.h"
+#include "stable_name.h"
 
 static const char *const allocator_names[RECORD_ALLOCATORS] = {
 #define A(id, name, family, duty) [RECORD_BY_##id] = name,
@@ -130,40 +131,74 @@ const struct frame *frames_guilty(const struct stack *stack)
     return own ? own : named ? named : any;
 }
 
-/* ---- fingerprint ---- */
+/* ---- what identifies a stack across builds ---- */
 
-/* Length of a function's name without what compilers add from build to build: clones, parts, numbered copies. */
-static size_t stable_length(const char *name)
+/* Length of a module's name without directory, libtool's prefix and the version: "libfoo.so.1.2" and "libfoo.so.1.3" are one. */
+static const char *stable_module(const char *path, size_t *n)
 {
-    static const char *const added[] = {" [clone", ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv.", ".llvm.", "@"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof added / sizeof *added; i++) {
-        const char *at = strstr(name, added[i]);
-        if (at && at != name && (size_t)(at - name) < n)
-            n = (size_t)(at - name);
-    }
-    return n;
+    const char *name = frames_basename(path);
+    if (starts_with(name, "lt-"))
+        name += 3;
+    const char *version = strstr(name, ".so.");
+    *n = version ? (size_t)(version - name) + 3 : strlen(name);
+    return name;
 }
 
-static uint64_t hash_text(const char *text, size_t n)
+static uint64_t add_text(uint64_t hash, const char *text, size_t n)
 {
-    return site_module((const uint8_t *)text, n);
+    return site_mix(hash ^ site_module((const uint8_t *)text, n));
+}
+
+static uint64_t add_place(uint64_t hash, const struct frame *frame)
+{
+    if (!frame->line)
+        return site_mix(hash + frame->offset);
+    return site_mix(hash + ((uint64_t)frame->line << 32 | frame->column));
+}
+
+/* Of the frames that are the program's own (all: of all frames), or 0 if there are none. */
+static uint64_t hash_frames(const struct stack *stack, uint64_t seed, bool places, bool all)
+{
+    enum { DEEP = 16 };
+    char name[512], last[512] = "";
+    uint64_t hash = site_mix(seed);
+    size_t used = 0;
+    for (size_t i = 0; i < stack->n && used < DEEP; i++) {
+        const struct frame *frame = stack->frames[i];
+        size_t n = frame->function ? stable_name(frame->function, name, sizeof name) : 0, module_length;
+        if (frame->entry) {
+            hash = add_text(hash, name, n);
+            continue;
+        }
+        if (!all && (frames_is_library(frame) || (n && stable_name_is_library(name))))
+            continue;
+        bool recursion = n && strcmp(name, last) == 0;
+        if (n)
+            memcpy(last, name, n + 1);
+        used++;
+        if (places)
+            hash = add_place(hash, frame);
+        if (recursion)
+            continue;
+        hash = add_text(hash, name, n);
+        if (frame->module) {
+            const char *module = stable_module(frame->module, &module_length);
+            hash = add_text(hash, module, module_length);
+        }
+        if (n && strcmp(name, "main") == 0)
+            break;
+    }
+    return used || all ? hash : 0;
 }
 
 uint64_t frames_fingerprint(const struct stack *stack, uint64_t seed)
 {
-    uint64_t hash = site_mix(seed);
-    for (size_t i = 0; i < stack->n; i++) {
-        const struct frame *frame = stack->frames[i];
-        /* What libc calls its inner functions depends on whether its debug information is installed. */
-        if (!frame->entry && (frame->module_flags & (RECORD_MODULE_LIBC | RECORD_MODULE_LOADER | RECORD_MODULE_VDSO)))
-            continue;
-        if (frame->function)
-            hash = site_mix(hash ^ hash_text(frame->function, stable_length(frame->function)));
-        if (frame->module && !frame->entry) {
-            const char *name = frames_basename(frame->module);
-            hash = site_mix(hash + hash_text(name, strlen(name)));
-        }
-    }
-    return hash;
+    uint64_t hash = hash_frames(stack, seed, false, false);
+    return hash ? hash : hash_frames(stack, seed, false, true);
+}
+
+uint64_t frames_place(const struct stack *stack)
+{
+    uint64_t hash = hash_frames(stack, 1, true, false);
+    return hash ? hash : hash_frames(stack, 1, true, true);
 }

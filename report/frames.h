@@ -29,8 +29,13 @@ const struct frame *frames_entry(struct records *records, struct arena *arena, e
  * has a line, else the first with a function, else the first after frame 0; NULL: there is none but the allocation call. */
 const struct frame *frames_guilty(const struct stack *stack);
 
-/* A number for the stack that survives address layout, rebuilds and moved lines: from function names and module names. */
+/* A number for the stack that survives address layout, rebuilds, moved lines and other inlining of library code: from the names
+ * (stable_name.h) of the program's own functions and modules, at most the innermost 16, down to main. */
 uint64_t frames_fingerprint(const struct stack *stack, uint64_t seed);
+
+/* A number for the places in these functions (lines; without debug information offsets): it tells two stacks of one fingerprint
+ * apart, within one build. */
+uint64_t frames_place(const struct stack *stack);
 
 /* true: the frame is of libc, the loader, the C++ library, or of a header of theirs; or an allocation call. */
 bool frames_is_library(const struct frame *frame);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "baseline.h"
 #include "progress.h"
 #include "say.h"
 #include "settings.h"
@@ -59,6 +60,13 @@ int judged_show(const struct arguments *arguments, const char *title, unsigned p
     struct sheet sheet;
     if (files->n && !(suppressions = suppressions_read((char *const *)(uintptr_t)files->items, files->n)))
         return STATUS_USAGE;
+    struct baseline *baseline = NULL;
+    const struct argument_list *known = &arguments->lists[ARGUMENT_BASELINE];
+    if (known->n && !(baseline = baseline_read((char *const *)(uintptr_t)known->items, known->n, arguments->given[ARGUMENT_BASELINE_GROWTH],
+                                               arguments->meaning[ARGUMENT_BASELINE_GROWTH]))) {
+        suppressions_free(suppressions);
+        return STATUS_USAGE;
+    }
     struct symbols *symbols = symbols_open();
     int status = STATUS_UNUSABLE;
     if (!opened_open(&opened, arguments, symbols, arguments->operands[0]))
@@ -66,6 +74,8 @@ int judged_show(const struct arguments *arguments, const char *title, unsigned p
     struct model *model = analyse(&opened, arguments, suppressions, parts);
     if (suppressions)
         suppressions_apply(suppressions, model);
+    if (baseline)
+        baseline_apply(baseline, model);
     model_judge(model);
     status = arguments->meaning[ARGUMENT_FAIL_ON] && model->gating ? (int)arguments->meaning[ARGUMENT_ERROR_EXITCODE] : STATUS_DONE;
     model->exitcode = status;
@@ -88,6 +98,7 @@ int judged_show(const struct arguments *arguments, const char *title, unsigned p
     opened_close(&opened);
 close_symbols:
     symbols_close(symbols);
+    baseline_free(baseline);
     suppressions_free(suppressions);
     return status;
 }

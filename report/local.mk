@@ -16,7 +16,7 @@ libreport_la_SOURCES = \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
-	report/frames.h report/frames.c \
+	report/frames.h report/frames.c report/stable_name.h report/stable_name.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
 	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
@@ -51,6 +51,7 @@ libcommand_la_SOURCES = \
 	report/request.h report/request.c report/request_target.h report/request_target.c \
 	report/deliver.h report/deliver.c \
 	report/analysis.h report/analysis.c \
+	report/gate.h report/gate.c report/baseline.h report/baseline.c report/baseline_file.c \
 	report/place.h report/place.c \
 	report/tree.h report/tree.c \
 	report/outputs.h report/outputs.c \

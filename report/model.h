@@ -59,6 +59,7 @@ struct model_error {
     struct model_block *block;          /* NULL: none */
     uint64_t fingerprint;
     bool baseline;              /* known before: does not gate */
+    const char *growth;         /* known before, but not as much: what has grown; NULL: not so */
     bool suppressed;            /* counted, not listed */
     const struct model_rule *rule;      /* by which; NULL: none */
     struct record_finding raw;  /* for the picture of the damage */
@@ -72,6 +73,7 @@ struct model_leak {
     bool listed;                /* --show-leak-kinds wants to see it */
     bool gates;                 /* its kind is one of --fail-on */
     bool baseline, suppressed;  /* known before; not to be reported: neither gates */
+    const char *growth;         /* known before, but not as much: what has grown; NULL: not so */
     const struct model_rule *rule;  /* by which it is suppressed; NULL: none */
     bool excuses;               /* suppressed, and with it the indirect_bytes that only it leads to */
 };

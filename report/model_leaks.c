@@ -29,10 +29,12 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
     context->model->options.progress(context->model->options.ctx, done, all);
 }
 
+/* The kinds of lost blocks share a seed: a stray word in memory makes a definite leak a possible one, and which block of a ring is
+ * the definite one is chance. */
 static uint64_t fingerprint_of(const struct model_leak *leak)
 {
-    const char *kind = leak_kind_names[leak->raw.kind];
-    return frames_fingerprint(&leak->stack, site_module((const uint8_t *)kind, strlen(kind)) ^ site_module((const uint8_t *)"leak", 4));
+    const char *kind = leak->raw.kind == LEAK_REACHABLE ? "reachable" : "lost";
+    return frames_fingerprint(&leak->stack, site_module((const uint8_t *)kind, strlen(kind)));
 }
 
 void model_leaks(struct model *model, struct symbols *symbols)

@@ -160,6 +160,10 @@ void render_text_error(const struct model *model, const struct model_error *erro
                 (unsigned long long)error->block->site, error->kind == RECORD_KIND_HEAP_BUFFER_UNDERFLOW ? "-low" : "");
     if (error->count > 1)
         fprintf(out, "  it happened %u times\n", error->count);
+    if (error->baseline)
+        fputs("  known from the baseline\n", out);
+    else if (error->growth)
+        fprintf(out, "  %s\n", error->growth);
     if (model->options.gen_suppressions)
         render_error_suppression(error, out);
     fputc('\n', out);

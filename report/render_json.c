@@ -77,6 +77,8 @@ static json_t *error_of(const struct model *model, const struct model_error *err
     put_json(object, "damage", damage_of(&error->raw));
     put_json(object, "fingerprint", as_hash(error->fingerprint));
     put_json(object, "baseline", json_boolean(error->baseline));
+    if (error->growth)
+        put_json(object, "growth", as_text(error->growth));
     put_suppression(object, model, error, NULL);
     return object;
 }
@@ -107,6 +109,8 @@ static json_t *leaks_of(const struct model *model)
         put_json(record, "site", as_hash(leak->site));
         put_json(record, "fingerprint", as_hash(leak->fingerprint));
         put_json(record, "baseline", json_boolean(leak->baseline));
+        if (leak->growth)
+            put_json(record, "growth", as_text(leak->growth));
         put_suppression(record, model, NULL, leak);
         json_array_append_new(list, record);
     }

@@ -59,7 +59,8 @@ static void one_leak(const struct page *page, const struct model *model, const s
         fputs(" that only they lead to", page->out);
     }
     page_colour(page, PAGE_PLAIN);
-    fprintf(page->out, "  (leak %zu of %zu%s)\n", number, all, leak->baseline ? ", known" : "");
+    fprintf(page->out, "  (leak %zu of %zu%s%s%s)\n", number, all, leak->baseline ? ", known" : "", leak->growth ? ", " : "",
+            leak->growth ? leak->growth : "");
     if (guilty) {
         fputs("  at ", page->out);
         page_place(page, guilty);

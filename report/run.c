@@ -24,6 +24,7 @@
 
 #include "agent.h"
 #include "command.h"
+#include "gate.h"
 #include "launch.h"
 #include "memory.h"
 #include "outputs.h"
@@ -107,6 +108,7 @@ static void let_go(int *keep, int n)
 struct run {
     struct settings *settings;
     struct suppressions *suppressions;
+    struct baseline *baseline;
     char **argv;                /* PROGRAM and its arguments */
     char *path, *library, *options;
     int listener;
@@ -150,7 +152,7 @@ static void be_agent(struct run *run, const struct launch *launch, int control, 
     raise_limits();
 
     struct agent agent = {.listener = run->listener, .control = control, .program = launch->pid};
-    delivery_init(&agent.delivery, run->settings, run->suppressions, true);
+    delivery_init(&agent.delivery, run->settings, run->suppressions, run->baseline, true);
     agent.delivery.argv = run->argv;
     agent.delivery.log = run->files[FILE_LOG];
     memcpy(agent.delivery.files, run->files, sizeof agent.delivery.files);
@@ -247,6 +249,8 @@ int command_run(int argc, char **argv, struct settings *before)
     run.settings = &settings;
     run.argv = argv + at;
     if (settings.n_suppressions && !(run.suppressions = suppressions_read(settings.suppressions, settings.n_suppressions)))
+        return STATUS_USAGE;
+    if (!gate_baseline(&settings, &run.baseline))
         return STATUS_USAGE;
     run.options = settings_for_library(&settings);
     if (!run.options)

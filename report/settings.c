@@ -1,7 +1,7 @@
 /* Options: from defaults, MIDDEN_OPTIONS and the command line to one struct.
  *
  * The rows of format/options.def drive everything here: getopt_long's table is built from them, every value is checked by
- * option_value(), and messages name what a row allows. What comes later wins; --suppressions adds up instead.
+ * option_value(), and messages name what a row allows. What comes later wins; --suppressions and --baseline add up instead.
  *
  * getopt_long takes any unambiguous beginning of a name for the name. A script that used one would break when a later option
  * begins alike, so a shortened name is refused like a misspelt one. */
@@ -31,13 +31,33 @@ void settings_init(struct settings *settings)
         put_default(settings, (enum option_id)id);
 }
 
+/* The list that a repeatable option adds to; NULL: the option is not one. */
+static char ***list_of(struct settings *settings, enum option_id id, size_t **n)
+{
+    switch (id) {
+    case OPTION_SUPPRESSIONS:
+        *n = &settings->n_suppressions;
+        return &settings->suppressions;
+    case OPTION_BASELINE:
+        *n = &settings->n_baselines;
+        return &settings->baselines;
+    default:
+        return NULL;
+    }
+}
+
 void settings_free(struct settings *settings)
 {
     for (int id = 0; id < OPTIONS; id++)
         free(settings->text[id]);
-    for (size_t i = 0; i < settings->n_suppressions; i++)
-        free(settings->suppressions[i]);
-    free(settings->suppressions);
+    for (int id = 0; id < OPTIONS; id++) {
+        size_t *n;
+        char ***list = list_of(settings, (enum option_id)id, &n);
+        for (size_t i = 0; list && i < *n; i++)
+            free((*list)[i]);
+        if (list)
+            free(*list);
+    }
     memset(settings, 0, sizeof *settings);
 }
 
@@ -119,9 +139,11 @@ bool settings_set(struct settings *settings, enum option_id id, const char *show
     settings->text[id] = need(strdup(value));
     settings->meaning[id] = meaning;
     settings->given[id] = true;
-    if (id == OPTION_SUPPRESSIONS) {
-        settings->suppressions = need(realloc(settings->suppressions, (settings->n_suppressions + 1) * sizeof(char *)));
-        settings->suppressions[settings->n_suppressions++] = need(strdup(value));
+    size_t *n;
+    char ***list = list_of(settings, id, &n);
+    if (list) {
+        *list = need(realloc(*list, (*n + 1) * sizeof **list));
+        (*list)[(*n)++] = need(strdup(value));
     }
     return true;
 }
@@ -129,14 +151,15 @@ bool settings_set(struct settings *settings, enum option_id id, const char *show
 void settings_overlay(struct settings *settings, const struct settings *over)
 {
     for (int id = 0; id < OPTIONS; id++) {
-        if (!over->given[id] || id == OPTION_SUPPRESSIONS)
+        if (!over->given[id])
             continue;
-        settings_set(settings, (enum option_id)id, option_rows[id].name, over->text[id], SETTINGS_LENIENT);
+        size_t *n;
+        char *const *one = &over->text[id], *const *const *list = (char *const *const *)list_of((struct settings *)(uintptr_t)over, (enum option_id)id, &n);
+        for (size_t i = 0; i < (list ? *n : 1); i++)
+            settings_set(settings, (enum option_id)id, option_rows[id].name, (list ? *list : one)[i], SETTINGS_LENIENT);
     }
     if (over->valgrind)
         settings->valgrind = over->valgrind;
-    for (size_t i = 0; i < over->n_suppressions; i++)
-        settings_set(settings, OPTION_SUPPRESSIONS, "suppressions", over->suppressions[i], SETTINGS_LENIENT);
 }
 
 static void complain_unknown(const char *origin, const char *dashes, const char *name, size_t n)

@@ -17,6 +17,8 @@ struct settings {
     char **suppressions;        /* every --suppressions in the order given; owned */
     size_t n_suppressions;
     const struct valgrind_style *valgrind;  /* reports are made in memcheck's forms, this way; NULL: in midden's own. Not owned */
+    char **baselines;           /* every --baseline, likewise */
+    size_t n_baselines;
 };
 
 /* Bits of meaning[OPTION_SHOW_LEAK_KINDS] and, shifted by SETTINGS_FAIL_LEAKS, of meaning[OPTION_FAIL_ON]. The order is that of
@@ -44,7 +46,7 @@ bool settings_set(struct settings *settings, enum option_id id, const char *show
 /* The line about a bad value of an option: what it takes. */
 void settings_complain(const struct option_row *row, const char *shown, const char *value);
 
-/* Lays the options given in `over` over those of `settings`; suppressions add up. */
+/* Lays the options given in `over` over those of `settings`; suppressions and baselines add up. */
 void settings_overlay(struct settings *settings, const struct settings *over);
 
 /* Sets what "name=value:name='value'" says. origin: where the text is from, for messages. false: as settings_set. */

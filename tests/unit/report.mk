@@ -1,5 +1,5 @@
 # Unit tests of report/, on images that are made up (fake_image.h).
-report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_hit
+report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_hit tests/unit/report_names
 check_PROGRAMS += $(report_tests)
 TESTS += $(report_tests)
 check_LTLIBRARIES += libfakeimage.la
@@ -20,3 +20,5 @@ tests_unit_report_symbols_CFLAGS = $(AM_CFLAGS) -g
 tests_unit_report_symbols_LDADD = libreport.la
 tests_unit_report_hit_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)/report
 tests_unit_report_hit_LDADD = libreport.la
+tests_unit_report_names_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_names_LDADD = libreport.la
