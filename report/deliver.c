@@ -84,7 +84,7 @@ static void show_errors(struct delivery *delivery, struct process *process, cons
             text_begin(&text, delivery->settings, process);
         begun = true;
         if (delivery->settings->valgrind)
-            render_valgrind_error(&model->errors[i], delivery->settings->valgrind, text.stream);
+            render_valgrind_error(model, &model->errors[i], delivery->settings->valgrind, text.stream);
         else
             render_text_error(model, &model->errors[i], &text.look, text.stream);
     }
@@ -269,7 +269,10 @@ static struct analysis *analyse(struct delivery *delivery, const struct process 
     order.options.live = live;
     order.options.leak_check = leak_check;
     message->fds = (struct image_fds)IMAGE_NO_FDS;
-    return analysis_read(&order);
+    struct analysis *analysis = analysis_read(&order);
+    if (analysis && delivery->settings->valgrind && delivery->settings->valgrind->no_mismatches)
+        valgrind_drop_mismatches(analysis->model);
+    return analysis;
 }
 
 static struct delivered deliver_finding(struct delivery *delivery, struct process *process, struct wire_message *message)

@@ -33,7 +33,7 @@ libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LI
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
-	report/command.h report/commands.def report/command_texts.def report/help.c \
+	report/command.h report/commands.def report/commands.c report/command_texts.def report/help.c \
 	report/settings.h report/settings.c \
 	report/say.h report/say.c \
 	report/run.c \
@@ -59,9 +59,12 @@ libcommand_la_SOURCES = \
 libcommand_la_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
 libcommand_la_LIBADD = libreport.la $(IBERTY_LIBS)
 
-bin_PROGRAMS += midden
+bin_PROGRAMS += midden midden-valgrind
 midden_SOURCES = report/main.c
 midden_LDADD = libcommand.la
+midden_valgrind_SOURCES = report/valgrind_main.c report/valgrind_options.def report/valgrind_options.h report/valgrind_options.c \
+	report/valgrind_places.h report/valgrind_places.c
+midden_valgrind_LDADD = libcommand.la
 
 # The options as the manual page and README.md show them.
 noinst_PROGRAMS += option_tables
@@ -69,7 +72,7 @@ option_tables_SOURCES = report/option_tables.c report/argument_rows.c src/format
 
 # `make` brings the option tables of the manual page and of README.md up to date where options.def or arguments.def has changed; `make check`
 # insists on it (a tarball's are, so there nothing is written).
-dist_man_MANS += man/midden.1
+dist_man_MANS += man/midden.1 man/midden-valgrind.1
 EXTRA_DIST += scripts/update-docs scripts/check-arrows scripts/install-deps scripts/build.sh scripts/try scripts/check examples/orders.c
 all-local: option_tables
 	@$(top_srcdir)/scripts/update-docs ./option_tables

@@ -92,6 +92,32 @@ static void commands_markdown(void)
     }
 }
 
+/* midden-valgrind's. What is written about an option without effect begins with the values that are without a note. */
+enum way { HONOURED, IGNORED, REFUSED };
+
+static void valgrind_man(enum way wanted, const char *heading)
+{
+    static const struct { const char *name, *values; enum way way; const char *plain, *text; } rows[] = {
+#define V(name, values, way, plain, handler, text) {name, values, way, plain, text},
+#include "valgrind_options.def"
+#undef V
+    };
+    printf(".SS %s\n", heading);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].way != wanted)
+            continue;
+        fputs(".TP\n.B ", stdout);
+        put_roff(rows[i].name);
+        if (rows[i].values[0]) {
+            putchar('=');
+            put_roff(rows[i].values);
+        }
+        putchar('\n');
+        put_roff(rows[i].text);
+        fputs(".\n", stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "man") == 0) {
@@ -135,6 +161,12 @@ int main(int argc, char **argv)
         commands_markdown();
         return 0;
     }
-    fprintf(stderr, "usage: option_tables man|markdown|man-commands|markdown-commands\n");
+    if (argc == 2 && strcmp(argv[1], "man-valgrind") == 0) {
+        valgrind_man(HONOURED, "Honoured");
+        valgrind_man(IGNORED, "Accepted without effect");
+        valgrind_man(REFUSED, "Refused, unless the value asks for what is so anyway");
+        return 0;
+    }
+    fprintf(stderr, "usage: option_tables man|man-valgrind|markdown|man-commands|markdown-commands\n");
     return 2;
 }

@@ -32,10 +32,10 @@ static const char *variable(const char *at, size_t n)
 bool output_check(const char *shown, const char *file)
 {
     for (const char *at = file; (at = strchr(at, '%')); at += 2) {
-        if (at[1] == 'p' || at[1] == '%')
+        if (at[1] == 'p' || at[1] == 'n' || at[1] == '%')
             continue;
         if (at[1] != 'q') {
-            say("%s: bad value '%s'; after %% only p, q{VARIABLE} or %% may stand", shown, file);
+            say("%s: bad value '%s'; after %% only p, n, q{VARIABLE} or %% may stand", shown, file);
             return false;
         }
         size_t n = variable_length(at + 2);
@@ -73,6 +73,9 @@ char *output_name(const char *file, pid_t pid, unsigned image)
             fprintf(out, "%d", (int)pid);
             if (image > 1)
                 fprintf(out, ".%u", image);
+            at++;
+        } else if (at[1] == 'n') {
+            fprintf(out, "%u", image);
             at++;
         } else if (at[1] == 'q' && (length = variable_length(at + 2))) {
             const char *value = variable(at + 3, length);

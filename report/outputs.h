@@ -6,13 +6,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Checks a FILE value: every % begins %p, %q{VAR} with VAR set, or %%. false: not so, said with `shown` in front. */
+/* Checks a FILE value: every % begins %p, %n, %q{VAR} with VAR set, or %%. false: not so, said with `shown` in front. */
 bool output_check(const char *shown, const char *file);
 
 /* Does every program image get a file of its own, because %p stands in the name? */
 bool output_each(const char *file);
 
-/* The name with %p, %q{VAR} and %% filled in; owned by the caller. image: its number within pid, from 1; from 2 on %p is pid.N. */
+/* The name with %p, %n, %q{VAR} and %% filled in; owned by the caller. image: its number within pid, from 1, which is %n; from 2 on %p
+ * is pid.N. */
 char *output_name(const char *file, pid_t pid, unsigned image);
 
 /* The name for a process that FILE without %p does not belong to: FILE.PID, or FILE.PID.N for its Nth image. Owned by the caller. */

@@ -49,7 +49,8 @@ bool render_json(const struct model *model, FILE *out);
 /* In memcheck's forms (valgrind.h). Text without what stands in front of every line: what the command starts with, an error at once,
  * the whole at the end. argv: PROGRAM's; NULL: command stands for it. */
 void render_valgrind_banner(char *const *argv, const char *command, const struct valgrind_style *style, FILE *out);
-void render_valgrind_error(const struct model_error *error, const struct valgrind_style *style, FILE *out);
+void render_valgrind_error(const struct model *model, const struct model_error *error, const struct valgrind_style *style,
+                           FILE *out);
 void render_valgrind_text(const struct model *model, const struct valgrind_style *style, FILE *out);
 
 /* style NULL: nothing is known of one. false: it could not be written (errno). */

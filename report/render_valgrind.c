@@ -7,6 +7,7 @@
  *   an error          at once: sentence, stack, what the address is
  *   the end           the signal it died of; the heap; leak records, the smallest first; the leak table; how many errors */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "escape.h"
@@ -101,7 +102,7 @@ static void put_thread(const struct sheet *sheet, const struct model_error *erro
     fputs(":\n", sheet->out);
 }
 
-void render_valgrind_error(const struct model_error *error, const struct valgrind_style *style, FILE *out)
+void render_valgrind_error(const struct model *model, const struct model_error *error, const struct valgrind_style *style, FILE *out)
 {
     struct sheet sheet = {.style = style, .out = out};
     struct valgrind_words words;
@@ -109,6 +110,8 @@ void render_valgrind_error(const struct model_error *error, const struct valgrin
         put_mark(&sheet, style->marks[0]);
         put_thread(&sheet, error);
         put_words(&sheet, &words);
+        if (model->options.gen_suppressions)
+            render_error_suppression(error, out);
         put_mark(&sheet, style->marks[1]);
     } else if (error->severity != RECORD_SEVERITY_ERROR && !style->quiet) {
         fprintf(out, "midden: %s: ", error->severity_name);
@@ -184,13 +187,15 @@ static void leak_records(struct sheet *sheet, const struct model *model)
         fprintf(sheet->out, "%s\n", valgrind_leak_words(leak, numbers[i], model->leaks->n_records, &sheet->arena));
         put_stack(sheet, &leak->stack);
         fputc('\n', sheet->out);
+        if (model->options.gen_suppressions)
+            render_leak_suppression(leak, sheet->out);
         put_mark(sheet, sheet->style->marks[1]);
     }
 }
 
 static void leak_line(struct sheet *sheet, const char *name, uint64_t bytes, uint64_t blocks)
 {
-    fprintf(sheet->out, "   %16s: %s bytes in %s blocks\n", name, number(sheet, bytes), number(sheet, blocks));
+    fprintf(sheet->out, "%18s: %s bytes in %s blocks\n", name, number(sheet, bytes), number(sheet, blocks));
 }
 
 static void leak_part(struct sheet *sheet, const struct model *model)
@@ -245,6 +250,25 @@ static void list_part(struct sheet *sheet, const struct model *model, size_t con
     }
 }
 
+static void rules_part(struct sheet *sheet, const struct model *model)
+{
+    struct model_rule_use *uses = NULL;
+    size_t n = model_rules_used(model, &uses);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(sheet->out, "used_suppression: %6llu ", (unsigned long long)uses[i].findings);
+        put_text(sheet, uses[i].rule->name);
+        fputc(' ', sheet->out);
+        put_text(sheet, uses[i].rule->file);
+        fprintf(sheet->out, ":%u", uses[i].rule->line);
+        if (uses[i].blocks)
+            fprintf(sheet->out, " suppressed: %s bytes in %s blocks", number(sheet, uses[i].bytes), number(sheet, uses[i].blocks));
+        fputc('\n', sheet->out);
+    }
+    if (n)
+        fputc('\n', sheet->out);
+    free(uses);
+}
+
 void render_valgrind_text(const struct model *model, const struct valgrind_style *style, FILE *out)
 {
     struct sheet sheet = {.style = style, .out = out};
@@ -265,6 +289,8 @@ void render_valgrind_text(const struct model *model, const struct valgrind_style
         list_part(&sheet, model, counts.contexts);
     else if (!style->quiet)
         fputs("For lists of detected and suppressed errors, rerun with: -s\n", out);
+    if (style->list || style->rules)
+        rules_part(&sheet, model);
     if (!style->quiet || style->list)
         fprintf(out, "ERROR SUMMARY: %s errors from %s contexts (suppressed: %s from %s)\n", number(&sheet, counts.errors),
                 number(&sheet, counts.contexts), number(&sheet, counts.suppressed), number(&sheet, counts.suppressed_contexts));

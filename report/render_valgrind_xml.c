@@ -180,6 +180,77 @@ static double elapsed(const struct paper *paper, const struct model *model)
     return start && (uint64_t)time(NULL) > start ? (double)((uint64_t)time(NULL) - start) : 0;
 }
 
+/* ---- suppressions ---- */
+
+/* A line of a rule without its indent, ended; *next: the line after it. NULL: the rule is over. */
+static char *rule_line(char **next)
+{
+    char *line = *next + strspn(*next, " "), *end = strchr(line, '\n');
+    if (!end)
+        return NULL;
+    *end = 0;
+    *next = end + 1;
+    return line;
+}
+
+/* The text of a rule (suppressions_write.c), taken apart: name, kind, what concerns the kind, frames. */
+static void put_rule(struct paper *paper, const char *text)
+{
+    char *next = arena_text(&paper->arena, text, strlen(text)), *line;
+    open_element(paper, "suppression");
+    rule_line(&next);       /* the brace */
+    for (int i = 0; (line = rule_line(&next)) && strcmp(line, "}") != 0; i++) {
+        bool function = strncmp(line, "fun:", 4) == 0;
+        if (i > 1 && (function || strncmp(line, "obj:", 4) == 0)) {
+            open_element(paper, "sframe");
+            put(paper, function ? "fun" : "obj", line + 4);
+            close_element(paper);
+        } else {
+            put(paper, i == 0 ? "sname" : i == 1 ? "skind" : "skaux", line);
+        }
+    }
+    char *fixed = clean(text);
+    open_element(paper, "rawtext");
+    for (const char *at = fixed ? fixed : ""; *at;) {      /* no piece may hold the mark of its end */
+        const char *end = strstr(at, "]]>");
+        size_t n = end ? (size_t)(end - at) + 2 : strlen(at);
+        xmlTextWriterWriteCDATA(paper->xml, BAD_CAST arena_text(&paper->arena, at, n));
+        at += n;
+    }
+    close_element(paper);
+    close_element(paper);
+    free(fixed);
+}
+
+static void put_suppression(struct paper *paper, const struct model *model, const struct model_error *error, const struct model_leak *leak)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = model->options.gen_suppressions ? open_memstream(&text, &n) : NULL;
+    if (!out)
+        return;
+    bool has = error ? render_error_suppression(error, out) : render_leak_suppression(leak, out);
+    fclose(out);
+    if (has && text)
+        put_rule(paper, text);
+    free(text);
+}
+
+static void put_suppression_counts(struct paper *paper, const struct model *model)
+{
+    struct model_rule_use *uses = NULL;
+    size_t n = model_rules_used(model, &uses);
+    open_element(paper, "suppcounts");
+    for (size_t i = 0; i < n; i++) {
+        open_element(paper, "pair");
+        put_number(paper, "count", uses[i].findings);
+        put(paper, "name", uses[i].rule->name);
+        close_element(paper);
+    }
+    xmlTextWriterFullEndElement(paper->xml);
+    free(uses);
+}
+
 /* ---- errors ---- */
 
 static void put_thread(const struct paper *paper, const struct model_thread *thread)
@@ -189,7 +260,8 @@ static void put_thread(const struct paper *paper, const struct model_thread *thr
         put(paper, "threadname", thread->name);
 }
 
-static void put_error(struct paper *paper, const struct model_error *error, const struct valgrind_words *words, size_t unique)
+static void put_error(struct paper *paper, const struct model *model, const struct model_error *error, const struct valgrind_words *words,
+                      size_t unique)
 {
     open_element(paper, "error");
     put_hex(paper, "unique", unique);
@@ -202,6 +274,7 @@ static void put_error(struct paper *paper, const struct model_error *error, cons
         if (words->parts[i].stack)
             put_stack(paper, words->parts[i].stack);
     }
+    put_suppression(paper, model, error, NULL);
     close_element(paper);
 }
 
@@ -240,6 +313,7 @@ static void put_leak(struct paper *paper, const struct model *model, const struc
     put_number(paper, "leakedblocks", leak->raw.blocks);
     close_element(paper);
     put_stack(paper, &leak->stack);
+    put_suppression(paper, model, NULL, leak);
     close_element(paper);
 }
 
@@ -266,7 +340,7 @@ static void put_report(struct paper *paper, const struct model *model)
     put_status(paper, "RUNNING", 0);
     for (size_t i = 0; i < model->n_errors; i++)
         if (!model->errors[i].suppressed && valgrind_words(&model->errors[i], &paper->arena, &words))
-            put_error(paper, &model->errors[i], &words, unique++);
+            put_error(paper, model, &model->errors[i], &words, unique++);
     put_fatal(paper, model);
     put_status(paper, "FINISHED", elapsed(paper, model));
     size_t n = valgrind_leaks(model, &paper->arena, &list, &numbers);
@@ -282,8 +356,7 @@ static void put_report(struct paper *paper, const struct model *model)
         close_element(paper);
     }
     xmlTextWriterFullEndElement(paper->xml);
-    open_element(paper, "suppcounts");
-    xmlTextWriterFullEndElement(paper->xml);
+    put_suppression_counts(paper, model);
 }
 
 bool render_valgrind_xml(const struct model *model, const struct valgrind_style *style, FILE *out)

@@ -13,6 +13,8 @@ struct valgrind_style {
     bool no_text;           /* only XML is wanted */
     bool quiet;             /* text: errors and leak records, nothing else */
     bool list;              /* text: all errors once more at the end, with their counts */
+    bool rules;             /* text: the suppressions that were used are listed at the end */
+    bool no_mismatches;     /* frees that do not match the allocation are no errors */
     bool silent_children;   /* nothing of a forked process before it runs another program */
     bool below_main;        /* stacks go on below main() */
     bool whole_paths;       /* files with their directories, */
@@ -75,6 +77,9 @@ struct valgrind_counts {
     uint64_t errors, contexts, suppressed, suppressed_contexts;
 };
 struct valgrind_counts valgrind_count(const struct model *model);
+
+/* Takes frees that do not match the allocation out of the model, and judges it again. */
+void valgrind_drop_mismatches(struct model *model);
 
 /* The error that tells of the signal the program died of; NULL: none was seen. */
 const struct model_error *valgrind_fatal(const struct model *model);

@@ -180,6 +180,16 @@ const struct model_error *valgrind_fatal(const struct model *model)
     return NULL;
 }
 
+void valgrind_drop_mismatches(struct model *model)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < model->n_errors; i++)
+        if (model->errors[i].kind != RECORD_KIND_ALLOC_DEALLOC_MISMATCH && model->errors[i].kind != RECORD_KIND_SIZED_DELETE_MISMATCH)
+            model->errors[kept++] = model->errors[i];
+    model->n_errors = kept;
+    model_judge(model);
+}
+
 /* ---- leaks ---- */
 
 const char *valgrind_leak_kind(enum leak_kind kind)
