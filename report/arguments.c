@@ -87,9 +87,11 @@ int arguments_read(struct arguments *arguments, enum command_id id, int argc, ch
     optind = 0;
     opterr = 0;
     for (;;) {
-        int row = -1, got = getopt_long(argc, argv, ":h", rows, &row);
+        int row = -1, got = getopt_long(argc, argv, argument_rows[ARGUMENT_OUTPUT].commands >> id & 1 ? ":ho:" : ":h", rows, &row);
         if (got == -1)
             break;
+        if (got == 'o')
+            got = FIRST_ROW + ARGUMENT_OUTPUT;
         /* Behind an option with its value in a word of its own, optind is two further on. */
         const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         if (row >= 0 && word == optarg && optind >= 2)

@@ -142,6 +142,7 @@ static void take(struct core_notes *notes, const char *name, uint32_t type, cons
 {
     struct elf_prpsinfo info;
     siginfo_t siginfo;
+    struct core_own_note own;
     bool core = strcmp(name, "CORE") == 0;
     if (core && type == NT_PRSTATUS) {
         begin_thread(notes, bytes, n);
@@ -159,6 +160,10 @@ static void take(struct core_notes *notes, const char *name, uint32_t type, cons
         memcpy(&siginfo, bytes, sizeof siginfo);
         if (siginfo.si_signo)
             notes->signal = siginfo.si_signo;
+    } else if (type == CORE_OWN_TYPE && strcmp(name, CORE_OWN_NAME) == 0 && n >= sizeof own) {
+        memcpy(&own, bytes, sizeof own);
+        notes->time = own.time;
+        notes->without_contents = own.flags & CORE_OWN_WITHOUT_CONTENTS;
     }
 }
 

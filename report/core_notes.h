@@ -26,6 +26,17 @@ struct core_file_range {        /* of NT_FILE */
     const char *path;           /* into notes.text */
 };
 
+/* The note of midden's own dumps: what no other one says. Readers of other kinds pass over it. */
+#define CORE_OWN_NAME "MIDDEN"
+#define CORE_OWN_TYPE 1u
+#define CORE_OWN_VERSION 1u
+enum { CORE_OWN_WITHOUT_CONTENTS = 1 };
+struct core_own_note {
+    uint32_t version;           /* CORE_OWN_VERSION */
+    uint32_t flags;             /* CORE_OWN_… */
+    uint64_t time;              /* when the image was taken, nanoseconds since the epoch */
+};
+
 struct core_notes {
     struct image_thread *threads;       /* in the file's order: the one that the core is about comes first */
     size_t n_threads, room_threads;
@@ -36,6 +47,8 @@ struct core_notes {
     size_t n_auxv;                      /* words */
     int pid;                            /* 0: not told */
     int signal;                         /* that ended the process; 0: none */
+    uint64_t time;                      /* when it was taken, nanoseconds since the epoch; 0: not told */
+    bool without_contents;
     bool damaged;                       /* some could not be understood */
 };
 

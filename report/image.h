@@ -30,6 +30,8 @@ struct image_ops {
      * false: none. NULL: not known, everything may have been. */
     bool (*touched)(void *ctx, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end);
     void (*close)(void *ctx);   /* may be NULL */
+    /* true: some page of [from, to), a private mapping of a file, is not the file's any more. NULL: not known. */
+    bool (*written)(void *ctx, uint64_t from, uint64_t to);
 };
 
 /* A thread as the image itself tells it: a core file does, of a living process the records do. */
@@ -77,6 +79,7 @@ struct image {
     size_t n_auxv;                  /* words */
     int signal;                     /* that ended the process; 0: none, not known */
     bool guards_unseen;             /* memory without access may be left out or look like zeros */
+    bool contents_removed;          /* a dump of ours --without-contents: pointers are left of the program's memory */
     char **notes;                   /* what is missing, a line each */
     size_t n_notes;
 };

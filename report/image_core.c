@@ -154,7 +154,17 @@ static void core_close(void *ctx)
     free(core);
 }
 
-static const struct image_ops core_ops = {core_read, core_touched, core_close};
+/* More than the page that carries the build id is in the core only when it was written. */
+static bool core_written(void *ctx, uint64_t from, uint64_t to)
+{
+    const struct core *core = ctx;
+    for (size_t i = piece_from(core, from); i < core->n && core->pieces[i].start < to; i++)
+        if (core->pieces[i].held - core->pieces[i].start > PAGE)
+            return true;
+    return false;
+}
+
+static const struct image_ops core_ops = {core_read, core_touched, core_close, core_written};
 
 /* ---- the header ---- */
 
@@ -428,8 +438,26 @@ static struct image_mapping *mappings_of(const struct core *core, const struct c
     return mappings;
 }
 
+/* Writable memory that is no device and of which the core has nothing: what only it holds seems lost. */
+static void note_left_out(struct image *image, const struct core *core)
+{
+    size_t left = 0;
+    const struct piece *first = NULL;
+    for (size_t i = 0; i < core->n; i++) {
+        const struct piece *piece = &core->pieces[i];
+        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && piece->file < 0
+            && !(piece->path && strncmp(piece->path, "/dev/", 5) == 0) && left++ == 0)
+            first = piece;
+    }
+    if (left)
+        image_note(image, "the core leaves out %zu writable mapping%s, first that at 0x%llx (%.200s): what only pointers there hold counts as lost",
+                   left, left == 1 ? "" : "s", (unsigned long long)first->start, first->path ? first->path : "anonymous");
+}
+
 static void note_missing(struct image *image, const struct core *core, const struct core_notes *notes, const struct missing *missing)
 {
+    if (notes->without_contents)
+        image_note(image, "the dump was made without contents: of the program's memory it has the pointers only");
     if (core->bytes.cut)
         image_note(image, "the core is cut off: its compressed end is missing or damaged");
     if (missing->cut)
@@ -476,6 +504,8 @@ static void give_threads(struct image *image, struct core_notes *notes)
     image->auxv = notes->auxv;
     image->n_auxv = notes->n_auxv;
     image->signal = notes->signal;
+    image->time = notes->time;
+    image->contents_removed = notes->without_contents;
     notes->threads = NULL;
     notes->n_threads = 0;
     notes->auxv = NULL;
@@ -519,6 +549,7 @@ struct image *image_open_core(const char *path, const struct image_places *place
     }
     note_missing(image, core, &notes, &missing);
     find_modules(core, places, image);
+    note_left_out(image, core);
     bound_tables(image, core);
     image->guards_unseen = true;
     give_threads(image, &notes);

@@ -127,7 +127,27 @@ static void live_close(void *ctx)
     free(live);
 }
 
-static const struct image_ops live_ops = {live_read, live_touched, live_close};
+/* pagemap, bit 61: the page is the file's, or shared. One that is present or swapped out and not that was written. */
+static bool live_written(void *ctx, uint64_t from, uint64_t to)
+{
+    const struct live *live = ctx;
+    enum { MOST = 512 };
+    uint64_t entries[MOST];
+    if (live->fds.pagemap < 0)
+        return true;
+    for (uint64_t page = from / live->page, end = (to + live->page - 1) / live->page; page < end;) {
+        size_t n = end - page < MOST ? (size_t)(end - page) : MOST;
+        ssize_t got = pread(live->fds.pagemap, entries, n * sizeof *entries, (off_t)(page * sizeof *entries));
+        if (got < (ssize_t)sizeof *entries)
+            return true;
+        for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, page++)
+            if (entries[i] >> 62 && !(entries[i] >> 61 & 1))
+                return true;
+    }
+    return false;
+}
+
+static const struct image_ops live_ops = {live_read, live_touched, live_close, live_written};
 
 /* One line of maps. false: it is not one. */
 static bool parse_line(char *line, struct image_mapping *mapping)

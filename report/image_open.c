@@ -42,7 +42,7 @@ static struct image *open_file(const char *name, const struct image_places *plac
         return NULL;
     }
     struct image *image = image_open_core(name, places, error);
-    if (image)
+    if (image && !image->time)
         image->time = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
     return image;
 }

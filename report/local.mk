@@ -6,6 +6,7 @@ libreport_la_SOURCES = \
 	report/image.h report/image.c report/image_live.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/core_zstd.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \
+	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \
 	report/tables.h report/tables.c \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c \
@@ -39,7 +40,7 @@ libcommand_la_SOURCES = \
 	report/run.c \
 	report/arguments.h report/arguments.def report/arguments.c report/argument_rows.c \
 	report/image_open.h report/image_open.c report/opened.h report/opened.c \
-	report/judged.h report/judged.c report/command_report.c report/command_leaks.c \
+	report/judged.h report/judged.c report/command_report.c report/command_leaks.c report/command_dump.c \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
 	report/command_blocks.c \
