@@ -23,6 +23,15 @@ static int no_child(void)
     return -1;
 }
 
+/* true: the child that a wait has met is ours. */
+static bool passed_over(pid_t ended)
+{
+    if (ended <= 0 || !engine_owns_pid(ended))
+        return false;
+    engine_reaped_pid(ended);
+    return true;
+}
+
 EXPORT pid_t waitpid(pid_t pid, int *status, int options)
 {
     if (pid > 0 && engine_owns_pid(pid))
@@ -31,7 +40,7 @@ EXPORT pid_t waitpid(pid_t pid, int *status, int options)
     pid_t ended;
     do
         ended = REAL(waitpid)(pid, &word, options);
-    while (ended > 0 && engine_owns_pid(ended));
+    while (passed_over(ended));
     if (ended > 0 && status)
         *status = word;
     return ended;
@@ -46,7 +55,7 @@ EXPORT pid_t wait4(pid_t pid, int *status, int options, struct rusage *usage)
     pid_t ended;
     do
         ended = REAL(wait4)(pid, &word, options, usage ? &used : NULL);
-    while (ended > 0 && engine_owns_pid(ended));
+    while (passed_over(ended));
     if (ended > 0 && status)
         *status = word;
     if (ended > 0 && usage)
@@ -74,7 +83,8 @@ EXPORT int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
         int result = REAL(waitid)(type, id, &found, options);
         if (result == 0 && found.si_pid > 0 && engine_owns_pid(found.si_pid)) {
             if (options & WNOWAIT)  /* it would be found again and again */
-                REAL(waitpid)(found.si_pid, NULL, WNOHANG);
+                REAL(waitpid)(found.si_pid, NULL, WNOHANG | __WALL);
+            engine_reaped_pid(found.si_pid);
             continue;
         }
         if (result == 0 && info)

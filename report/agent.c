@@ -161,7 +161,8 @@ static void serve(struct loop *loop, struct connection *connection, struct wire_
     int exitcode = -1;
     if (loop->bare && request->event == WIRE_END && result.gating && agent->delivery.options.error_exitcode)
         exitcode = agent->delivery.options.error_exitcode;
-    wire_send(connection->fd, result.done ? 0 : 1, result.gating, exitcode, result.leaks, process->image);
+    if (!(request->flags & WIRE_NO_REPLY))
+        wire_send(connection->fd, result.done ? 0 : 1, result.gating, exitcode, result.leaks, process->image);
 }
 
 /* Takes what a client sent. false: the connection is gone. */

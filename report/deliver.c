@@ -325,6 +325,9 @@ static struct delivered deliver_check(struct delivery *delivery, struct process 
     const struct model *model = analysis->model;
     show_errors(delivery, process, model);
     show_whole(delivery, process, model);
+    for (int i = 0; model->snapshot.cause == WIRE_CAUSE_PERIOD && i < FORMATS; i++)
+        if (place_has_file(delivery->settings, (enum format_id)i))
+            place_write_snapshot(delivery->settings, process, model, (enum format_id)i);
     for (size_t i = 0; i < model->n_leak_records; i++) {
         const struct model_leak *leak = &model->leak_records[i];
         result.leaks += !leak->suppressed && !leak->baseline

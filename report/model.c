@@ -20,6 +20,10 @@ static void process_of(struct model *model)
     model->parent_pid = anchor->parent_pid;
     model->image = anchor->image;
     model->generation = anchor->generation;
+    if (records->image) {
+        model->snapshot = records->image->snapshot;
+        model->taken = records->image->time;
+    }
     for (size_t at = 0; at < records->command_bytes; at += strlen(records->command + at) + 1)
         model->argc++;
     model->argv = arena_new(&model->arena, (model->argc + 1) * sizeof *model->argv);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "image.h"
 #include "leaks.h"
 #include "records.h"
 #include "symbols.h"
@@ -109,6 +110,9 @@ struct model {
     enum model_exit exit;           /* taken from the anchor; whoever knows better (a parent that waited) sets it */
     int exit_value;
     struct stack exit_stack;
+
+    struct image_snapshot snapshot; /* how the image was taken, and how long the program stood still for it */
+    uint64_t taken;                 /* when, nanoseconds since the epoch; 0: not known */
 
     /* verdict: see model_judge() */
     bool gating;

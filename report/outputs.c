@@ -101,6 +101,19 @@ char *output_other_name(const char *file, pid_t pid, unsigned image)
     return name;
 }
 
+char *output_numbered(const char *name, unsigned number)
+{
+    const char *base = strrchr(name, '/'), *dot;
+    base = base ? base + 1 : name;
+    dot = strrchr(base, '.');
+    if (!dot || dot == base)
+        dot = base + strlen(base);
+    char *numbered = NULL;
+    if (asprintf(&numbered, "%.*s.snapshot-%u%s", (int)(dot - name), name, number, dot) < 0)
+        die("out of memory");
+    return numbered;
+}
+
 int output_open(const char *path)
 {
     return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666);

@@ -19,6 +19,10 @@ char *output_name(const char *file, pid_t pid, unsigned image);
 /* The name for a process that FILE without %p does not belong to: FILE.PID, or FILE.PID.N for its Nth image. Owned by the caller. */
 char *output_other_name(const char *file, pid_t pid, unsigned image);
 
+/* The name of the Nth snapshot's file beside file `name`: "snapshot-N" stands before the last of the name's extensions. Owned by the
+ * caller. */
+char *output_numbered(const char *name, unsigned number);
+
 /* Opens (creates, empties) a file to write. Close-on-exec. -1: errno says why; nothing was said. */
 int output_open(const char *path);
 

@@ -120,20 +120,12 @@ bool place_has_file(const struct settings *settings, enum format_id id)
     return settings->text[formats[id].option][0] || shared_place(settings, id) >= 0;
 }
 
-void place_write_file(const struct settings *settings, struct process *process, const struct model *model, enum format_id id)
+/* Renders a report in one of the forms to fd, which is closed unless it is shared with others. name: in messages. */
+static void write_form(const struct settings *settings, const struct model *model, enum format_id id, int fd, bool shared, const char *name)
 {
-    const char *file = settings->text[formats[id].option];
     struct render_options look = render_defaults;
     struct valgrind_style plain = valgrind_style_default;
-    int fd = process->files[id];    /* the program's was opened before it started */
-    bool shared = shared_place(settings, id) >= 0;
-    char *name = file_name(process, file, process->written[id]++);
-    if (shared)
-        fd = shared_place(settings, id);
-    else if (fd < 0)
-        fd = output_open(name);
-    process->files[id] = -1;
-    plain.file = file;
+    plain.file = settings->text[formats[id].option];
     look.valgrind = settings->valgrind ? settings->valgrind : &plain;
     char *bytes = NULL;
     size_t n = 0;
@@ -146,5 +138,29 @@ void place_write_file(const struct settings *settings, struct process *process, 
     if (fd >= 0 && !shared && close(fd) != 0 && good)
         say("cannot write '%s': %s", name, strerror(errno));
     free(bytes);
+}
+
+void place_write_file(const struct settings *settings, struct process *process, const struct model *model, enum format_id id)
+{
+    int fd = process->files[id];    /* the program's was opened before it started */
+    bool shared = shared_place(settings, id) >= 0;
+    char *name = file_name(process, settings->text[formats[id].option], process->written[id]++);
+    if (shared)
+        fd = shared_place(settings, id);
+    else if (fd < 0)
+        fd = output_open(name);
+    process->files[id] = -1;
+    write_form(settings, model, id, fd, shared, name);
     free(name);
+}
+
+void place_write_snapshot(const struct settings *settings, const struct process *process, const struct model *model, enum format_id id)
+{
+    if (shared_place(settings, id) >= 0)
+        return;
+    char *base = file_name(process, settings->text[formats[id].option], process->image > 1);
+    char *name = output_numbered(base, model->snapshot.sequence);
+    write_form(settings, model, id, output_open(name), false, name);
+    free(name);
+    free(base);
 }

@@ -36,4 +36,7 @@ bool place_has_file(const struct settings *settings, enum format_id id);
 /* Writes the report of the current image in one of the forms to the process's file. */
 void place_write_file(const struct settings *settings, struct process *process, const struct model *model, enum format_id id);
 
+/* Writes the report of a snapshot to a file of its own, numbered as the snapshot: FILE.snapshot-3.json for FILE.json. */
+void place_write_snapshot(const struct settings *settings, const struct process *process, const struct model *model, enum format_id id);
+
 #endif

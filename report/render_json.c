@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/wire.h"
 #include "json_parts.h"
 #include "render.h"
 
@@ -193,6 +194,23 @@ static json_t *threads_of(const struct model *model)
     return list;
 }
 
+/* How the image was taken; null: no snapshot was made. */
+static json_t *snapshot_of(const struct model *model)
+{
+    static const char *const causes[WIRE_CAUSES] = {"none", "api", "request", "period", "crash", "error", "exit"};
+    const struct image_snapshot *snapshot = &model->snapshot;
+    if (!snapshot->sequence)
+        return NULL;
+    json_t *object = json_object();
+    put_json(object, "sequence", json_integer(snapshot->sequence));
+    put_json(object, "cause", json_string(causes[snapshot->cause < WIRE_CAUSES ? snapshot->cause : 0]));
+    put_json(object, "frozen", json_boolean(snapshot->frozen));
+    put_json(object, "pause_ns", snapshot->pause_ns ? as_number(snapshot->pause_ns) : NULL);
+    put_json(object, "silent_threads", json_integer(snapshot->silent));
+    put_json(object, "time_ns", model->taken ? as_number(model->taken) : NULL);
+    return object;
+}
+
 static json_t *coverage_of(const struct model *model)
 {
     json_t *object = json_object(), *notes = json_array();
@@ -258,6 +276,7 @@ bool render_json(const struct model *model, FILE *out)
     put_json(root, "heap", heap_of(model));
     put_json(root, "threads", threads_of(model));
     put_json(root, "coverage", coverage_of(model));
+    put_json(root, "snapshot", snapshot_of(model));
     bool written = json_dumpf(root, out, JSON_INDENT(1)) == 0 && fputc('\n', out) != EOF;
     json_decref(root);
     return written;

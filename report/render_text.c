@@ -184,6 +184,18 @@ static void coverage_part(const struct page *page, const struct model *model)
     }
 }
 
+/* How long the program stood still for this. */
+static void snapshot_part(const struct page *page, const struct model *model)
+{
+    const struct image_snapshot *snapshot = &model->snapshot;
+    if (!snapshot->frozen || !snapshot->pause_ns)
+        return;
+    fprintf(page->out, "snapshot %u: paused %.*f ms", snapshot->sequence, snapshot->pause_ns < 100000 ? 2 : 1, (double)snapshot->pause_ns / 1e6);
+    if (snapshot->silent)
+        fprintf(page->out, "; %u thread%s did not stop", snapshot->silent, snapshot->silent == 1 ? "" : "s");
+    fputc('\n', page->out);
+}
+
 /* The rules that suppressed something here. */
 static void suppressions_part(const struct page *page, const struct model *model)
 {
@@ -290,6 +302,7 @@ void render_text(const struct model *model, const struct render_options *options
         heap_part(page, model);
     suppressions_part(page, model);
     coverage_part(page, model);
+    snapshot_part(page, model);
     verdict(page, model);
     if (sheet && sheet != out) {
         fclose(sheet);

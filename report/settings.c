@@ -113,6 +113,9 @@ void settings_complain(const struct option_row *row, const char *shown, const ch
         list_size(out, row->maximum);
         fputs(" (as 4096, 64k, 16m, 1g)", out);
         break;
+    case OPTION_DURATION:
+        fprintf(out, "a time%s (as 500ms, 30s, 5m, 1h)", row->minimum ? " above 0" : "");
+        break;
     case OPTION_FILE:
     case OPTION_FILES:
         fputs("the name of a file", out);

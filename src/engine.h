@@ -103,6 +103,10 @@ int engine_leak_check(void);
 bool engine_root_add(const void *start, size_t bytes);
 bool engine_root_remove(const void *start, size_t bytes);
 
+/* A dump to `path`, now; "": where --dump-file says. The program goes on meanwhile, the caller waits. Returns 0 or a negated errno:
+ * the agent has said what failed. */
+int engine_dump(const char *path);
+
 /* Between these two, what the calling thread allocates is the tool's own (RECORD_FLAG_OWN). Nests. */
 void engine_internal_begin(void);
 void engine_internal_end(void);
@@ -126,6 +130,8 @@ bool engine_owns_sigstack(const void *start);
 bool engine_owns_fd(int fd);
 /* true: pid is a child that the engine made and the program's wait family must pass over. */
 bool engine_owns_pid(int pid);
+/* The program's wait has met such a child. */
+void engine_reaped_pid(int pid);
 
 /* The children's environment: LD_PRELOAD entry, options and agent name as the tool wants them in an exec'ed program that
  * follows. NULL where there is none. Fixed after engine_start. */

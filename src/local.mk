@@ -14,5 +14,5 @@ engine_sources += \
 	src/check/allowance.h src/check/allowance.c src/check/watch.h src/check/watch.c src/engine/watched.c \
 	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \
 	src/snapshot/freeze.h src/snapshot/freeze.c src/snapshot/frozen.c src/snapshot/request.h src/snapshot/request.c \
-	src/engine/snapshot.h src/engine/snapshot.c \
+	src/engine/snapshot.h src/engine/snapshot.c src/engine/periodic.c src/engine/dump.c \
 	src/snapshot/fallback.h src/snapshot/fallback.c src/snapshot/park.h src/snapshot/park.c src/snapshot/sigframe.h src/snapshot/sigframe.c src/snapshot/sigframe_stack.c

@@ -117,10 +117,12 @@ RECORD = Object(kind=Among(LEAK_KINDS), bytes=Count(), blocks=Count(), indirect_
                 stack=List(FRAME), site=Optional(TEXT), fingerprint=TEXT, baseline=Is(bool))
 LEAKS = Object(definite=FIGURE, indirect=FIGURE, possible=FIGURE, reachable=FIGURE, suppressed=FIGURE, records=List(RECORD))
 HEAP = Object(allocations=Count(), frees=Count(), allocated_bytes=Count(), peak_bytes=Count(), live_bytes=Count(), live_blocks=Count())
+SNAPSHOT = Object(sequence=Count(), cause=Among(["none", "api", "request", "period", "crash", "error", "exit"]), frozen=Is(bool),
+                  pause_ns=Optional(Count()), silent_threads=Count(), time_ns=Optional(Count()))
 REPORT = Object(schema=Among(["midden-report/1"]), tool=Object(name=Among(["midden"]), version=TEXT), generation=Is(int, str),
                 process=Object(pid=Count(), argv=List(TEXT), exit=Exit()),
                 verdict=Object(gating=Is(bool), exitcode=Is(int)), errors=List(ERROR), leaks=Optional(LEAKS), heap=HEAP,
-                threads=List(THREAD), coverage=Is(dict))
+                threads=List(THREAD), coverage=Is(dict), snapshot=Optional(SNAPSHOT))
 
 
 def check(report):

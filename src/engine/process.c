@@ -166,6 +166,7 @@ void engine_fork_child(void)
     midden_anchor.generation++;
     midden_anchor.image = 1;
     agent_tell_started();
+    periodic_start();
 }
 
 /* ---- main and exit ---- */
@@ -242,6 +243,8 @@ static bool ask_parked(struct thread_state *self, enum wire_event event, int32_t
         __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
     save_own_context(self, from, low);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
+    if (event == WIRE_END)
+        dump_on_exit();
     bool answered = agent_ask(event, silent ? 0 : WIRE_PARKED, status, reply);
     __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
     park_release();
@@ -300,29 +303,6 @@ void engine_before_exec(void)
     engine_leave(self);
 }
 
-/* What is alive of the caller: its stack, and its registers, which lie in the frame of engine_leak_check. */
-static __attribute__((noinline)) int check_now(void)
-{
-    struct thread_state *self = threads_self();
-    struct capture_start from = CAPTURE_HERE();
-    struct wire_reply reply;
-    engine_enter(self);
-    report_sweep(RECORD_AT_SWEEP);
-    blocks_fold(self);
-    blocks_refresh();
-    bool answered = ask_parked(self, WIRE_CHECK, 0, &from, (uintptr_t)__builtin_frame_address(0), &reply);
-    engine_leave(self);
-    self->record->stack_low = 0;
-    self->record->n_registers = 0;
-    return answered ? (int)reply.leaks : -1;
-}
-
-int engine_leak_check(void)
-{
-    __builtin_unwind_init();
-    return engine_started() ? check_now() : -1;
-}
-
 int engine_park_signal(void)
 {
     return park_signal();
@@ -336,6 +316,11 @@ uint32_t engine_park_count(void)
 bool engine_owns_fd(int fd)
 {
     return agent_owns_fd(fd);
+}
+
+void engine_reaped_pid(int pid)
+{
+    freeze_reaped(pid);
 }
 
 bool engine_owns_pid(int pid)

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "check/fault.h"
 #include "check/finding.h"
+#include "engine/snapshot.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
 
@@ -30,6 +31,8 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
     if (!index || finding->severity == RECORD_SEVERITY_NOTE)
         return;     /* a note waits for the report at the end */
     agent_tell_finding(index);
+    if (finding->severity == RECORD_SEVERITY_ERROR)
+        dump_on_error(self, from);
     if (finding->severity == RECORD_SEVERITY_ERROR && config_yes(OPTION_HALT_ON_ERROR))
         halt();
 }

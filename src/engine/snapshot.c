@@ -24,6 +24,7 @@
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
+#include "base/print.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
 #include "snapshot/freeze.h"
@@ -76,6 +77,7 @@ static void give_parked(struct snapshot *snapshot)
 {
     struct wire_request *request = &snapshot->request;
     request->flags = (request->flags & ~(uint32_t)(WIRE_FROZEN | WIRE_NO_REPLY)) | WIRE_PARKED;
+    struct wire_reply unread;
     if (!agent_send(snapshot->to, request))
         return;
     struct pollfd gone = {snapshot->to, POLLIN, 0};
@@ -84,9 +86,9 @@ static void give_parked(struct snapshot *snapshot)
     do
         ready = kernel_call(SYS_ppoll, (long)(uintptr_t)&gone, 1, (long)(uintptr_t)&limit, 0, 0, 0);
     while (ready == -4 /* EINTR */);
-    if (ready > 0 && snapshot->reply)
-        snapshot->answered = agent_receive(snapshot->to, snapshot->reply);
     snapshot->given = ready > 0;
+    if (ready > 0 && request->event != WIRE_SNAPSHOT)
+        snapshot->answered = agent_receive(snapshot->to, snapshot->reply ? snapshot->reply : &unread);
 }
 
 void snapshot_take(struct thread_state *self, struct snapshot *snapshot)
@@ -94,8 +96,10 @@ void snapshot_take(struct thread_state *self, struct snapshot *snapshot)
     struct wire_request *request = &snapshot->request;
     struct timespec now = {0, 0};
     struct freeze freeze;
-    blocks_fold(self);
-    blocks_refresh();
+    if (!snapshot->inside) {
+        blocks_fold(self);
+        blocks_refresh();
+    }
     kernel_call(SYS_clock_gettime, CLOCK_REALTIME, (long)(uintptr_t)&now, 0, 0, 0, 0);
     request->taken = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     request->sequence = ++midden_anchor.snapshots;
@@ -167,6 +171,42 @@ static void answer_request(struct thread_state *self, const siginfo_t *info, con
     kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+/* ---- given to the agent -------------------------------------------------------------------------------------------------- */
+
+bool snapshot_tell(struct thread_state *self, struct snapshot *snapshot)
+{
+    snapshot->to = agent_open();
+    if (snapshot->to < 0)
+        return false;
+    if (!snapshot->reply)
+        snapshot->request.flags |= WIRE_NO_REPLY;
+    snapshot_take(self, snapshot);
+    if (snapshot->frozen && snapshot->reply)
+        snapshot->answered = agent_receive(snapshot->to, snapshot->reply);
+    agent_close(snapshot->to, !snapshot->given || (snapshot->reply && !snapshot->answered));
+    if (!snapshot->given)
+        print_line("no snapshot: the process could not be copied (errno %d), and was not read while it stood still", snapshot->error);
+    return snapshot->given && (!snapshot->reply || snapshot->answered);
+}
+
+int engine_leak_check(void)
+{
+    if (!engine_started())
+        return -1;
+    struct thread_state *self = threads_self();
+    struct wire_reply reply;
+    struct snapshot snapshot = {.reply = &reply};
+    engine_enter(self);
+    report_sweep(RECORD_AT_SWEEP);
+    agent_hold();
+    agent_fill(&snapshot.request, WIRE_CHECK, 0, 0, 0);
+    snapshot.request.cause = WIRE_CAUSE_API;
+    bool answered = snapshot_tell(self, &snapshot);
+    agent_drop();
+    engine_leave(self);
+    return answered ? (int)reply.leaks : -1;
+}
+
 struct delivery {
     struct thread_state *self;
     siginfo_t *info;
@@ -178,6 +218,8 @@ static void answer(void *argument)
     const struct delivery *delivery = argument;
     if (request_is(delivery->info))
         answer_request(delivery->self, delivery->info, delivery->context);
+    else if (periodic_is(delivery->info))
+        periodic_tick(delivery->self, delivery->context);
 }
 
 /* An alternate stack of the program's may be too small for what we do. Ours is, while the fault handler is on it, in use. */

@@ -327,7 +327,11 @@ void engine_open_libraries(void)
         request_publish(park_signal());
     signals_init();
     watch_open(engine_takes_signal(SIGTRAP));
+    struct thread_state *self = threads_self();
+    engine_enter(self);         /* who asks for a snapshot now asks again */
     agent_tell_started();
+    engine_leave(self);
+    periodic_start();
 }
 
 const struct engine_child_env *engine_child_env(void)

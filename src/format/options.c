@@ -100,7 +100,7 @@ static bool set_value(const char *choices, const char *value, size_t n, uint64_t
             return false;
         if (same(value + i, j - i, "all", 3))
             *bits = UINT64_MAX;
-        else if (!same(value + i, j - i, "none", 4))
+        else if (!same(value + i, j - i, "none", 4) && !same(value + i, j - i, "never", 5))
             *bits |= 1ull << index;
         i = j + 1;
     }
@@ -139,6 +139,24 @@ static bool number_value(const char *value, size_t n, bool size, uint64_t *numbe
     return i == n;
 }
 
+/* A decimal number and its unit: ms, s, m, h, d; none: seconds. Into milliseconds. */
+static bool duration_value(const char *value, size_t n, uint64_t *ms)
+{
+    static const struct { const char *name; uint64_t ms; } units[] = {
+        {"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000},
+    };
+    size_t digits = 0;
+    uint64_t number;
+    while (digits < n && value[digits] >= '0' && value[digits] <= '9')
+        digits++;
+    if (!number_value(value, digits, false, &number))
+        return false;
+    for (unsigned i = 0; i < sizeof units / sizeof *units; i++)
+        if (same(value + digits, n - digits, units[i].name, length(units[i].name)))
+            return !__builtin_mul_overflow(number, units[i].ms, ms);
+    return false;
+}
+
 bool option_row_value(const struct option_row *row, const char *value, size_t n, uint64_t *meaning)
 {
     switch (row->type) {
@@ -158,6 +176,13 @@ bool option_row_value(const struct option_row *row, const char *value, size_t n,
             || number < row->minimum || number > row->maximum)
             return false;
         *meaning = number;
+        return true;
+    }
+    case OPTION_DURATION: {
+        uint64_t ms;
+        if (!duration_value(value, n, &ms) || ms < row->minimum || ms > row->maximum)
+            return false;
+        *meaning = ms;
         return true;
     }
     case OPTION_FILE:

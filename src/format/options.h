@@ -14,7 +14,7 @@ enum option_id {
     OPTIONS
 };
 
-enum option_type { OPTION_CHOICE, OPTION_SET, OPTION_NUMBER, OPTION_SIZE, OPTION_FILE, OPTION_FILES, OPTION_TEXT };
+enum option_type { OPTION_CHOICE, OPTION_SET, OPTION_NUMBER, OPTION_SIZE, OPTION_DURATION, OPTION_FILE, OPTION_FILES, OPTION_TEXT };
 enum option_reader { OPTION_LIBRARY = 1, OPTION_AGENT = 2, OPTION_BOTH = 3 };
 
 struct option_row {
@@ -36,7 +36,7 @@ enum option_id option_find(const char *name, size_t n);
 enum option_id option_nearest(const char *name, size_t n);
 
 /* Checks value[n] and puts what it means into *meaning: CHOICE: the index of the choice; SET: a bit for each member (`all`: every
- * bit, `none`: 0); NUMBER: it; SIZE: bytes; FILE, FILES, TEXT: untouched. false: the value is not one of the option. */
+ * bit, `none`: 0); NUMBER: it; SIZE: bytes; DURATION: milliseconds; FILE, FILES, TEXT: untouched. false: the value is not one of the option. */
 bool option_value(enum option_id id, const char *value, size_t n, uint64_t *meaning);
 
 /* The same for a row of another table. */

@@ -117,7 +117,8 @@ struct record_anchor {
     uint64_t watch_hits;        /* hits of them that were judged; atomic */
     uint64_t snapshots;         /* taken of this process */
     uint64_t longest_pause;     /* of its threads for one of them, nanoseconds */
-    uint64_t reserved[11];
+    uint64_t siginfo;           /* address of the siginfo_t (128 bytes) of the signal that the program is dying of; 0: none */
+    uint64_t reserved[10];
 
     struct record_table tables[RECORD_TABLES];
 };

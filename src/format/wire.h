@@ -50,6 +50,8 @@ enum wire_event {
     WIRE_SNAPSHOT = 8   /* the answer of a process that was asked for its image; goes to the one who asked */
 };
 
+#define WIRE_PATH_BYTES 4096u
+
 struct wire_request {
     uint32_t magic, version;
     uint32_t event;         /* enum wire_event */
@@ -64,7 +66,7 @@ struct wire_request {
     uint64_t taken;         /* nanoseconds since the epoch */
     uint32_t sequence;      /* number of the snapshot in its process, from 1; 0: none was made */
     uint32_t cause;         /* enum wire_cause */
-    char path[256];         /* WIRE_DUMP: the file; else empty */
+    char path[WIRE_PATH_BYTES]; /* WIRE_DUMP: the file, absolute; empty: as --dump-file says */
 };
 
 enum wire_flag {

@@ -238,30 +238,33 @@ bool agent_send(int fd, struct wire_request *request)
     return sent >= 0;
 }
 
+static void no_reply(struct wire_reply *reply, size_t size)
+{
+    memory_fill(reply, 0, size);
+    reply->exitcode = -1;
+}
+
 bool agent_receive(int fd, struct wire_reply *reply)
 {
     long result = receive_reply(fd, reply, sizeof *reply);
     if (result >= 0)
         return true;
     complain("the agent did not answer", result);
-    memory_fill(reply, 0, sizeof *reply);
-    reply->exitcode = -1;
+    no_reply(reply, sizeof *reply);
     return false;
 }
 
-/* reply: of the event's own kind; see receive_reply(). */
-static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int32_t status, struct wire_reply *reply)
+/* Sends a request with descriptors of this process, and waits. size: of the reply, see receive_reply(). */
+static bool exchange(struct wire_request *request, struct wire_reply *reply, size_t size)
 {
-    size_t size = event == WIRE_HIT ? sizeof(struct wire_verdict) : sizeof *reply;
-    memory_fill(reply, 0, size);
-    reply->exitcode = -1;
+    no_reply(reply, size);
     int fd = agent_open();
     if (fd < 0)
         return false;
     int fds[2] = {-1, -1};
     unsigned n_fds = 0;
     long result = 0;
-    if (event != WIRE_STARTED) {
+    if (request->event != WIRE_STARTED) {
         long mem = open_own("/proc/thread-self/mem"), maps = open_own("/proc/thread-self/maps");
         fds[0] = (int)mem;
         fds[1] = (int)maps;
@@ -272,9 +275,7 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
         }
     }
     if (result == 0) {
-        struct wire_request request;
-        agent_fill(&request, event, flags, index, status);
-        result = send_request(fd, &request, fds, n_fds);
+        result = send_request(fd, request, fds, n_fds);
         if (result >= 0)
             result = receive_reply(fd, reply, size);
         if (result < 0)
@@ -284,11 +285,22 @@ static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int3
         if (fds[i] >= 0)
             kernel_call(SYS_close, fds[i], 0, 0, 0, 0, 0);
     agent_close(fd, result < 0);
-    if (result < 0) {
-        memory_fill(reply, 0, size);
-        reply->exitcode = -1;
-    }
+    if (result < 0)
+        no_reply(reply, size);
     return result >= 0;
+}
+
+/* reply: of the event's own kind; see receive_reply(). */
+static bool converse(enum wire_event event, uint32_t flags, uint64_t index, int32_t status, struct wire_reply *reply)
+{
+    struct wire_request request;
+    agent_fill(&request, event, flags, index, status);
+    return exchange(&request, reply, event == WIRE_HIT ? sizeof(struct wire_verdict) : sizeof *reply);
+}
+
+bool agent_exchange(struct wire_request *request, struct wire_reply *reply)
+{
+    return exchange(request, reply, sizeof *reply);
 }
 
 void agent_tell_started(void)

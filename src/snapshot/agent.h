@@ -46,6 +46,9 @@ void agent_close(int fd, bool broken);
 /* What every request says of this process. */
 void agent_fill(struct wire_request *request, enum wire_event event, uint32_t flags, uint64_t index, int32_t status);
 
+/* The same as agent_ask() for a request that the caller filled in. */
+bool agent_exchange(struct wire_request *request, struct wire_reply *reply);
+
 bool agent_owns_pid(int pid);
 bool agent_owns_fd(int fd);
 

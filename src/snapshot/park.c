@@ -10,8 +10,10 @@
  * The handler runs with every signal blocked and calls nothing but raw system calls. A thread that blocks the signal in the
  * kernel (by a raw system call: the interposers keep it unblocked otherwise) does not answer; the deadline passes, and it is
  * counted. On a machine so busy that a thread has not had a turn by then, the deadline is set again, TURNS times at most: to
- * go on without it would make leaks of what it holds. A thread that starts or ends meanwhile: starting threads are created by threads that are stopped already; one that
- * ends is marked ENDED by itself before the signal reaches it, or the kernel says ESRCH. */
+ * go on without it would make leaks of what it holds.
+ *
+ * The asker sleeps until as many have answered as were silent, then looks again, and at least every LOOK_NS: a thread that has begun,
+ * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH. */
 #include "snapshot/park.h"
 
 #include <fcntl.h>
@@ -26,6 +28,7 @@
 #include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
+#define LOOK_NS 1000000u        /* between two looks at who is silent */
 #define TURNS 30u               /* times the deadline is set again for threads that are ready to run */
 #define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
 
@@ -33,7 +36,8 @@ static int signal_number;
 static park_other_signal *other_signal;
 static uint32_t request;        /* atomic; both only grow */
 static uint32_t release;        /* atomic, futex */
-static uint32_t answers;        /* futex: changes with each answer */
+static uint32_t answers;        /* futex: counts them */
+static uint32_t awaited;        /* atomic: the count at which the asker is woken */
 
 static _Thread_local uint32_t parks_of_thread __attribute__((tls_model("initial-exec")));
 
@@ -89,8 +93,9 @@ static void park(const ucontext_t *context)
     note_context(self->record, context);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
     __atomic_store_n(&self->park_word, wanted, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&answers, 1, __ATOMIC_RELEASE);
-    kernel.futex_wake(&answers, 1);
+    uint32_t count = __atomic_add_fetch(&answers, 1, __ATOMIC_SEQ_CST);
+    if ((int32_t)(count - __atomic_load_n(&awaited, __ATOMIC_SEQ_CST)) >= 0)
+        kernel.futex_wake(&answers, 1);
     uint32_t seen;
     while ((seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE)) != wanted)
         kernel.futex_wait(&release, seen, 0);
@@ -144,17 +149,16 @@ static bool is_silent(const struct thread_state *state, uint32_t wanted, const s
         && __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) != wanted;
 }
 
-/* Threads that run and have not answered `wanted`. signal: send it to them. */
-static unsigned silent_threads(uint32_t wanted, bool signal, const struct thread_state *self)
+/* Threads that run and have not answered `wanted`. Those that were not there the last time are sent the signal. */
+static unsigned silent_threads(uint32_t wanted, const struct thread_state *self)
 {
     unsigned silent = 0;
     for (struct thread_state *state = threads_first(); state; state = state->next) {
         if (!is_silent(state, wanted, self))
             continue;
-        long sent = signal ? kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, signal_number, 0, 0, 0)
-                           : kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, 0, 0, 0, 0);
-        if (sent == 0)
-            silent++;
+        bool asked = state->park_asked == wanted;
+        state->park_asked = wanted;
+        silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : signal_number, 0, 0, 0) == 0;
     }
     return silent;
 }
@@ -183,6 +187,19 @@ static bool some_runnable(uint32_t wanted, const struct thread_state *self)
     return false;
 }
 
+/* Until there are `count` answers, or it is `until`. */
+static void wait_for_answers(uint32_t count, uint64_t until)
+{
+    uint32_t seen;
+    __atomic_store_n(&awaited, count, __ATOMIC_SEQ_CST);
+    while ((int32_t)((seen = __atomic_load_n(&answers, __ATOMIC_SEQ_CST)) - count) < 0) {
+        uint64_t now = kernel.now();
+        if (now >= until)
+            return;
+        kernel.futex_wait(&answers, seen, until - now);
+    }
+}
+
 unsigned park_all(uint64_t timeout_ms)
 {
     struct thread_state *self = threads_self();
@@ -193,18 +210,19 @@ unsigned park_all(uint64_t timeout_ms)
     uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_ACQ_REL);
     self->park_word = wanted;
     uint64_t deadline = kernel.now() + timeout_ms * 1000000u, patience = TURNS;
-    uint32_t seen = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
-    unsigned silent = silent_threads(wanted, true, self);
-    while (silent) {
+    unsigned silent;
+    for (;;) {
+        uint32_t before = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
+        silent = silent_threads(wanted, self);
+        if (!silent)
+            break;
         uint64_t now = kernel.now();
         if (now >= deadline) {
             if (!patience-- || !some_runnable(wanted, self))
                 break;
             deadline = now + timeout_ms * 1000000u;
         }
-        kernel.futex_wait(&answers, seen, deadline - now);
-        seen = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
-        silent = silent_threads(wanted, false, self);
+        wait_for_answers(before + silent, now + LOOK_NS < deadline ? now + LOOK_NS : deadline);
     }
     return silent;
 }
