@@ -24,7 +24,7 @@ void dump_on_error(struct thread_state *self, const struct capture_start *from)
 {
     if (!(config_of(OPTION_DUMP_ON) & ON_ERROR) || __atomic_exchange_n(&error_dumped, true, __ATOMIC_RELAXED))
         return;
-    struct snapshot snapshot = {.from = from, .inside = true};
+    struct snapshot snapshot = {.from = from, .low = from ? from->sp : 0, .inside = true};
     agent_hold();
     agent_fill(&snapshot.request, WIRE_DUMP, 0, 0, 0);
     snapshot.request.cause = WIRE_CAUSE_ERROR;

@@ -59,7 +59,7 @@ static void own_context(struct thread_state *self, const struct snapshot *snapsh
     __asm__ volatile("mov %0, sp" : "=r"(sp));
 #endif
     if (snapshot->from)
-        threads_save_start(self, snapshot->from, sp);
+        threads_save_start(self, snapshot->from, snapshot->low ? snapshot->low : sp);
     else
         threads_save_context(self, sp);
 }
@@ -189,13 +189,13 @@ bool snapshot_tell(struct thread_state *self, struct snapshot *snapshot)
     return snapshot->given && (!snapshot->reply || snapshot->answered);
 }
 
-int engine_leak_check(void)
+/* What is alive of the caller: its stack, and its registers, which lie in the frame of engine_leak_check. */
+static __attribute__((noinline)) int check_now(void)
 {
-    if (!engine_started())
-        return -1;
     struct thread_state *self = threads_self();
+    struct capture_start from = CAPTURE_HERE();
     struct wire_reply reply;
-    struct snapshot snapshot = {.reply = &reply};
+    struct snapshot snapshot = {.reply = &reply, .from = &from, .low = (uintptr_t)__builtin_frame_address(0)};
     engine_enter(self);
     report_sweep(RECORD_AT_SWEEP);
     agent_hold();
@@ -205,6 +205,12 @@ int engine_leak_check(void)
     agent_drop();
     engine_leave(self);
     return answered ? (int)reply.leaks : -1;
+}
+
+int engine_leak_check(void)
+{
+    __builtin_unwind_init();
+    return engine_started() ? check_now() : -1;
 }
 
 struct delivery {

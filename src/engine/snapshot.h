@@ -17,7 +17,7 @@ struct snapshot {
     bool inside;                        /* the engine is at work: it may hold its own locks, so its statistics stay as they are */
     const ucontext_t *context;          /* what our signal handler interrupted; NULL: called by the program */
     const struct capture_start *from;   /* where, then; NULL: here */
-    uintptr_t low;                      /* and from where up its stack is alive */
+    uintptr_t low;                      /* and from where up its stack is alive; 0: from here */
     struct wire_reply *reply;           /* where a reader's answer goes that came while the process itself was read; NULL: none is waited for */
 
     /* Results. */
