@@ -7,7 +7,9 @@
  *      (kind, stack).
  *   3. The depot may hold the same stack twice, under two numbers (it is written without a lock): records whose stacks read the
  *      same are merged.
- *   4. Sorted, largest first. */
+ *   4. Sorted, largest first.
+ *
+ * What only a stack holds makes records of its own; its largest slots are listed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,11 @@
 #include "memory.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
+
+struct numbered_slot {
+    uint32_t block;
+    uint32_t slot;              /* index into result->slots */
+};
 
 struct grouping {
     struct graph *graph;
@@ -27,6 +34,7 @@ struct grouping {
     size_t n_indirect;
     uint8_t *excused;           /* by the same numbers: 1: that leader is excused. NULL: none is */
     bool asking;                /* records are streamed to find these out */
+    struct numbered_slot *by_block; /* result->slots by their blocks' numbers; NULL: there are none */
 };
 
 /* ---- indirect blocks ---- */
@@ -54,11 +62,67 @@ static void charge_leaders(struct grouping *grouping)
     }
 }
 
+/* ---- slots ---- */
+
+static int by_bytes(const void *left, const void *right)
+{
+    const struct stack_seed *a = left, *b = right;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
+    if (a->root != b->root)
+        return a->root < b->root ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static int by_block(const void *left, const void *right)
+{
+    const struct numbered_slot *a = left, *b = right;
+    return a->block < b->block ? -1 : a->block > b->block;
+}
+
+/* The largest slots. Their blocks' stacks come when the records are streamed. */
+static void list_slots(struct grouping *grouping)
+{
+    static const enum leak_slot_kind kinds[] = {
+        [ROOT_STACK] = LEAK_SLOT_STACK, [ROOT_CONTEXT] = LEAK_SLOT_CONTEXT, [ROOT_STACK_BLOCK] = LEAK_SLOT_RUNNING,
+        [ROOT_REGISTERS] = LEAK_SLOT_REGISTER,
+    };
+    struct graph *graph = grouping->graph;
+    struct leaks *leaks = graph->result;
+    if (!graph->n_seeds)
+        return;
+    qsort(graph->seeds, graph->n_seeds, sizeof *graph->seeds, by_bytes);
+    leaks->n_slots = graph->n_seeds < LEAK_SLOTS_MOST ? graph->n_seeds : LEAK_SLOTS_MOST;
+    leaks->more_slots = graph->n_seeds - leaks->n_slots;
+    leaks->slots = memory_new(leaks->n_slots, sizeof *leaks->slots);
+    grouping->by_block = memory_new(leaks->n_slots, sizeof *grouping->by_block);
+    for (size_t i = 0; i < leaks->n_slots; i++) {
+        const struct stack_seed *seed = &graph->seeds[i];
+        const struct root *root = &graph->roots[seed->root];
+        leaks->slots[i] = (struct leak_slot){.kind = kinds[root->kind], .thread = root->thread, .address = seed->address,
+                                             .block = graph_address(graph, seed->block), .size = graph_size(graph, seed->block),
+                                             .bytes = seed->bytes, .blocks = seed->blocks};
+        grouping->by_block[i] = (struct numbered_slot){seed->block, (uint32_t)i};
+    }
+    qsort(grouping->by_block, leaks->n_slots, sizeof *grouping->by_block, by_block);
+}
+
+static void note_slot(struct grouping *grouping, uint32_t block, const struct record_block *record)
+{
+    const struct numbered_slot wanted = {block, 0};
+    const struct leaks *leaks = grouping->graph->result;
+    const struct numbered_slot *found = bsearch(&wanted, grouping->by_block, leaks->n_slots, sizeof wanted, by_block);
+    if (!found)
+        return;
+    leaks->slots[found->slot].stack = record->alloc_stack;
+    leaks->slots[found->slot].allocator = (uint8_t)record_head_allocator(record->head);
+}
+
 /* ---- the table ---- */
 
-static uint64_t key_hash(enum leak_kind kind, uint32_t stack)
+static uint64_t key_hash(enum leak_kind kind, bool stack_only, uint32_t stack)
 {
-    return site_mix((uint64_t)stack << 3 | (uint64_t)kind);
+    return site_mix((uint64_t)stack << 4 | (uint64_t)stack_only << 3 | (uint64_t)kind);
 }
 
 static void grow(struct grouping *grouping)
@@ -68,26 +132,26 @@ static void grow(struct grouping *grouping)
     grouping->slots = memory_new(size, sizeof *grouping->slots);
     grouping->mask = size - 1;
     for (size_t i = 0; i < grouping->n; i++) {
-        size_t at = key_hash(grouping->list[i].kind, grouping->list[i].stack) & grouping->mask;
+        size_t at = key_hash(grouping->list[i].kind, grouping->list[i].stack_only, grouping->list[i].stack) & grouping->mask;
         while (grouping->slots[at])
             at = (at + 1) & grouping->mask;
         grouping->slots[at] = (uint32_t)i + 1;
     }
 }
 
-static struct leak_record *record_for(struct grouping *grouping, enum leak_kind kind, uint32_t stack)
+static struct leak_record *record_for(struct grouping *grouping, enum leak_kind kind, bool stack_only, uint32_t stack)
 {
     if (2 * grouping->n >= grouping->mask)
         grow(grouping);
-    size_t at = key_hash(kind, stack) & grouping->mask;
+    size_t at = key_hash(kind, stack_only, stack) & grouping->mask;
     for (; grouping->slots[at]; at = (at + 1) & grouping->mask) {
         struct leak_record *record = &grouping->list[grouping->slots[at] - 1];
-        if (record->kind == kind && record->stack == stack)
+        if (record->kind == kind && record->stack_only == stack_only && record->stack == stack)
             return record;
     }
     if (grouping->n == grouping->room)
         grouping->list = memory_resize(grouping->list, grouping->room = grouping->room ? 2 * grouping->room : 1024, sizeof *grouping->list);
-    grouping->list[grouping->n] = (struct leak_record){.kind = kind, .stack = stack};
+    grouping->list[grouping->n] = (struct leak_record){.kind = kind, .stack_only = stack_only, .stack = stack};
     grouping->slots[at] = (uint32_t)++grouping->n;
     return &grouping->list[grouping->n - 1];
 }
@@ -104,7 +168,7 @@ static void ask_excused(struct grouping *grouping, uint32_t leader, const struct
     enum { NO = 1, YES };
     const struct leaks_options *options = grouping->graph->options;
     uint8_t allocator = (uint8_t)record_head_allocator(record->head);
-    struct leak_record *answer = record_for(grouping, LEAK_DEFINITE, record->alloc_stack);
+    struct leak_record *answer = record_for(grouping, LEAK_DEFINITE, false, record->alloc_stack);
     if (!answer->example)
         answer->example = options->excused(options->ctx, record->alloc_stack, allocator) ? YES : NO;
     grouping->excused[leader] = answer->example == YES;
@@ -139,7 +203,13 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
     /* A register of a thread that could not be stopped may hold what seems lost. */
     kind = graph_told_kind(graph, block);
     total_add(&leaks->totals[kind], size);
-    struct leak_record *group = record_for(grouping, kind, record->alloc_stack);
+    bool stack_only = kind == LEAK_REACHABLE && (marks & MARK_STACK_ONLY);
+    if (stack_only) {
+        total_add(&leaks->stack_only, size);
+        if (grouping->by_block)
+            note_slot(grouping, block, record);
+    }
+    struct leak_record *group = record_for(grouping, kind, stack_only, record->alloc_stack);
     if (!group->blocks) {
         group->example = address;
         group->allocator = (uint8_t)record_head_allocator(record->head);
@@ -255,6 +325,8 @@ static int by_key(const void *left, const void *right)
     const struct keyed *a = left, *b = right;
     if (a->record.kind != b->record.kind)
         return a->record.kind < b->record.kind ? -1 : 1;
+    if (a->record.stack_only != b->record.stack_only)
+        return a->record.stack_only ? 1 : -1;
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
     return a->record.stack < b->record.stack ? -1 : a->record.stack > b->record.stack;
@@ -282,7 +354,7 @@ static void merge_same(struct grouping *grouping)
     for (size_t i = 0; i < grouping->n; i++) {
         const struct leak_record *record = &keyed[i].record;
         struct leak_record *last = kept ? &grouping->list[kept - 1] : NULL;
-        if (last && last->kind == record->kind && keyed[i].hash == keyed[i - 1].hash && same_stack(records, last->stack, record->stack)) {
+        if (last && last->kind == record->kind && last->stack_only == record->stack_only && keyed[i].hash == keyed[i - 1].hash && same_stack(records, last->stack, record->stack)) {
             last->bytes += record->bytes;
             last->blocks += record->blocks;
             last->indirect_bytes += record->indirect_bytes;
@@ -308,6 +380,7 @@ bool graph_group(struct graph *graph, struct error *error)
         return false;
     }
     charge_leaders(&grouping);
+    list_slots(&grouping);
     if (graph->options->excused && grouping.n_indirect && !graph->result->unparked) {
         grouping.excused = memory_new(grouping.n_indirect + 1, 1);
         grouping.asking = true;
@@ -325,5 +398,6 @@ bool graph_group(struct graph *graph, struct error *error)
     free(grouping.slots);
     free(grouping.indirect);
     free(grouping.excused);
+    free(grouping.by_block);
     return true;
 }

@@ -78,5 +78,6 @@ void leaks_free(struct leaks *leaks)
     if (!leaks)
         return;
     free(leaks->records);
+    free(leaks->slots);
     free(leaks);
 }

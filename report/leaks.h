@@ -34,7 +34,26 @@ struct leak_record {
     uint64_t bytes, blocks;     /* of these blocks themselves */
     uint64_t indirect_bytes, indirect_blocks; /* lost with them (definite only) */
     uint64_t example;           /* address of the first one */
+    bool stack_only;            /* reachable, but from threads' stacks and registers alone */
 };
+
+/* A place on a thread's stack, or a register of it, that holds what nothing else does. */
+enum leak_slot_kind {
+    LEAK_SLOT_STACK,
+    LEAK_SLOT_CONTEXT,          /* among the registers that a signal frame keeps */
+    LEAK_SLOT_RUNNING,          /* none: the thread runs on the block as its stack */
+    LEAK_SLOT_REGISTER
+};
+struct leak_slot {
+    enum leak_slot_kind kind;
+    uint32_t thread;            /* index in the records; 0: unknown */
+    uint64_t address;           /* of the slot; LEAK_SLOT_REGISTER: the register's place in record_thread.registers */
+    uint64_t block, size;       /* that it points to */
+    uint32_t stack;             /* that one's allocation stack; 0: unknown */
+    uint8_t allocator;
+    uint64_t bytes, blocks;     /* reached from here and from no root or slot before it, this block included */
+};
+#define LEAK_SLOTS_MOST 1000u   /* that are kept, the largest */
 
 struct leaks {
     struct leak_total totals[LEAK_KINDS];
@@ -43,6 +62,9 @@ struct leaks {
     struct leak_total inherited;    /* lost, but allocated before a fork: the parent's to report */
     struct leak_record *records;    /* bytes and indirect_bytes together falling, then by kind */
     size_t n_records;
+    struct leak_total stack_only;   /* part of what is reachable */
+    struct leak_slot *slots;        /* bytes falling */
+    size_t n_slots, more_slots;     /* not kept */
     /* How it went. */
     uint64_t scanned_bytes;         /* memory looked through */
     uint64_t root_bytes;            /* part of it that was root */

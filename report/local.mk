@@ -13,18 +13,18 @@ libreport_la_SOURCES = \
 	report/leaks.h report/leaks.c \
 	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
-	report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_paths.h \
+	report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_paths.h report/unwind.h report/unwind.c \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
 	report/symbol_scopes.h report/symbol_scopes.c \
 	report/frames.h report/frames.c report/stable_name.h report/stable_name.c \
-	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
+	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_slots.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
 	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
 	report/block_walk.h report/block_walk.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
-	report/render_error.c report/render_text.c report/render_json.c \
+	report/render_error.c report/render_text.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
 	report/formats.def report/formats.h report/formats.c \
 	report/valgrind.h report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'

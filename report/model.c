@@ -204,6 +204,7 @@ struct model *model_new(struct records *records, struct symbols *symbols, const 
     struct model *model = begin(records, symbols, options);
     errors_of(model, symbols);
     model_leaks(model, symbols);
+    model_slots(model, symbols);
     statistics_of(model);
     coverage_of(model, symbols);
     for (size_t i = 0; i < model->n_errors; i++)

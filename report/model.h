@@ -79,6 +79,14 @@ struct model_leak {
     bool excuses;               /* suppressed, and with it the indirect_bytes that only it leads to */
 };
 
+/* A place on a stack, or a register, that holds what nothing else does. */
+struct model_slot {
+    struct leak_slot raw;
+    const struct model_thread *thread;  /* NULL: unknown */
+    const struct frame *frame;          /* whose slot it is, its line where that call stands; registers: the innermost one. NULL: unknown */
+    uint64_t site;                      /* of the block that it points to */
+};
+
 enum model_exit { MODEL_EXIT_NONE, MODEL_EXIT_CODE, MODEL_EXIT_SIGNAL };
 
 /* What an options row means to the analysis; bits of a set as option_value() gives them. */
@@ -126,6 +134,8 @@ struct model {
     struct model_leak *leak_records;/* those that are listed or may gate, largest first */
     size_t n_leak_records;
     struct leak_total suppressed_leaks;
+    struct model_slot *slots;       /* in the arena; the largest, if reachable blocks are listed; leaks->stack_only has the sums */
+    size_t n_slots;
 
     struct model_thread *threads;
     size_t n_threads;

@@ -13,6 +13,9 @@ const char *sentence_of(struct model *model, const struct model_error *error);
 /* model_leaks.c: the leak check and its records. */
 void model_leaks(struct model *model, struct symbols *symbols);
 
+/* model_slots.c: after model_leaks(), what only stacks hold, if it is to be listed. */
+void model_slots(struct model *model, struct symbols *symbols);
+
 /* Thread by its index in the records; NULL: unknown. */
 const struct model_thread *model_thread(const struct model *model, uint32_t index);
 

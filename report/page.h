@@ -42,6 +42,9 @@ void page_place(const struct page *page, const struct frame *frame);
 /* One line per frame, the guilty one marked. */
 void page_stack(const struct page *page, const struct stack *stack);
 
+/* Of a leak record that only stacks hold: which threads and frames do, a line each. Nothing for others. */
+void page_slots(const struct page *page, const struct model *model, const struct model_leak *leak);
+
 /* The guilty frame's source line and its neighbours, where the file can be read. */
 void page_source(const struct page *page, const struct frame *frame);
 

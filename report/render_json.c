@@ -4,6 +4,7 @@
 
 #include "format/wire.h"
 #include "json_parts.h"
+#include "json_slots.h"
 #include "render.h"
 
 static json_t *stack_and_thread(const struct stack *stack, const struct model_thread *thread)
@@ -94,6 +95,7 @@ static json_t *leaks_of(const struct model *model)
         put_json(object, leak_kind_names[kind], as_total(leaks->totals[kind].bytes, leaks->totals[kind].blocks));
     put_json(object, "suppressed", as_total(model->suppressed_leaks.bytes + leaks->ignored.bytes,
                                        model->suppressed_leaks.blocks + leaks->ignored.blocks));
+    put_json(object, "stack_only", as_stack_only(model));
     put_json(object, "inherited", as_total(leaks->inherited.bytes, leaks->inherited.blocks));
     for (size_t i = 0; i < model->n_leak_records; i++) {
         const struct model_leak *leak = &model->leak_records[i];
@@ -105,6 +107,7 @@ static json_t *leaks_of(const struct model *model)
         put_json(record, "blocks", as_number(leak->raw.blocks));
         put_json(record, "indirect_bytes", as_number(leak->raw.indirect_bytes));
         put_json(record, "indirect_blocks", as_number(leak->raw.indirect_blocks));
+        put_json(record, "stack_only", json_boolean(leak->raw.stack_only));
         put_json(record, "example", as_address(leak->raw.example));
         put_json(record, "stack", as_stack(&leak->stack));
         put_json(record, "site", as_hash(leak->site));

@@ -51,7 +51,7 @@ static void one_leak(const struct page *page, const struct model *model, const s
     const struct leak_record *raw = &leak->raw;
     const struct frame *guilty = frames_guilty(&leak->stack);
     page_colour(page, raw->kind == LEAK_DEFINITE ? PAGE_ERROR : raw->kind == LEAK_POSSIBLE ? PAGE_WARNING : PAGE_BOLD);
-    fprintf(page->out, "%s: ", lost_as[raw->kind]);
+    fprintf(page->out, "%s%s: ", lost_as[raw->kind], raw->stack_only ? ", but only from a stack" : "");
     page_bytes_in_blocks(page, raw->bytes, raw->blocks);
     if (raw->indirect_blocks) {
         fputs(", and with them ", page->out);
@@ -67,6 +67,7 @@ static void one_leak(const struct page *page, const struct model *model, const s
         fputc('\n', page->out);
         page_source(page, guilty);
     }
+    page_slots(page, model, leak);
     if (leak->site)
         fprintf(page->out, "  allocated, site %016llx:\n", (unsigned long long)leak->site);
     else
@@ -86,6 +87,11 @@ static void leak_table(const struct page *page, const struct model *model)
         page_bytes_in_blocks(page, leaks->totals[kind].bytes, leaks->totals[kind].blocks);
         fputc('\n', page->out);
     }
+    if (leaks->stack_only.blocks) {
+        fprintf(page->out, "  %17s: ", "only from stacks");
+        page_bytes_in_blocks(page, leaks->stack_only.bytes, leaks->stack_only.blocks);
+        fputs(" of these\n", page->out);
+    }
     if (model->suppressed_leaks.blocks || leaks->ignored.blocks) {
         fprintf(page->out, "  %17s: ", "suppressed");
         page_bytes_in_blocks(page, model->suppressed_leaks.bytes + leaks->ignored.bytes,
@@ -103,9 +109,11 @@ static void leaks_part(const struct page *page, const struct model *model)
     for (size_t i = 0; i < model->n_leak_records; i++)
         listed += model->leak_records[i].listed && !model->leak_records[i].suppressed;
     size_t most = page->options->max_leaks ? page->options->max_leaks : listed;
-    for (size_t i = 0; i < model->n_leak_records && shown < most; i++)
-        if (model->leak_records[i].listed && !model->leak_records[i].suppressed)
-            one_leak(page, model, &model->leak_records[i], ++shown, listed);
+    /* What only stacks hold comes apart, last. */
+    for (int stack_only = 0; stack_only <= 1; stack_only++)
+        for (size_t i = 0; i < model->n_leak_records && shown < most; i++)
+            if (model->leak_records[i].listed && !model->leak_records[i].suppressed && model->leak_records[i].raw.stack_only == stack_only)
+                one_leak(page, model, &model->leak_records[i], ++shown, listed);
     if (shown < listed)
         fprintf(page->out, "… and %zu smaller ones (--json and --log-file have them all)\n\n", listed - shown);
     uint64_t blocks = leaks->ignored.blocks + leaks->inherited.blocks + model->suppressed_leaks.blocks;
