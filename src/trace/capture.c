@@ -29,12 +29,11 @@
 #include "trace/walk.h"
 
 #define MAX_FRAMES 250      /* the largest num_callers; a walk that is remembered has room for one more */
-#define FRAME_FLAGS_SHIFT 60
 #define LITTLE 32           /* frames of a stack that is captured without memory for a memo */
 
 static uint64_t frame_word(uintptr_t pc, unsigned flags)
 {
-    return (uint64_t)pc | (uint64_t)flags << FRAME_FLAGS_SHIFT;
+    return (uint64_t)pc | (uint64_t)flags << DEPOT_FLAGS_SHIFT;
 }
 
 static uintptr_t frame_pc(uint64_t frame)
@@ -109,9 +108,14 @@ static unsigned walk_stack(struct thread_state *self, const struct capture_start
 
 static uint32_t intern_frames(const uint64_t *frames, unsigned n)
 {
-    uint32_t node = 0;
+    uint64_t path = DEPOT_PATH_START;
     for (unsigned i = n; i > 0; i--)
-        if (!(node = depot_node_inside(node, frame_pc(frames[i - 1]), (unsigned)(frames[i - 1] >> FRAME_FLAGS_SHIFT))))
+        path = depot_path(path, frames[i - 1]);
+    uint32_t node = depot_find(path);
+    if (node)
+        return node;
+    for (unsigned i = n; i > 0; i--)
+        if (!(node = depot_node_inside(node, frame_pc(frames[i - 1]), (unsigned)(frames[i - 1] >> DEPOT_FLAGS_SHIFT))))
             return 0;
     return node;
 }
@@ -263,23 +267,41 @@ static inline unsigned walk_own(struct thread_state *self, struct capture_memo *
     }
 }
 
+/* Goes down the tree from the innermost frame that is known, and adds the rest. */
+static __attribute__((noinline)) uint32_t intern_slowly(struct memo_walk *last)
+{
+    unsigned i = last->depth;
+    uint32_t node = 0;
+    while (i > last->first && !(node = depot_find(last->path[i - 1])))
+        i--;
+    for (; i < last->depth; i++) {
+        node = depot_node_inside(node, frame_pc(last->pc[i]), i == last->first && i ? RECORD_NODE_TRUNCATED : 0);
+        if (__builtin_expect(!node, 0)) {
+            last->depth = 0;
+            return 0;
+        }
+    }
+    return node;
+}
+
 /* The node of the innermost frame of memo->last, of which the outer `kept` frames were there before. 0: no memory. */
 static inline uint32_t intern(struct memo_walk *last, unsigned kept, unsigned max, unsigned *frames)
 {
     unsigned first = last->depth > max ? last->depth - max : 0;
     unsigned i = first == last->first && kept > first ? kept : first;
-    uint32_t node = i > first ? last->nodes[i - 1] : 0;
-    last->first = first;
-    for (; i < last->depth; i++) {
-        node = depot_node_inside(node, frame_pc(last->pc[i]), i == first && first ? RECORD_NODE_TRUNCATED : 0);
-        if (__builtin_expect(!node, 0)) {
-            last->depth = 0;
-            return 0;
-        }
-        last->nodes[i] = node;
+    uint64_t path;
+    if (i > first) {
+        path = last->path[i - 1];
+    } else {
+        path = depot_path(DEPOT_PATH_START, frame_word(last->pc[i], first ? RECORD_NODE_TRUNCATED : 0));
+        last->path[i++] = path;
     }
+    for (; i < last->depth; i++)
+        last->path[i] = path = depot_path(path, last->pc[i]);
+    last->first = first;
     *frames = last->depth - first;
-    return node;
+    uint32_t node = depot_find(path);
+    return __builtin_expect(node != 0, 1) ? node : intern_slowly(last);
 }
 
 static inline uint32_t capture_own(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start,

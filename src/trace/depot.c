@@ -3,20 +3,26 @@
  *     main ◀── parse ◀── read_token ◀── xmalloc      one node each; the stack's id is the index of the innermost
  *                   ◀── read_line  ◀── xmalloc       shares `main` and `parse`
  *
- * Nodes are append-only entries of RECORD_TABLE_STACKS. Finding one takes no lock:
+ * To go down the tree would cost a look-up, and mostly a miss of the CPU's caches, for every frame. So a node is found by its whole
+ * path: a 64-bit hash of the frames from the outermost to its own (depot.h), which a capture makes from registers. One look-up tells whether
+ * the stack was seen before. Nodes are append-only entries of RECORD_TABLE_STACKS; finding one takes no lock:
  *
- * 1. A lossy cache of the size of a second-level CPU cache answers most questions with one line of memory. Its two words are
- *    tied together so that a pair torn by two writers does not match:   check = mix(pc) ^ value,  value = id << 32 | parent.
- * 2. A hash table of node indexes, open addressing with linear probing. A slot goes from 0 to an index and never changes again
- *    in its table, so a reader needs nothing but the slot and the node.
- * 3. Not found: the lock, a second look, a new entry, then the slot. When 5/8 of the slots are used, a table of twice the size is
+ *     path ─▶ slots[] ─▶ index ─▶ sides[index]  { path, epoch }      and only when adding:  nodes[index]
+ *
+ * 1. A hash table of node indexes, open addressing with linear probing. A slot goes from 0 to an index and never changes again in its
+ *    table. The bits of a slot that no index needs hold some of the path: a side is looked at when they agree. Sides lie in the order
+ *    in which the nodes were made, so that stacks that come together lie together.
+ * 2. Not found: the lock, a second look, a new entry, then the slot. When 5/8 of the slots are used, a table of twice the size is
  *    filled and published by one store; the old one stays mapped, its pages go back to the kernel and read as empty: a reader
  *    that still has it finds nothing, and takes the lock to look again.
  *
- * A node answers only while its module is the one that is loaded: after dlclose a new load gets new nodes. A node in no module
- * answers only while its pc is in none.
+ * A node answers only while the modules of its frames are the ones that are loaded: after dlclose a new load gets new nodes. That is looked into once
+ * for each node and epoch. A frame in no module answers only while its pc is in none.
  *
- * Limits: 64 million nodes (1 GiB); then captures yield 0. Depth is capped at 65,535. */
+ * Hashes are compared, not frames: among n stacks two share a path with a probability of n² / 2^65; for a million stacks, one in
+ * 37 million.
+ *
+ * Limits: 64 million nodes (1 GiB, and as much for the sides); then captures yield 0. Depth is capped at 65,535. */
 #include "trace/depot.h"
 
 #include <sys/mman.h>
@@ -30,24 +36,28 @@
 #include "trace/modules.h"
 #include "trace/threads.h"
 
-#define NODES_MAX (64u << 20)
+#define INDEX_BITS 26
+#define NODES_MAX (1u << INDEX_BITS)
+#define INDEX_MASK (NODES_MAX - 1)
 #define CHUNK_SHIFT 14
 #define FIRST_SLOTS (1u << 14)
-#define CACHE_ENTRIES (1u << 14)    /* 256 KiB */
 
 struct hash {
     uint32_t mask;          /* slots - 1 */
     uint32_t used;          /* depot_lock */
-    uint32_t slots[];       /* node indexes, 0: empty; atomic */
+    uint32_t slots[];       /* node indexes, above them bits of the path; 0: empty; atomic */
 };
 
-struct cached {
-    uint64_t check, value;  /* atomic, each by itself */
+/* Beside each node, for look-ups. */
+struct side {
+    uint64_t path;
+    uint32_t epoch;         /* of the modules, when its frames were last known to be in loaded ones; atomic */
+    uint32_t reserved;
 };
 
 static struct lock depot_lock = LOCK_INIT(LOCK_RANK_DEPOT);
-static struct hash *hash;       /* atomic pointer */
-static struct cached *cache;    /* fixed after start */
+static struct hash *hash;               /* atomic pointer */
+static struct record_table sides;       /* struct side */
 
 static struct record_table *table(void)
 {
@@ -59,9 +69,14 @@ static struct record_node *node_at(uint32_t index)
     return table_known(table(), index);
 }
 
-static uint64_t key_hash(uint32_t parent, uintptr_t pc)
+static struct side *side_at(uint32_t index)
 {
-    return site_mix(pc ^ (uint64_t)parent << 40 ^ (uint64_t)parent >> 8);
+    return table_known(&sides, index);
+}
+
+static uint64_t frame_word(uintptr_t pc, unsigned flags)
+{
+    return (uint64_t)pc | (uint64_t)flags << DEPOT_FLAGS_SHIFT;
 }
 
 /* ---- the hash table --------------------------------------------------------------------------------------------------------- */
@@ -79,34 +94,54 @@ static struct hash *hash_new(uint32_t slots)
     return fresh;
 }
 
-static bool matches(const struct record_node *node, uint32_t parent, uintptr_t pc, unsigned flags)
+static uint32_t slot_of(uint64_t path, uint32_t index)
 {
-    if (node->parent != parent || record_node_pc(node->place) != pc || node->flags != flags)
-        return false;
-    unsigned module = record_node_module(node->place);
-    if (!module)
-        return modules_known(pc) == 0;
-    return __atomic_load_n(&modules_at(module)->unloaded, __ATOMIC_RELAXED) == 0;
+    return (uint32_t)(path >> 32) << INDEX_BITS | index;
 }
 
-static uint32_t hash_find(const struct hash *in, uint64_t key, uint32_t parent, uintptr_t pc, unsigned flags)
+/* true: all frames of the stack lie in the modules that are loaded. */
+static __attribute__((noinline)) bool still_there(uint32_t index, uint32_t epoch)
 {
-    for (uint32_t at = (uint32_t)key & in->mask;; at = (at + 1) & in->mask) {
-        uint32_t index = __atomic_load_n(&in->slots[at], __ATOMIC_ACQUIRE);
+    struct side *side = side_at(index);
+    for (uint32_t at = index; at; at = node_at(at)->parent) {
+        const struct record_node *node = node_at(at);
+        unsigned module = record_node_module(node->place);
+        if (module ? __atomic_load_n(&modules_at(module)->unloaded, __ATOMIC_RELAXED) != 0
+                   : modules_known(record_node_pc(node->place)) != 0)
+            return false;
+    }
+    __atomic_store_n(&side->epoch, epoch, __ATOMIC_RELAXED);
+    return true;
+}
+
+static inline uint32_t hash_find(const struct hash *in, uint64_t path)
+{
+    uint32_t epoch = modules_epoch();
+    for (uint32_t at = (uint32_t)path & in->mask;; at = (at + 1) & in->mask) {
+        uint32_t slot = __atomic_load_n(&in->slots[at], __ATOMIC_ACQUIRE), index = slot & INDEX_MASK;
         if (!index)
             return 0;
-        if (matches(node_at(index), parent, pc, flags))
+        if (slot != slot_of(path, index))
+            continue;
+        const struct side *side = side_at(index);
+        if (side->path == path && (__builtin_expect(__atomic_load_n(&side->epoch, __ATOMIC_RELAXED) == epoch, 1) || still_there(index, epoch)))
             return index;
     }
 }
 
-/* depot_lock, or a table that is not published yet. */
-static void hash_add(struct hash *to, uint64_t key, uint32_t index)
+uint32_t depot_find(uint64_t path)
 {
-    uint32_t at = (uint32_t)key & to->mask;
+    struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
+    return now ? hash_find(now, path) : 0;
+}
+
+/* depot_lock, or a table that is not published yet. */
+static void hash_add(struct hash *to, uint64_t path, uint32_t index)
+{
+    uint32_t at = (uint32_t)path & to->mask;
     while (to->slots[at])
         at = (at + 1) & to->mask;
-    __atomic_store_n(&to->slots[at], index, __ATOMIC_RELEASE);
+    __atomic_store_n(&to->slots[at], slot_of(path, index), __ATOMIC_RELEASE);
     to->used++;
 }
 
@@ -117,10 +152,8 @@ static void hash_grow(void)
     if (!fresh)
         return;
     for (uint32_t i = 0; i <= old->mask; i++)
-        if (old->slots[i]) {
-            const struct record_node *node = node_at(old->slots[i]);
-            hash_add(fresh, key_hash(node->parent, record_node_pc(node->place)), old->slots[i]);
-        }
+        if (old->slots[i])
+            hash_add(fresh, side_at(old->slots[i] & INDEX_MASK)->path, old->slots[i] & INDEX_MASK);
     __atomic_store_n(&hash, fresh, __ATOMIC_RELEASE);
     /* The first page stays: it holds the mask that readers are using. */
     size_t page = kernel_page_size(), bytes = (hash_bytes(old->mask + 1) + page - 1) & ~(page - 1);
@@ -130,60 +163,45 @@ static void hash_grow(void)
 /* ---- nodes ------------------------------------------------------------------------------------------------------------------- */
 
 /* depot_lock. 0: full. */
-static uint32_t node_new(uint32_t parent, uintptr_t pc, unsigned flags, unsigned module)
+static uint32_t node_new(uint64_t path, uint32_t parent, uintptr_t pc, unsigned flags, unsigned module)
 {
     if (hash->used + 2 > hash->mask)
         return 0;
     uint64_t index = table_reserve(table(), 1);
-    if (!index)
+    if (!index || table_reserve(&sides, 1) != index)
         return 0;
+    struct side *side = side_at((uint32_t)index);
+    side->path = path;
+    side->epoch = modules_epoch();
     struct record_node *node = node_at((uint32_t)index);
     unsigned depth = parent ? node_at(parent)->depth + 1u : 1u;
     node->place = (uint64_t)pc | (uint64_t)module << RECORD_PC_BITS;
     node->parent = parent;
     node->depth = (uint16_t)(depth > 0xffff ? 0xffff : depth);
     node->flags = (uint16_t)flags;
+    table_publish(&sides, index, 1);
     table_publish(table(), index, 1);
     return (uint32_t)index;
-}
-
-static __attribute__((noinline)) uint32_t find_or_add(uint64_t key, uint32_t parent, uintptr_t pc, unsigned flags)
-{
-    struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
-    if (!now)
-        return 0;
-    uint32_t index = hash_find(now, key, parent, pc, flags);
-    if (index)
-        return index;
-    unsigned module = modules_of(pc);
-    lock_take(&depot_lock);
-    index = hash_find(hash, key, parent, pc, flags);
-    if (!index && (index = node_new(parent, pc, flags, module)) != 0) {
-        hash_add(hash, key, index);
-        if (hash->used > (hash->mask + 1) / 8 * 5)
-            hash_grow();
-    }
-    lock_drop(&depot_lock);
-    return index;
 }
 
 uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags)
 {
     pc &= (1ull << RECORD_PC_BITS) - 1;
-    uint64_t key = key_hash(parent, pc);
-    if (flags || !cache)
-        return find_or_add(key, parent, pc, flags);
-    uint64_t wanted = key ^ (uint64_t)modules_epoch() * 0x9e3779b97f4a7c15ull;
-    struct cached *entry = &cache[key >> 32 & (CACHE_ENTRIES - 1)];
-    uint64_t value = __atomic_load_n(&entry->value, __ATOMIC_RELAXED);
-    if ((__atomic_load_n(&entry->check, __ATOMIC_RELAXED) ^ value) == wanted && (uint32_t)value == parent)
-        return (uint32_t)(value >> 32);
-    uint32_t index = find_or_add(key, parent, pc, 0);
-    if (index && record_node_module(node_at(index)->place)) {
-        value = (uint64_t)index << 32 | parent;
-        __atomic_store_n(&entry->value, value, __ATOMIC_RELAXED);
-        __atomic_store_n(&entry->check, wanted ^ value, __ATOMIC_RELAXED);
+    uint32_t index = 0;
+    if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
+        return 0;
+    uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, frame_word(pc, flags));
+    if ((index = depot_find(path)) != 0)
+        return index;
+    unsigned module = modules_of(pc);
+    lock_take(&depot_lock);
+    index = hash_find(hash, path);
+    if (!index && (index = node_new(path, parent, pc, flags, module)) != 0) {
+        hash_add(hash, path, index);
+        if (hash->used > (hash->mask + 1) / 8 * 5)
+            hash_grow();
     }
+    lock_drop(&depot_lock);
     return index;
 }
 
@@ -227,9 +245,8 @@ uint64_t depot_site(uint32_t stack)
 
 bool depot_init(void)
 {
-    if (!table_init(table(), sizeof(struct record_node), CHUNK_SHIFT, NODES_MAX))
+    if (!table_init(table(), sizeof(struct record_node), CHUNK_SHIFT, NODES_MAX) || !table_init(&sides, sizeof(struct side), CHUNK_SHIFT, NODES_MAX))
         return false;
-    cache = memory_map(CACHE_ENTRIES * sizeof *cache, 0, RECORD_PURPOSE_RECORDS);   /* NULL: goes without */
     __atomic_store_n(&hash, hash_new(FIRST_SLOTS), __ATOMIC_RELEASE);
     return hash != NULL;
 }
@@ -254,8 +271,9 @@ unsigned depot_consistent(void (*say)(const char *line))
         uintptr_t pc = record_node_pc(node->place);
         EXPECT(node->parent < i);
         EXPECT(node->depth == (node->parent ? node_at(node->parent)->depth + 1u : 1u) || node->depth == 0xffff);
-        if (matches(node, node->parent, pc, node->flags))
-            EXPECT(hash_find(hash, key_hash(node->parent, pc), node->parent, pc, node->flags) != 0);
+        EXPECT(side_at((uint32_t)i)->path == depot_path(node->parent ? side_at(node->parent)->path : DEPOT_PATH_START, frame_word(pc, node->flags)));
+        if (still_there((uint32_t)i, modules_epoch()))
+            EXPECT(hash_find(hash, side_at((uint32_t)i)->path) != 0);
     }
 #undef EXPECT
     return broken;

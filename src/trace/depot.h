@@ -5,6 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The path of a stack: a hash made frame by frame from the outermost inwards, so that stacks share what they have in common. frame: the pc, flags
+ * (enum record_node_flag) in bits 60 and up. */
+#define DEPOT_PATH_START 0x9e3779b97f4a7c15ull
+#define DEPOT_FLAGS_SHIFT 60
+static inline uint64_t depot_path(uint64_t caller, uint64_t frame)
+{
+    caller = (caller ^ frame) * 0xd6e8feb86659fd93ull;
+    return caller ^ caller >> 32;
+}
+
+/* The node of the stack with that path; 0: there is none, or a module of its frames has gone. Takes no lock. */
+uint32_t depot_find(uint64_t path);
+
 bool depot_init(void);      /* false: no memory; captures then yield 0 */
 
 /* The node for a frame at `pc` called by `parent` (0: outermost). flags: enum record_node_flag. Finds or adds it; 0: full, no

@@ -49,6 +49,10 @@ void memo_keep(struct capture_memo *memo, const struct capture_start *start, uns
     unsigned first = last->depth - frames;      /* its words as well: they tell that there is a caller, or none */
     unsigned begin = first ? last->words_end[first - 1] : 0, end = last->words_end[last->depth - 1];
     unsigned set = memo_set(start->pc, start->sp), way = !memo->recent[set], n = 0;
+    if (memo->candidate[set] != node) {
+        memo->candidate[set] = node;
+        return;
+    }
     struct memo_stack *stack = &memo->stacks[set][way];
     stack->pc = 0;
     for (unsigned i = end; i > begin; i--) {
@@ -105,7 +109,6 @@ void memo_join(struct capture_memo *memo, unsigned kept, unsigned n)
         last->sp[to] = inner->sp[from];
         last->fp[to] = inner->fp[from];
         last->fp_live[to] = inner->fp_live[from];
-        last->nodes[to] = 0;
         for (unsigned k = from ? inner->words_end[from - 1] : 0; k < inner->words_end[from]; k++)
             last->words[words++] = inner->words[k];
         last->words_end[to] = words;

@@ -27,13 +27,13 @@ struct memo_word {
  * The words of a frame are those that the step from it to its caller read. */
 struct memo_walk {
     uint32_t depth;                     /* frames; 0: nothing is remembered */
-    uint32_t first;                     /* nodes[] are of the stack whose outermost kept frame is this one */
+    uint32_t first;                     /* path[] is of the stack whose outermost kept frame is this one */
     bool whole;                         /* frame 0 is the outermost of all; else one that was not kept */
     uintptr_t pc[MEMO_FRAMES];
     uintptr_t sp[MEMO_FRAMES];          /* stack pointer in the frame, after its call has returned */
     uintptr_t fp[MEMO_FRAMES];
     uint8_t fp_live[MEMO_FRAMES];       /* 1: the walk from here outwards depends on fp */
-    uint32_t nodes[MEMO_FRAMES];        /* 0: not known */
+    uint64_t path[MEMO_FRAMES];         /* hash of the frames first … i (depot.h) */
     uint32_t words_end[MEMO_FRAMES];
     struct memo_word words[MEMO_WORDS];
 };
@@ -63,6 +63,7 @@ struct capture_memo {
     struct memo_walk last;
     struct memo_walk inner;             /* of a walk under way: the new frames, innermost first */
     uint8_t recent[MEMO_SETS];          /* the way of each set that was used last */
+    uint32_t candidate[MEMO_SETS];      /* the node of the last stack of each set that was not remembered: if it comes again, it is */
     struct memo_stack stacks[MEMO_SETS][MEMO_WAYS];
 };
 
@@ -102,7 +103,8 @@ static inline uint32_t memo_find(struct capture_memo *memo, const struct capture
     return 0;
 }
 
-/* Remembers the innermost `frames` frames of memo->last, which start at `start`, as the whole stack `node`. */
+/* Remembers the innermost `frames` frames of memo->last, which start at `start`, as the whole stack `node`, if it is not its first time of
+ * late: many stacks come once only, and are not worth another's place. */
 void memo_keep(struct capture_memo *memo, const struct capture_start *start, unsigned frames, uint32_t node);
 
 /* The innermost frame i of memo->last, below `limit`, for which all words of the frames 0 … i still hold the same; returns
