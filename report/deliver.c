@@ -322,6 +322,11 @@ static struct delivered deliver_check(struct delivery *delivery, struct process 
     struct analysis *analysis = analyse(delivery, process, message, 0, true, 0);
     if (!analysis)
         return result;
+    if (wire_gave_up(message)) {
+        say("process %d (%s) went on before its image was read; that report is dropped", (int)process->pid, process->command);
+        analysis_free(analysis);
+        return result;
+    }
     const struct model *model = analysis->model;
     show_errors(delivery, process, model);
     show_whole(delivery, process, model);
@@ -350,8 +355,7 @@ struct delivered deliver_request(struct delivery *delivery, struct process *proc
     case WIRE_CHECK:
         return deliver_check(delivery, process, message);
     case WIRE_DUMP:
-        say("process %d (%s) asks for a dump, which this version cannot make", (int)process->pid, process->command);
-        break;
+        return deliver_dump(delivery, process, message);
     case WIRE_STARTED:
     case WIRE_HIT:
     case WIRE_SNAPSHOT:

@@ -41,6 +41,9 @@ void deliver_started(struct delivery *delivery, struct process *process);
 /* WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK, WIRE_DUMP. Takes the message's descriptors over. */
 struct delivered deliver_request(struct delivery *delivery, struct process *process, struct wire_message *message);
 
+/* WIRE_DUMP alone (deliver_dump.c). */
+struct delivered deliver_dump(struct delivery *delivery, struct process *process, struct wire_message *message);
+
 /* A process other than the program is gone (or its agent ends): what is due is written, and it is dropped if it had nothing to
  * say. The pointer is then no longer valid. */
 void deliver_gone(struct delivery *delivery, struct process *process);

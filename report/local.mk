@@ -50,7 +50,7 @@ libcommand_la_SOURCES = \
 	report/agent.h report/agent.c \
 	report/wire.h report/wire.c \
 	report/request.h report/request.c report/request_target.h report/request_target.c \
-	report/deliver.h report/deliver.c \
+	report/deliver.h report/deliver.c report/deliver_dump.c \
 	report/analysis.h report/analysis.c \
 	report/gate.h report/gate.c report/baseline.h report/baseline.c report/baseline_file.c \
 	report/place.h report/place.c \

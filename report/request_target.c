@@ -1,6 +1,6 @@
 /* Looking at a process before it is sent a signal.
  *
- *   /proc/PID/maps     a mapping whose name tells which signal the library listens to (format/wire.h). What may be read here does
+ *   /proc/PID/maps     a mapping that tells which signal the library listens to (format/wire.h). What may be read here does
  *                      not depend on the right to trace (kernel.yama.ptrace_scope), but on user and dumpability
  *   /proc/PID/status   SigCgt: that signal has a handler still. Without one it would end the process
  *   …/task/TID/status  which threads do not block it, and which of them run or sleep: one that is stopped cannot answer */
@@ -64,8 +64,15 @@ static int published_signal(int pid)
     int signal = 0;
     errno = 0;
     while (!signal && getline(&line, &room, in) > 0) {
-        const char *name = strstr(line, " /memfd:" WIRE_PUBLISHED);
-        long number = name ? strtol(name + strlen(" /memfd:" WIRE_PUBLISHED), NULL, 10) : 0;
+        unsigned long long start, end, offset;
+        int at = 0;
+        if (sscanf(line, "%llx-%llx ---s %llx %*s %*s %n", &start, &end, &offset, &at) != 3 || !at || end <= start)
+            continue;
+        const char *name = strrchr(line + at, '/');
+        size_t n = strlen(WIRE_LIBRARY);
+        if (!name || strncmp(name, WIRE_LIBRARY, n) != 0 || (name[n] != '\n' && strcmp(name + n, " (deleted)\n") != 0))
+            continue;
+        unsigned long long number = offset / (end - start);
         if (number > 0 && number <= 64)
             signal = (int)number;
     }

@@ -22,6 +22,7 @@ struct process {
     char *command;              /* its name for the summary; owned */
 
     unsigned banner;            /* number of the image that was announced, where images are */
+    unsigned dumps;             /* that it asked for, under the name of --dump-file */
     unsigned logs, written[FORMATS]; /* files of each kind that were opened for it */
 
     /* The current image. */

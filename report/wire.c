@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static enum wire_result receive(int socket, bool answers, struct wire_message *m
 
     memset(message, 0, sizeof *message);
     message->fds = (struct image_fds)IMAGE_NO_FDS;
+    message->socket = socket;
     ssize_t got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0)
         return errno == EAGAIN || errno == EINTR ? WIRE_NOTHING : WIRE_CLOSED;
@@ -118,6 +120,12 @@ enum wire_result wire_receive_snapshot(int socket, struct wire_message *message,
     error_set(error, "it sent event %u for an image", message->request.event);
     image_fds_close(&message->fds);
     return WIRE_BAD;
+}
+
+bool wire_gave_up(const struct wire_message *message)
+{
+    struct pollfd client = {message->socket, POLLRDHUP, 0};
+    return !(message->request.flags & WIRE_FROZEN) && poll(&client, 1, 0) > 0 && client.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
 
 struct image *wire_image(pid_t pid, const struct wire_request *request, struct image_fds *fds, struct error *error)

@@ -11,6 +11,7 @@
 
 struct wire_message {
     struct wire_request request;    /* path ends with NUL */
+    int socket;                     /* that it came by */
     struct image_fds fds;           /* what was sent: files of these names in /proc, a socket. Owned by the receiver */
 };
 
@@ -26,6 +27,9 @@ enum wire_result wire_receive(int socket, struct wire_message *message, struct e
 
 /* The same for a WIRE_SNAPSHOT, which a process sends to who asked for its image, and only that. */
 enum wire_result wire_receive_snapshot(int socket, struct wire_message *message, struct error *error);
+
+/* true: the process itself was what had to be read, not a copy, and it has not waited for the end of that. */
+bool wire_gave_up(const struct wire_message *message);
 
 /* The image that a request brings; takes its descriptors over. pid: of the process. NULL: *error. */
 struct image *wire_image(pid_t pid, const struct wire_request *request, struct image_fds *fds, struct error *error);

@@ -20,9 +20,10 @@ enum { ON_CRASH = 1, ON_ERROR = 2, ON_EXIT = 4 };   /* the choices of --dump-on,
 static bool error_dumped;       /* atomic */
 static siginfo_t fatal;         /* of the signal that the program is dying of */
 
-void dump_on_error(struct thread_state *self, const struct capture_start *from)
+void dump_on_error(struct thread_state *self, enum record_kind kind, const struct capture_start *from)
 {
-    if (!(config_of(OPTION_DUMP_ON) & ON_ERROR) || __atomic_exchange_n(&error_dumped, true, __ATOMIC_RELAXED))
+    bool dies = kind == RECORD_KIND_INVALID_ACCESS && config_of(OPTION_DUMP_ON) & ON_CRASH;    /* that dump is coming */
+    if (!(config_of(OPTION_DUMP_ON) & ON_ERROR) || dies || __atomic_exchange_n(&error_dumped, true, __ATOMIC_RELAXED))
         return;
     struct snapshot snapshot = {.from = from, .low = from ? from->sp : 0, .inside = true};
     agent_hold();
@@ -30,6 +31,11 @@ void dump_on_error(struct thread_state *self, const struct capture_start *from)
     snapshot.request.cause = WIRE_CAUSE_ERROR;
     snapshot_tell(self, &snapshot);
     agent_drop();
+}
+
+void dump_fork_child(void)
+{
+    error_dumped = false;
 }
 
 static void exchange_dump(enum wire_cause cause, unsigned silent)

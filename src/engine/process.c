@@ -160,6 +160,7 @@ void engine_fork_child(void)
     fork_release(self);
     agent_fork_child();
     freeze_fork_child();
+    dump_fork_child();
     blocks_fork_child(self);
     midden_anchor.parent_pid = midden_anchor.pid;
     midden_anchor.pid = (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);

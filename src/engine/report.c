@@ -32,7 +32,7 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
         return;     /* a note waits for the report at the end */
     agent_tell_finding(index);
     if (finding->severity == RECORD_SEVERITY_ERROR)
-        dump_on_error(self, from);
+        dump_on_error(self, finding->kind, from);
     if (finding->severity == RECORD_SEVERITY_ERROR && config_yes(OPTION_HALT_ON_ERROR))
         halt();
 }

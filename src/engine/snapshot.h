@@ -46,8 +46,9 @@ void periodic_tick(struct thread_state *self, const ucontext_t *context);
 
 /* ---- dumps (engine/dump.c): where --dump-on wants one ---- */
 
-void dump_on_error(struct thread_state *self, const struct capture_start *from);
+void dump_on_error(struct thread_state *self, enum record_kind kind, const struct capture_start *from);
 void dump_on_crash(struct thread_state *self, int number, const siginfo_t *info, const ucontext_t *context);
+void dump_fork_child(void);
 /* At the end, the caller holding the agent's channel, every other thread stopped. */
 void dump_on_exit(void);
 

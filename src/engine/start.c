@@ -324,7 +324,7 @@ void engine_open_libraries(void)
     engine_start();
     park_init(snapshot_on_signal);
     if (park_signal())
-        request_publish(park_signal());
+        request_publish(engine.child.library, park_signal());
     signals_init();
     watch_open(engine_takes_signal(SIGTRAP));
     struct thread_state *self = threads_self();

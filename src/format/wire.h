@@ -17,7 +17,7 @@
  * There is no thread in the process that could listen. So the one who asks listens, and a signal says where:
  *
  *    the one who asks                                          the process
- *    looks for the mapping WIRE_PUBLISHED + NUMBER + …  ◀────  the library made it when it took the signal NUMBER
+ *    looks for a mapping that tells NUMBER (WIRE_LIBRARY)  ◀────  the library made it when it took that signal
  *    listens on the abstract name WIRE_RENDEZVOUS + hexadecimal WORD
  *    rt_tgsigqueueinfo(pid, tid, NUMBER, {SI_QUEUE, value: WORD})  ──▶  its handler: the sender's user is ours, or root
  *    accepts, and looks who connected (SO_PEERCRED)     ◀────  connects, and looks who listens (SO_PEERCRED)
@@ -34,9 +34,10 @@
 #define WIRE_MAGIC 0x4e44444du   /* "MDDN" */
 #define WIRE_VERSION 2u
 
-/* The name of a mapping of one page, as /proc/PID/maps shows it: "/memfd:midden-signal-64 (deleted)". Anyone who may look at the
- * process learns from it that the library is there, and which signal it listens to. */
-#define WIRE_PUBLISHED "midden-signal-"
+/* The file of the library. One mapping of it is shared, without any access, and one page long: where it begins in the file, in pages, is
+ * the number of the signal. /proc/PID/maps shows it, as "7f3a51c2f000-7f3a51c30000 ---s 00040000 08:01 1234 /usr/lib/midden/libmidden.so"
+ * for signal 64, to whoever may look at the process; the loader makes no shared ones. */
+#define WIRE_LIBRARY "/libmidden.so"
 #define WIRE_RENDEZVOUS "midden-ask-"
 
 enum wire_event {

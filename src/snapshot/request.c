@@ -1,7 +1,7 @@
 /* Being asked: from a signal to a socket.
  *
- * The library keeps nothing open for this: it makes a mapping whose name tells the signal's number, and lets go of the file
- * behind it. Whoever may read the process's mappings finds it there. A child of fork has the mapping, and the handler; exec drops both.
+ * The library keeps nothing open for this: it maps a page of its own file in a way that the loader never does, at an offset that tells
+ * the signal's number. Whoever may read the process's mappings finds it there. A child of fork has the mapping, and the handler; exec drops both.
  *
  * A question counts if its sender's user, as the kernel tells it with the signal, is one of ours or root, and the same holds for
  * the one who listens at the place that it names: a signal alone could be sent by one and the place be another's.
@@ -10,6 +10,7 @@
 #include "snapshot/request.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -23,16 +24,13 @@
 
 #define CONNECT_SECONDS 1       /* for one who listens, but whose queue is full */
 
-void request_publish(int signal)
+void request_publish(const char *library, int signal)
 {
-    char name[32];
     size_t page = kernel_page_size();
-    print_format(name, sizeof name, WIRE_PUBLISHED "%d", signal);
-    long fd = kernel_call(SYS_memfd_create, (long)(uintptr_t)name, MFD_CLOEXEC, 0, 0, 0, 0);
+    long fd = library ? kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)library, O_RDONLY | O_CLOEXEC, 0, 0, 0) : -1;
     if (fd < 0)
         return;
-    if (kernel_call(SYS_ftruncate, fd, (long)page, 0, 0, 0, 0) == 0)
-        kernel_call(SYS_mmap, 0, (long)page, PROT_READ, MAP_PRIVATE, fd, 0);
+    kernel_call(SYS_mmap, 0, (long)page, PROT_NONE, MAP_SHARED, fd, (long)((size_t)signal * page));
     kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 

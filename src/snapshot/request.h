@@ -7,8 +7,8 @@
 
 #include "format/wire.h"
 
-/* Makes it known that the library listens to `signal`. Without it nobody asks. */
-void request_publish(int signal);
+/* Makes it known that the library, whose file is `library` (NULL: not known), listens to `signal`. Without it nobody asks. */
+void request_publish(const char *library, int signal);
 
 /* true: the signal is such a question. */
 bool request_is(const siginfo_t *info);
