@@ -133,27 +133,40 @@ static inline size_t first_byte(uint64_t difference)
     return (size_t)__builtin_ctzll(difference) / 8;
 }
 
+static inline uint64_t any_bit(wide bits)
+{
+    return bits[0] | bits[1];
+}
+
+/* Offset of the first byte of a word or vector at `offset` that is not as in `pattern`. It is known that there is one before `end`. */
+static size_t find_difference(const void *start, uint64_t pattern, size_t offset, size_t end)
+{
+    for (; offset + 8 <= end; offset += 8) {
+        uint64_t difference = AT(word64, start, offset) ^ pattern;
+        if (difference)
+            return offset + first_byte(difference);
+    }
+    while (offset < end && AT(unsigned char, start, offset) == (unsigned char)pattern)
+        offset++;
+    return offset;
+}
+
 PLAIN_LOOPS size_t memory_differs(const void *start, int byte, size_t n)
 {
     uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
+    wide patterns = {pattern, pattern};
     size_t i = 0;
-    for (; i + 32 <= n; i += 32) {
-        wide patterns = {pattern, pattern};
-        wide both = (AT(wide, start, i) ^ patterns) | (AT(wide, start, i + 16) ^ patterns);
-        if (both[0] | both[1])
-            break;
+    if (n < 16)
+        return find_difference(start, pattern, 0, n);
+    for (; i + 64 < n; i += 64) {
+        wide a = AT(wide, start, i) ^ patterns, b = AT(wide, start, i + 16) ^ patterns;
+        wide c = AT(wide, start, i + 32) ^ patterns, d = AT(wide, start, i + 48) ^ patterns;
+        if (__builtin_expect(any_bit((a | b) | (c | d)) != 0, 0))
+            return find_difference(start, pattern, i, n);
     }
-    for (; i + 8 <= n; i += 8) {
-        uint64_t difference = AT(word64, start, i) ^ pattern;
-        if (difference)
-            return i + first_byte(difference);
-    }
-    if (n >= 8 && i < n) {                      /* the last 8 bytes again, of which the first ones are known to be right */
-        uint64_t difference = AT(word64, start, n - 8) ^ pattern;
-        return difference ? n - 8 + first_byte(difference) : n;
-    }
-    for (; i < n; i++)
-        if (AT(unsigned char, start, i) != (unsigned char)byte)
-            return i;
-    return n;
+    /* What is left is at most 64 bytes; the last vector reads some of it twice. */
+    wide rest = AT(wide, start, n - 16) ^ patterns;
+    for (size_t k = i; k + 16 < n; k += 16)
+        rest |= AT(wide, start, k) ^ patterns;
+    return __builtin_expect(any_bit(rest) != 0, 0) ? find_difference(start, pattern, i, n) : n;
 }

@@ -59,6 +59,10 @@ void guard_retire(const struct guard_block *block);
 /* Compares the zones of a living block; true: whole. */
 bool guard_whole(const struct guard_block *block, struct guard_damage *damage);
 
+/* The zone in front of a living block alone, and the one behind it. Profiles with guards only. */
+bool guard_front_whole(const struct guard_block *block);
+bool guard_rear_whole(const struct guard_block *block);
+
 /* Compares the fill and the zones of a freed block; true: nobody wrote to it since. */
 bool guard_untouched(const struct guard_block *block, struct guard_damage *damage);
 

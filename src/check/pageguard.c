@@ -194,12 +194,17 @@ static uint8_t *state_of(uint32_t stack)
     return at + stack % STATES_CHUNK;
 }
 
-struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
+/* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
+static inline bool has_luck(struct thread_state *self, unsigned guarded)
+{
+    unsigned shift = guarded - CERTAIN + 1;
+    return random_next(self) >> (64 - (shift < 20 ? shift : 20)) == 0;
+}
+
+static __attribute__((noinline)) struct pageguard_choice choose(struct thread_state *self, uint32_t stack, uint8_t *word, bool lucky,
+                                                                size_t size, size_t align)
 {
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
-    uint8_t *word = guards.budget ? state_of(stack) : NULL;
-    if (!word)
-        return choice;
     uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
     unsigned guarded = state & ~SUSPECT;
     bool fits = size <= (size_t)16 * page() && align <= page();
@@ -212,14 +217,8 @@ struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t sta
     if (fits && guards.every) {
         choice.side = random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     } else if (fits && (choice.side = site_wanted(stack)) == PAGEGUARD_NONE) {
-        if (guarded >= CERTAIN && !(state & SUSPECT)) {
-            /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
-            unsigned shift = guarded - CERTAIN + 1;
-            if (shift > 20)
-                shift = 20;
-            if (random_next(self) >> (64 - shift))
-                return choice;
-        }
+        if (guarded >= CERTAIN && !(state & SUSPECT) && !lucky)
+            return choice;
         if (!(state & SUSPECT) && !time_left(!guarded))
             return choice;
         /* In turn while they are counted, then by chance: what comes at a rhythm is not seen from one side only. */
@@ -229,6 +228,20 @@ struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t sta
     if (guarded < 0x7f && (choice.side != PAGEGUARD_NONE || !guarded))
         __atomic_store_n(word, (uint8_t)(state + 1), __ATOMIC_RELAXED);
     return choice;
+}
+
+struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
+{
+    static const struct pageguard_choice none = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
+    uint8_t *word = guards.budget ? state_of(stack) : NULL;
+    if (!word)
+        return none;
+    /* Nearly always: a site of which enough was seen, and no luck. */
+    uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
+    bool certain = state < CERTAIN || state & SUSPECT, lucky = !certain && has_luck(self, state);
+    if (__builtin_expect(!certain && !lucky && !guards.every && !guards.n_sites, 1))
+        return none;
+    return choose(self, stack, word, lucky, size, align);
 }
 
 void pageguard_suspect(uint32_t stack)

@@ -1,14 +1,19 @@
-/* A queue of batches of addresses.
+/* A queue of batches of blocks.
  *
  *    thread ─▶ [ batch, filling ]            queue:  oldest ─▶ [batch] ─▶ [batch] ─▶ … ─▶ newest
+ *                  │
+ *                  └▶ outgoing ─▶ [batch]    taken from the old end, evicted a few blocks at a time
  *
- * A batch is one page of the tool's own memory: a header and the addresses. Only addresses are kept; where a block lies and how
- * large its room is the heap knows (heap_find: a few nanoseconds for a slab block). Emptied batches go to a list of spare ones.
+ * A batch is one page of the tool's own memory: a header and the blocks' handles (heap.h), by which a block of a slab is found again
+ * without a look-up. Emptied batches go to a list of spare ones.
  *
- * The order of evictions is known ahead, so the slots and records that come next are prefetched while one is checked.
+ * 1. A freed block goes into the thread's batch. A full batch goes to the queue's new end; what lies beyond the limit at its
+ *    old end becomes the thread's outgoing.
+ * 2. With each block that comes, EVICT_AT_ONCE outgoing ones are compared and given to the heap: work is spread evenly, and memory that
+ *    comes free is used again while it is in the cache. The order is known ahead, so what the next ones touch is prefetched.
  *
- * Limits: what threads have in unfinished batches is not counted; a batch is handed over at BATCH_BYTES, so that is at most so
- * much a thread. */
+ * Limits: what threads have in unfinished batches and outgoing is not counted; a batch is handed over at BATCH_BYTES, so that is
+ * about twice as much a thread. */
 #include "check/quarantine.h"
 
 #include "base/anchor.h"
@@ -17,15 +22,16 @@
 
 #define BATCH_ENTRIES 508
 #define BATCH_BYTES ((size_t)512 << 10)
-#define PREFETCH_AHEAD 6
+#define PREFETCH_AHEAD 4
+#define EVICT_AT_ONCE 2
 
 struct quarantine_batch {
     struct quarantine_batch *next;
     size_t bytes;               /* of room, all entries */
     uint32_t count;
-    uint32_t pad;
-    uint64_t reserved;
-    char *address[BATCH_ENTRIES];
+    uint32_t evicted;           /* so many of the first of `outgoing` are done */
+    struct quarantine_batch *outgoing;  /* of a batch that is being filled: what its thread evicts meanwhile, a chain */
+    heap_handle blocks[BATCH_ENTRIES];
 };
 
 static struct {
@@ -82,13 +88,14 @@ void quarantine_release(const struct heap_block *block, enum record_detected det
     heap_free(queue.heap, block);
 }
 
-static void evict(struct quarantine_batch *batch)
+/* Evicts entries [from, to). */
+static void evict(const struct quarantine_batch *batch, uint32_t from, uint32_t to)
 {
-    for (uint32_t i = 0; i < batch->count; i++) {
-        if (i + PREFETCH_AHEAD < batch->count)
-            __builtin_prefetch(batch->address[i + PREFETCH_AHEAD] - guard_setting.front);
+    for (uint32_t i = from; i < to; i++) {
         struct heap_block block;
-        if (heap_find(queue.heap, batch->address[i], &block))
+        if (i + PREFETCH_AHEAD < batch->count)
+            heap_prefetch(queue.heap, batch->blocks[i + PREFETCH_AHEAD]);
+        if (heap_from_handle(queue.heap, batch->blocks[i], &block))
             quarantine_release(&block, RECORD_AT_EVICTION);
     }
 }
@@ -125,17 +132,49 @@ static struct quarantine_batch *exchange(struct quarantine_batch *batch)
     return out;
 }
 
-static void evict_chain(struct quarantine_batch *chain)
+static void put_spare(struct quarantine_batch *batch)
+{
+    lock_take(&queue.lock);
+    batch->next = queue.spare;
+    queue.spare = batch;
+    lock_drop(&queue.lock);
+}
+
+/* from: so many of the first batch are done. */
+static void evict_chain(struct quarantine_batch *chain, uint32_t from)
 {
     while (chain) {
         struct quarantine_batch *next = chain->next;
-        evict(chain);
-        lock_take(&queue.lock);
-        chain->next = queue.spare;
-        queue.spare = chain;
-        lock_drop(&queue.lock);
+        evict(chain, from, chain->count);
+        put_spare(chain);
         chain = next;
+        from = 0;
     }
+}
+
+/* A few of what the thread has to evict. `batch` is the one it fills. */
+static inline void evict_some(struct quarantine_batch *batch)
+{
+    struct quarantine_batch *out = batch->outgoing;
+    if (!out)
+        return;
+    uint32_t from = batch->evicted, to = out->count - from > EVICT_AT_ONCE ? from + EVICT_AT_ONCE : out->count;
+    batch->evicted = to;
+    evict(out, from, to);
+    if (to == out->count) {
+        batch->outgoing = out->next;
+        batch->evicted = 0;
+        put_spare(out);
+    }
+}
+
+/* All of it. */
+static void evict_outgoing(struct quarantine_batch *batch)
+{
+    struct quarantine_batch *out = batch->outgoing;
+    batch->outgoing = NULL;
+    evict_chain(out, batch->evicted);
+    batch->evicted = 0;
 }
 
 static struct quarantine_batch *new_batch(void)
@@ -148,24 +187,31 @@ static struct quarantine_batch *new_batch(void)
     if (!batch)
         batch = memory_keep(sizeof *batch, 64);
     if (batch) {
-        batch->count = 0;
+        batch->count = batch->evicted = 0;
         batch->bytes = 0;
-        batch->next = NULL;
+        batch->next = batch->outgoing = NULL;
     }
     return batch;
 }
 
-bool quarantine_put(struct quarantine_batch **word, char *address, size_t room)
+bool quarantine_put(struct quarantine_batch **word, const struct heap_block *block, size_t room)
 {
     struct quarantine_batch *batch = *word;
     if (!batch && !(batch = *word = new_batch()))
         return false;
-    batch->address[batch->count++] = address;
+    batch->blocks[batch->count++] = heap_handle_of(block);
     batch->bytes += room;
-    if (batch->count == BATCH_ENTRIES || batch->bytes >= BATCH_BYTES) {
-        *word = NULL;
-        evict_chain(exchange(batch));
-    }
+    evict_some(batch);
+    if (batch->count < BATCH_ENTRIES && batch->bytes < BATCH_BYTES)
+        return true;
+    *word = NULL;
+    evict_outgoing(batch);
+    struct quarantine_batch *out = exchange(batch), *fresh = new_batch();
+    if (fresh)
+        fresh->outgoing = out;
+    else
+        evict_chain(out, 0);
+    *word = fresh;
     return true;
 }
 
@@ -179,11 +225,12 @@ uint64_t quarantine_drain(struct quarantine_batch **word)
     queue.oldest = queue.newest = NULL;
     queue.bytes = queue.blocks = 0;
     lock_drop(&queue.lock);
-    evict_chain(chain);
+    evict_chain(chain, 0);
     if (batch) {
+        evict_outgoing(batch);
         blocks += batch->count;
         batch->next = NULL;
-        evict_chain(batch);
+        evict_chain(batch, 0);
     }
     return blocks;
 }
@@ -192,8 +239,10 @@ void quarantine_flush(struct quarantine_batch **word)
 {
     struct quarantine_batch *batch = *word;
     *word = NULL;
-    if (batch)
-        evict_chain(exchange(batch));
+    if (batch) {
+        evict_outgoing(batch);
+        evict_chain(exchange(batch), 0);
+    }
 }
 
 void quarantine_lock(void)

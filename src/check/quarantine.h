@@ -28,9 +28,9 @@ void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_d
 /* true: freed blocks are held back at all. */
 bool quarantine_on(void);
 
-/* Takes a block in. `batch`: the calling thread's word. The record's head is QUARANTINED already. Returns false when there is no
+/* Takes a block in, which counts `room` bytes, and may let older ones go. `batch`: the calling thread's word. The record's head is QUARANTINED already. Returns false when there is no
  * memory to note it: the caller gives the block back itself. */
-bool quarantine_put(struct quarantine_batch **batch, char *address, size_t room);
+bool quarantine_put(struct quarantine_batch **batch, const struct heap_block *block, size_t room);
 
 /* Lets go of everything that is held back, the calling thread's batch included: the program needs the memory. Returns the blocks. */
 uint64_t quarantine_drain(struct quarantine_batch **batch);

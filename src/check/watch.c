@@ -362,8 +362,8 @@ void watch_look(void)
                     set(i, NULL, NULL, 0);
             meter_armed(false);
         }
-    } else {
-        __atomic_store_n(&watch_look_at, 0, __ATOMIC_RELAXED);
+    } else {    /* a child that shares or copied our memory leaves the parent's registers alone, and does not look again */
+        __atomic_store_n(&watch_look_at, watch.state == WATCH_OPEN ? UINT64_MAX : 0, __ATOMIC_RELAXED);
     }
     lock_drop(&watch.lock);
 }

@@ -45,7 +45,7 @@ enum watch_priority { WATCH_IF_FREE, WATCH_NEWEST, WATCH_WANTED };
 void watch_place(const struct watch_subject *subject, enum watch_priority priority);
 
 /* Between calls, where no lock is held: clears registers that have been armed long enough. Mostly one compare. */
-extern uint64_t watch_look_at;      /* time stamp of the processor; 0: nothing to look at. Atomic */
+extern uint64_t watch_look_at;      /* time stamp of the processor; 0: no register is armed. Atomic */
 void watch_look(void);
 static inline void watch_tick(void)
 {
@@ -64,6 +64,8 @@ void watch_take_away(const char *address);
 /* The block at `address` is about to be freed, moved or compared: nothing beside it is watched any more. Cheap when nothing was. */
 static inline void watch_remove(const char *address)
 {
+    if (__builtin_expect(!__atomic_load_n(&watch_look_at, __ATOMIC_RELAXED), 1))
+        return;
     for (unsigned i = 0; i < WATCH_REGISTERS; i++)
         if (__builtin_expect(__atomic_load_n(&watch_blocks[i], __ATOMIC_RELAXED) == address, 0)) {
             watch_take_away(address);

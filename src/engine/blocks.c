@@ -5,8 +5,8 @@
  * regions, from which a reader walks all records.
  *
  * Totals: each thread counts in its own record, without sharing a cache line. Living bytes are gathered per thread and added to
- * the anchor when they reach FOLD_BYTES either way, or at once while the program has one thread, so that the peak is exact there
- * and within FOLD_BYTES times the threads otherwise. */
+ * the anchor when they reach BLOCKS_FOLD_BYTES either way. While the program has one thread they are added as well when they would
+ * make a new peak, so that the peak is exact there and within BLOCKS_FOLD_BYTES times the threads otherwise. */
 #include <sys/mman.h>
 
 #include "base/anchor.h"
@@ -16,7 +16,6 @@
 #include "base/table.h"
 #include "engine/state.h"
 
-#define FOLD_BYTES ((int64_t)64 << 10)
 #define SEQUENCE_BATCH 256
 #define STACK_SPAN ((uintptr_t)8 << 20)
 
@@ -253,12 +252,10 @@ void blocks_note_slot(const struct heap_block *block)
 
 /* ---- sequence numbers ---- */
 
-uint32_t blocks_next_sequence(struct thread_state *self)
+uint32_t blocks_more_sequence(struct thread_state *self)
 {
-    if (__builtin_expect(self->sequence == self->sequence_end, 0)) {
-        self->sequence = __atomic_fetch_add(&next_sequence, SEQUENCE_BATCH, __ATOMIC_RELAXED);
-        self->sequence_end = self->sequence + SEQUENCE_BATCH;
-    }
+    self->sequence = __atomic_fetch_add(&next_sequence, SEQUENCE_BATCH, __ATOMIC_RELAXED);
+    self->sequence_end = self->sequence + SEQUENCE_BATCH;
     return ++self->sequence;
 }
 
@@ -271,12 +268,6 @@ void blocks_fork_child(struct thread_state *self)
 
 /* ---- totals ---- */
 
-/* A counter that only its own thread writes: readers see one word, old or new. */
-static inline void bump(uint64_t *counter, uint64_t by)
-{
-    __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
-}
-
 void blocks_fold(struct thread_state *self)
 {
     int64_t delta = self->live_delta, blocks = self->blocks_delta;
@@ -286,41 +277,21 @@ void blocks_fold(struct thread_state *self)
         uint64_t now = midden_anchor.live_bytes + (uint64_t)delta;
         midden_anchor.live_bytes = now;
         midden_anchor.live_blocks += (uint64_t)blocks;
-        if ((int64_t)now > (int64_t)midden_anchor.peak_bytes)
+        int64_t below_peak = (int64_t)(midden_anchor.peak_bytes - now);
+        if (below_peak < 0) {
             midden_anchor.peak_bytes = now;
+            below_peak = 0;
+        }
+        self->fold_above = below_peak < BLOCKS_FOLD_BYTES ? below_peak : BLOCKS_FOLD_BYTES;
         return;
     }
+    self->fold_above = BLOCKS_FOLD_BYTES;
     uint64_t live = __atomic_add_fetch(&midden_anchor.live_bytes, (uint64_t)delta, __ATOMIC_RELAXED);
     __atomic_add_fetch(&midden_anchor.live_blocks, (uint64_t)blocks, __ATOMIC_RELAXED);
     uint64_t peak = __atomic_load_n(&midden_anchor.peak_bytes, __ATOMIC_RELAXED);
     while ((int64_t)live > (int64_t)peak
            && !__atomic_compare_exchange_n(&midden_anchor.peak_bytes, &peak, live, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
-}
-
-/* Called with every count. */
-static inline void fold_when_due(struct thread_state *self)
-{
-    if (self->live_delta >= FOLD_BYTES || self->live_delta <= -FOLD_BYTES || threads_running() == 1)
-        blocks_fold(self);
-}
-
-void blocks_count_alloc(struct thread_state *self, size_t size)
-{
-    bump(&self->record->allocations, 1);
-    bump(&self->record->allocated_bytes, size);
-    self->live_delta += (int64_t)size;
-    self->blocks_delta++;
-    fold_when_due(self);
-}
-
-void blocks_count_free(struct thread_state *self, size_t size)
-{
-    bump(&self->record->frees, 1);
-    bump(&self->record->freed_bytes, size);
-    self->live_delta -= (int64_t)size;
-    self->blocks_delta--;
-    fold_when_due(self);
 }
 
 void blocks_refresh(void)

@@ -105,24 +105,35 @@ static void compare_witnesses(struct thread_state *self, const struct place *pla
     blocks_mend(place, size);
 }
 
-/* The blocks on both sides, in a slab: their zones border on this block's, so their memory and their records are at hand. */
-static void compare_neighbours(struct thread_state *self, const struct place *place, const struct capture_start *from)
+/* Looks at the neighbour's zone that borders on this block's. side: -1 or 1. */
+static inline void compare_neighbour(struct thread_state *self, const struct place *place, int side, const struct capture_start *from)
+{
+    const struct heap_region *region = place->block.region;
+    if (place->block.slot + (uint32_t)side >= region->slots)
+        return;         /* below the first, too: it wraps */
+    const struct record_block *record = place->record + side;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || record_head_flags(head) & RECORD_FLAG_DAMAGED)
+        return;
+    struct guard_block guarded = {place->address + (ptrdiff_t)region->stride * side, record_head_size(head),
+                                  region->stride - guard_setting.front};
+    if (__builtin_expect(side < 0 ? guard_rear_whole(&guarded) : guard_front_whole(&guarded), 1))
+        return;
+    struct place near = *place;
+    near.block.slot += (uint32_t)side;
+    near.block.start += (ptrdiff_t)region->stride * side;
+    near.address += (ptrdiff_t)region->stride * side;
+    near.record += side;
+    report_damage(self, &near, head, RECORD_AT_SWEEP, from);
+}
+
+/* The blocks on both sides, in a slab: what of their zones borders on this block's, and their records, are at hand. */
+static inline void compare_neighbours(struct thread_state *self, const struct place *place, const struct capture_start *from)
 {
     if (place->guarded || !guard_setting.rear || !place->block.region->stride)
         return;
-    const struct heap_region *region = place->block.region;
-    for (int side = -1; side <= 1; side += 2) {
-        if (place->block.slot + (uint32_t)side >= region->slots)
-            continue;       /* below the first, too: it wraps */
-        struct place near = *place;
-        near.block.slot += (uint32_t)side;
-        near.block.start += (ptrdiff_t)region->stride * side;
-        near.address += (ptrdiff_t)region->stride * side;
-        near.record += side;
-        uint64_t head = __atomic_load_n(&near.record->head, __ATOMIC_ACQUIRE);
-        if (record_head_state(head) == RECORD_BLOCK_LIVE && !(record_head_flags(head) & RECORD_FLAG_DAMAGED))
-            report_damage(self, &near, head, RECORD_AT_SWEEP, from);
-    }
+    compare_neighbour(self, place, -1, from);
+    compare_neighbour(self, place, 1, from);
 }
 
 /* Marks the record as freed and lets the memory go: to the quarantine, behind page guards, or to the heap. */
@@ -132,7 +143,7 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
     size_t size = record_head_size(head);
     unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_DAMAGED;
     bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
-    bool stack = engine.stacks && from && !self->internal && (!engine.sampled || flags & RECORD_FLAG_SAMPLED);
+    bool stack = engine.free_stacks && from && !self->internal && (!engine.sampled || flags & RECORD_FLAG_SAMPLED);
     record->free_stack = stack ? capture(from) : 0;
     record->free_thread = (uint16_t)self->index;
     size_t held_bytes = place->guarded ? 0 : place->block.room;
@@ -154,8 +165,20 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
         pageguard_retire(&place->slot);
     else if (!held)
         heap_free(place->owner, &place->block);
-    else if (!quarantine_put(&self->quarantine, place->address, held_bytes))
+    else if (!quarantine_put(&self->quarantine, &place->block, held_bytes))
         quarantine_release(&place->block, RECORD_AT_EVICTION);
+}
+
+/* The block becomes the caller's to free: of two threads one succeeds. While there is one thread nobody else can come between, and a
+ * locked instruction is spared. *head: what the record's head is expected to be, and was. */
+static inline bool claim(struct record_block *record, uint64_t *head)
+{
+    uint64_t busy = (*head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
+    if (threads_running() == 1) {
+        __atomic_store_n(&record->head, busy, __ATOMIC_RELAXED);
+        return true;
+    }
+    return __atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
 }
 
 static void take_back(struct thread_state *self, void *address, enum record_allocator call, size_t size, size_t align,
@@ -174,15 +197,16 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         return;
     }
     uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
-    uint64_t busy = (head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
-    if (record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address
-        || !__atomic_compare_exchange_n(&place.record->head, &head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+    if (__builtin_expect(record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address
+                         || !claim(place.record, &head), 0)) {
         bad_free(self, address, call, &place, from);
         return;
     }
     watch_remove(place.address);
-    compare_witnesses(self, &place, head, from);
-    compare_neighbours(self, &place, from);
+    if (guard_setting.rear || place.guarded) {
+        compare_witnesses(self, &place, head, from);
+        compare_neighbours(self, &place, from);
+    }
     if (!(record_head_flags(head) & RECORD_FLAG_OWN))
         compare_call(self, &place, head, call, size, align, from);
     let_go(self, &place, head, from);

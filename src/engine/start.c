@@ -202,6 +202,7 @@ static void apply_profile(void)
     guard_setting.fill_alloc = fill ? GUARD_FILL_ALLOC : GUARD_NO_FILL;
     guard_setting.fill_free = fill ? GUARD_FILL_FREE : GUARD_NO_FILL;
     engine.stacks = true;
+    engine.free_stacks = profile != PROFILE_LEAKS;
     engine.sampled = profile == PROFILE_PRODUCTION;
     midden_anchor.profile = (uint32_t)profile;
     midden_anchor.front_guard = (uint32_t)guard_setting.front;

@@ -22,7 +22,8 @@ struct engine {
     struct heap *heap;
     struct heap *reserve;       /* serves calls that interrupt the engine itself (signal handlers); NULL: no memory */
     struct heap *unrecorded;    /* serves when there is no memory for records: its blocks have none; NULL: no memory */
-    bool stacks;                /* stacks are captured */
+    bool stacks;                /* stacks are captured, */
+    bool free_stacks;           /* also where blocks are freed */
     bool sampled;               /* but only one per SAMPLE_BYTES allocated */
     struct engine_child_env child;
 };
@@ -85,13 +86,40 @@ void blocks_announce_guarded(char *base, size_t bytes, struct record_placed *rec
 /* A placed region's table of records grew up to this block's slot. */
 void blocks_note_slot(const struct heap_block *block);
 
-uint32_t blocks_next_sequence(struct thread_state *self);
+uint32_t blocks_more_sequence(struct thread_state *self);
+static inline uint32_t blocks_next_sequence(struct thread_state *self)
+{
+    return __builtin_expect(self->sequence != self->sequence_end, 1) ? ++self->sequence : blocks_more_sequence(self);
+}
 void blocks_fork_child(struct thread_state *self);
 
 /* Totals. */
-void blocks_count_alloc(struct thread_state *self, size_t size);
-void blocks_count_free(struct thread_state *self, size_t size);
+#define BLOCKS_FOLD_BYTES ((int64_t)64 << 10)
 void blocks_fold(struct thread_state *self);    /* what the thread has not yet added to the anchor */
+
+/* A counter that only its own thread writes: readers see one word, old or new. */
+static inline void blocks_bump(uint64_t *counter, uint64_t by)
+{
+    __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+static inline void blocks_count_alloc(struct thread_state *self, size_t size)
+{
+    blocks_bump(&self->record->allocations, 1);
+    blocks_bump(&self->record->allocated_bytes, size);
+    self->live_delta += (int64_t)size;
+    self->blocks_delta++;
+    if (__builtin_expect(self->live_delta > self->fold_above, 0))
+        blocks_fold(self);
+}
+static inline void blocks_count_free(struct thread_state *self, size_t size)
+{
+    blocks_bump(&self->record->frees, 1);
+    blocks_bump(&self->record->freed_bytes, size);
+    self->live_delta -= (int64_t)size;
+    self->blocks_delta--;
+    if (__builtin_expect(self->live_delta < -BLOCKS_FOLD_BYTES, 0))
+        blocks_fold(self);
+}
 void blocks_refresh(void);                      /* engine statistics into the records, before a report */
 
 /* ---- findings (engine/report.c) -------------------------------------------------------------------------------------------- */

@@ -145,6 +145,44 @@ bool heap_find(struct heap *heap, const void *address, struct heap_block *block)
     }
 }
 
+/* Of a slab's block a round with this bit set; of others the start, 16 bits up. Addresses have 48 bits (see heap_owns). */
+#define HANDLE_SLAB 0x8000u
+
+heap_handle heap_handle_of(const struct heap_block *block)
+{
+    if (block->region->engine == HEAP_SLAB)
+        return round_make((const struct slab *)block->region, block->slot) | HANDLE_SLAB;
+    return (uint64_t)(uintptr_t)block->start << 16;
+}
+
+bool heap_from_handle(struct heap *heap, heap_handle handle, struct heap_block *block)
+{
+    if (UNLIKELY(!(handle & HANDLE_SLAB)))
+        return heap_find(heap, (const void *)(uintptr_t)((int64_t)handle >> 16), block) && block->used;
+    struct slab *slab = round_slab(handle);
+    slab_fill_block(slab, round_slot(handle), heap->config.tag_bytes, block);
+    block->used = true;
+    block->zeroed = false;
+    return true;
+}
+
+#define PREFETCH_LINE 64u
+#define PREFETCH_MOST 512u
+
+void heap_prefetch(const struct heap *heap, heap_handle handle)
+{
+    if (!(handle & HANDLE_SLAB))
+        return;
+    const struct slab *slab = round_slab(handle);
+    uint32_t slot = round_slot(handle), stride = slab->region.stride;
+    const char *start = slab_address(slab, slot);
+    __builtin_prefetch((char *)slab->region.tags + (size_t)slot * heap->config.tag_bytes, 1);
+    __builtin_prefetch((char *)slab->state + (stride <= SLAB_NARROW_MAX ? slot : 2 * (size_t)slot), 1);
+    for (uint32_t at = 0; at < stride && at < PREFETCH_MOST; at += PREFETCH_LINE)
+        __builtin_prefetch(start + at);
+    __builtin_prefetch(start + (stride < PREFETCH_MOST ? stride : PREFETCH_MOST) - 1);
+}
+
 bool heap_owns(const struct heap *heap, const void *address)
 {
     /* The map ignores the top 16 bits; all memory that a port gives has the same ones as the heap itself. */

@@ -116,6 +116,14 @@ bool heap_resize(struct heap *heap, struct heap_block *block, size_t room);
  * but for what lies in a free stretch of a freelist arena, and for a freelist arena that keeps changing: takes its lock. */
 bool heap_find(struct heap *heap, const void *address, struct heap_block *block);
 
+/* A block that is not given back, in one word: nothing to look up later but where that is needed anyway (blocks that are not of a slab). */
+typedef uint64_t heap_handle;
+heap_handle heap_handle_of(const struct heap_block *block);
+/* The block again; false: it is none any more. */
+bool heap_from_handle(struct heap *heap, heap_handle handle, struct heap_block *block);
+/* What using a slab's block will touch is on its way into the cache: its tag, its state, and the first lines of its room. */
+void heap_prefetch(const struct heap *heap, heap_handle handle);
+
 /* true: `address` lies in memory that the heap holds, in a slot or not. O(1), no lock. */
 bool heap_owns(const struct heap *heap, const void *address);
 

@@ -83,6 +83,17 @@ static inline unsigned memo_set(uintptr_t pc, uintptr_t sp)
     return (unsigned)((sp >> 4 ^ sp >> 10 ^ pc ^ pc >> 6) & (MEMO_SETS - 1));
 }
 
+/* The bits in which eight words of the stack differ from what is remembered of them. No loop: the loads go out at once. */
+static inline uint64_t memo_chunk_differs(const struct memo_stack *stack, unsigned chunk, uintptr_t sp)
+{
+    const uint32_t *offsets = stack->chunk[chunk].offsets;
+    const uint64_t *values = stack->chunk[chunk].values;
+#define DIFFER(k) (*(const volatile uint64_t *)(sp + offsets[k]) ^ values[k])
+    uint64_t differ = DIFFER(0) | DIFFER(1) | DIFFER(2) | DIFFER(3);
+    return differ | DIFFER(4) | DIFFER(5) | DIFFER(6) | DIFFER(7);
+#undef DIFFER
+}
+
 /* The stack that starts at `start`, whose sp is on the thread's own stack, if it is remembered; 0: it is not. */
 static inline uint32_t memo_find(struct capture_memo *memo, const struct capture_start *start)
 {
@@ -93,8 +104,7 @@ static inline uint32_t memo_find(struct capture_memo *memo, const struct capture
             continue;
         uint64_t differ = 0;
         for (unsigned i = 0; i < stack->chunks && !differ; i++)
-            for (unsigned k = 0; k < MEMO_CHUNK; k++)
-                differ |= *(const volatile uint64_t *)(start->sp + stack->chunk[i].offsets[k]) ^ stack->chunk[i].values[k];
+            differ = memo_chunk_differs(stack, i, start->sp);
         if (!differ) {
             memo->recent[set] = (uint8_t)way;
             return stack->node;

@@ -58,9 +58,7 @@ extern int _dl_find_object(void *address, struct dl_find_object *result) __attri
 
 static struct record_table sides;
 static struct lock modules_lock = LOCK_INIT(LOCK_RANK_MODULES);
-static uint32_t epoch = 1;              /* modules_lock to write; atomic */
-static uint32_t suspicion;              /* atomic */
-static uintptr_t loader_text, loader_text_end;  /* fixed after start */
+struct modules_quick modules_quick = {.epoch = 1};     /* the epoch: modules_lock to write */
 
 /* page → module: the page's number in the high 48 bits, the module's index in the low 16. Each word is whole by itself and
  * checked against the entry, so that an old one does no harm. */
@@ -77,24 +75,9 @@ struct record_module *modules_at(unsigned index)
     return index ? table_at(table(), index) : NULL;
 }
 
-uint32_t modules_epoch(void)
-{
-    return __atomic_load_n(&epoch, __ATOMIC_ACQUIRE);
-}
-
-bool modules_is_loader(uintptr_t pc)
-{
-    return pc - loader_text < loader_text_end - loader_text;
-}
-
 void modules_suspect(void)
 {
-    __atomic_store_n(&suspicion, 1, __ATOMIC_RELEASE);
-}
-
-bool modules_are_suspect(void)
-{
-    return __atomic_load_n(&suspicion, __ATOMIC_RELAXED) != 0;
+    __atomic_store_n(&modules_quick.suspicion, 1, __ATOMIC_RELEASE);
 }
 
 static const struct side *side_of(unsigned index)
@@ -202,7 +185,7 @@ static uint32_t flags_of(const struct object *object, const struct elf_image *im
     uintptr_t headers = getauxval(AT_PHDR);     /* the kernel's word for where the program itself is */
     if (headers >= object->start && headers < object->end)
         flags |= RECORD_MODULE_MAIN;
-    if (loader_text >= object->start && loader_text < object->end)
+    if (modules_quick.loader_text >= object->start && modules_quick.loader_text < object->end)
         flags |= RECORD_MODULE_LOADER;
     if (here >= object->start && here < object->end)
         flags |= RECORD_MODULE_SELF;
@@ -232,9 +215,9 @@ static const char *path_of(const struct object *object, char *buffer, size_t siz
 
 static void mark_gone(struct record_module *module)
 {
-    uint32_t next = epoch + 1;
+    uint32_t next = modules_quick.epoch + 1;
     __atomic_store_n(&module->unloaded, next, __ATOMIC_RELEASE);
-    __atomic_store_n(&epoch, next, __ATOMIC_RELEASE);
+    __atomic_store_n(&modules_quick.epoch, next, __ATOMIC_RELEASE);
 }
 
 /* A living entry for the object; if it is there under another identity, that one has gone unnoticed. modules_lock. */
@@ -290,7 +273,7 @@ static unsigned enter(const struct object *object)
     module->start = object->start;
     module->end = object->end;
     module->link_map = object->link_map;
-    module->loaded = epoch;
+    module->loaded = modules_quick.epoch;
     module->path = *path ? table_string(path, memory_length(path)) : 0;
     side->dynamic = object->dynamic;
     if (readable) {
@@ -371,7 +354,7 @@ static bool still_there(const struct record_module *module, const struct side *s
 bool modules_refresh(void)
 {
     bool gone = false;
-    if (!__atomic_exchange_n(&suspicion, 0, __ATOMIC_ACQ_REL) || !table()->chunks)
+    if (!__atomic_exchange_n(&modules_quick.suspicion, 0, __ATOMIC_ACQ_REL) || !table()->chunks)
         return false;
     uint64_t mask = kernel_signals_off();
     for (uint64_t i = 1, n = __atomic_load_n(&table()->count, __ATOMIC_ACQUIRE); i < n; i++) {
@@ -393,8 +376,8 @@ bool modules_init(void)
     struct elf_image loader;
     uintptr_t base = getauxval(AT_BASE);
     if (base && elf_open(base, &loader)) {
-        loader_text = loader.text;
-        loader_text_end = loader.text_end;
+        modules_quick.loader_text = loader.text;
+        modules_quick.loader_text_end = loader.text_end;
     }
     return table_strings_init()
         && table_init(&sides, sizeof(struct side), CHUNK_SHIFT, MODULES_MAX)

@@ -22,15 +22,26 @@ unsigned modules_known(uintptr_t pc);
  * handlers that may have interrupted it (capture sees to that). */
 bool modules_refresh(void);
 
+/* What every capture and every free asks. */
+struct modules_quick {
+    uint32_t epoch;                         /* atomic */
+    uint32_t suspicion;                     /* atomic */
+    uintptr_t loader_text, loader_text_end; /* fixed after start */
+};
+extern struct modules_quick modules_quick;
+
 /* A dlclose may have happened (cheap; any context). */
 void modules_suspect(void);
-bool modules_are_suspect(void);
+static inline bool modules_are_suspect(void) { return __atomic_load_n(&modules_quick.suspicion, __ATOMIC_RELAXED) != 0; }
 
 /* Changes whenever a module was found gone: what was derived from a pc earlier is void. Starts at 1; any context. */
-uint32_t modules_epoch(void);
+static inline uint32_t modules_epoch(void) { return __atomic_load_n(&modules_quick.epoch, __ATOMIC_ACQUIRE); }
 
-/* true: `pc` is in the dynamic loader's text. Compares only. */
-bool modules_is_loader(uintptr_t pc);
+/* true: `pc` is in the dynamic loader's text. */
+static inline bool modules_is_loader(uintptr_t pc)
+{
+    return pc - modules_quick.loader_text < modules_quick.loader_text_end - modules_quick.loader_text;
+}
 
 /* Entry `index`, NULL if there is none. */
 struct record_module *modules_at(unsigned index);

@@ -42,7 +42,7 @@ static struct lock threads_lock = LOCK_INIT(LOCK_RANK_THREADS);
 static struct thread_state *first;      /* threads_lock to write; atomic */
 static struct thread_state *last;       /* threads_lock */
 static struct thread_state *hand;       /* where the search for a free state goes on; threads_lock */
-static uint32_t running;                /* atomic */
+uint32_t threads_count;                 /* running now; atomic */
 static long registry_pid;               /* whose tids the records name; differs after a fork that ran no handlers */
 
 static struct record_thread shared_record;
@@ -105,7 +105,7 @@ static struct thread_state *reap(int32_t tid)
         threads_fold(state->record);
         if (phase == RECORD_THREAD_RUNNING || phase == RECORD_THREAD_PARKED) {
             __atomic_store_n(&state->record->state, RECORD_THREAD_ENDED, __ATOMIC_RELEASE);
-            __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
+            __atomic_sub_fetch(&threads_count, 1, __ATOMIC_RELAXED);
         }
         return state;
     }
@@ -151,7 +151,7 @@ static void fill_in(struct thread_state *state, struct record_thread *record, ui
     state->stack_low = state->stack_high = state->other_low = state->other_high = 0;
     state->random = ((uint64_t)(uint32_t)tid << 32 | index) * 0x9e3779b97f4a7c15ull | 1;
     __atomic_store_n(&record->state, RECORD_THREAD_RUNNING, __ATOMIC_RELEASE);
-    __atomic_add_fetch(&running, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&threads_count, 1, __ATOMIC_RELAXED);
 }
 
 static void link_state(struct thread_state *state)
@@ -215,7 +215,7 @@ void threads_ended(void)
     read_name(self->record);
     threads_fold(self->record);
     __atomic_store_n(&self->record->state, RECORD_THREAD_ENDED, __ATOMIC_RELEASE);
-    __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&threads_count, 1, __ATOMIC_RELAXED);
 }
 
 void threads_rename(void)
@@ -252,11 +252,6 @@ void threads_rename_other(void)
         memory_copy(state->record->name, name, sizeof name);
         return;
     }
-}
-
-unsigned threads_running(void)
-{
-    return __atomic_load_n(&running, __ATOMIC_RELAXED);
 }
 
 unsigned threads_others(void)
@@ -340,11 +335,11 @@ void threads_fork_child(void)
             last = state;
     }
     hand = NULL;
-    running = 0;
+    threads_count = 0;
     if (self) {
         self->record->tid = own_tid();
         self->record->state = RECORD_THREAD_RUNNING;
-        running = 1;
+        threads_count = 1;
         self->in_capture = false;
     }
 }

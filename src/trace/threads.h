@@ -23,6 +23,7 @@ struct thread_state {
     bool shared;                    /* the state of threads that got none of their own: never captures, has no magazines */
     uint32_t sequence, sequence_end;/* batch of allocation numbers left */
     int64_t live_delta;             /* bytes not yet folded into anchor.live_bytes */
+    int64_t fold_above;             /* it is folded when it becomes more: a new peak, or a batch */
     int64_t blocks_delta;
     void *magazines;                /* the heap's word for this thread */
     struct capture_memo *memo;
@@ -70,7 +71,8 @@ void threads_rename_other(void);
 void threads_fold(struct record_thread *record);
 
 /* Number of threads running now, the caller included. */
-unsigned threads_running(void);
+extern uint32_t threads_count;                  /* atomic */
+static inline unsigned threads_running(void) { return __atomic_load_n(&threads_count, __ATOMIC_RELAXED); }
 
 /* The same without the caller, who may have ended already as a thread. */
 unsigned threads_others(void);
