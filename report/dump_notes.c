@@ -16,7 +16,6 @@
 #include <sys/procfs.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "core_notes.h"
@@ -55,18 +54,34 @@ static bool death_of(struct records *records, struct record_finding *death)
     return false;
 }
 
+/* What /proc says of a process; all zero where it says nothing. */
+static void ask_proc(int pid, struct elf_prpsinfo *info)
+{
+    char path[64], line[512];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = pid ? fopen(path, "re") : NULL;
+    if (!file)
+        return;
+    if (fstat(fileno(file), &status) == 0) {
+        info->pr_uid = status.st_uid;
+        info->pr_gid = status.st_gid;
+    }
+    const char *end = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;   /* the name may hold anything */
+    if (end && sscanf(end + 1, " %c %d %d %d", &info->pr_sname, &info->pr_ppid, &info->pr_pgrp, &info->pr_sid) == 4) {
+        static const char states[] = "RSDTZW";
+        const char *state = strchr(states, info->pr_sname);
+        info->pr_state = state ? (char)(state - states) : 0;
+    }
+    fclose(file);
+}
+
 static void put_process(struct notes *notes, const struct image *image, const struct records *records, bool masked)
 {
     struct elf_prpsinfo info = {.pr_state = 0, .pr_sname = 'R', .pr_pid = records->anchor.pid, .pr_ppid = records->anchor.parent_pid};
-    char path[64];
-    struct stat status;
     const char *command = records->command, *slash;
     size_t first = strnlen(command, records->command_bytes), n = masked ? first : records->command_bytes;
-    snprintf(path, sizeof path, "/proc/%d", image->pid);
-    if (image->pid && stat(path, &status) == 0) {
-        info.pr_uid = status.st_uid;
-        info.pr_gid = status.st_gid;
-    }
+    ask_proc(image->pid, &info);
     if (n > sizeof info.pr_psargs - 1)
         n = sizeof info.pr_psargs - 1;
     memcpy(info.pr_psargs, command, n);
@@ -185,23 +200,18 @@ struct person {                 /* a thread as the notes want it */
 #define XSAVE_MAGIC 0x46505853u     /* in the part of FXSAVE that belongs to the software */
 #define XSAVE_MAGIC_AT 464u         /* magic, extended size, features (8), size of the state */
 
-/* The state behind the ucontext of the frame that parked the thread. */
+/* The state begins where the record's saved context does. */
 static void take_state(struct person *person, const struct image *image, const struct record_thread *record)
 {
-    ucontext_t context;
-    uint64_t low = record->context_low, high = record->context_high;
-    if (high <= low || high - low < offsetof(ucontext_t, uc_sigmask) || !image_read_all(image, low, &context, offsetof(ucontext_t, uc_sigmask)))
-        return;
-    uint64_t at = (uintptr_t)context.uc_mcontext.fpregs;
+    uint64_t low = record->context_low, high = record->context_high, features = 3;
     uint32_t magic, size = FXSAVE_BYTES;
-    uint64_t features = 3;
-    if (at < low || at >= high || high - at < FXSAVE_BYTES || !image_read_all(image, at, person->state, FXSAVE_BYTES))
+    if (high <= low || high - low < FXSAVE_BYTES || !image_read_all(image, low, person->state, FXSAVE_BYTES))
         return;
     memcpy(&magic, person->state + XSAVE_MAGIC_AT, 4);
     if (magic == XSAVE_MAGIC) {
         memcpy(&features, person->state + XSAVE_MAGIC_AT + 8, 8);
         memcpy(&size, person->state + XSAVE_MAGIC_AT + 16, 4);
-        if (size < FXSAVE_BYTES || size > sizeof person->state || size > high - at || !image_read_all(image, at, person->state, size))
+        if (size < FXSAVE_BYTES || size > sizeof person->state || size > high - low || !image_read_all(image, low, person->state, size))
             size = FXSAVE_BYTES;
     }
     memset(person->state + XSAVE_MAGIC_AT, 0, FXSAVE_BYTES - XSAVE_MAGIC_AT);
@@ -263,10 +273,11 @@ static void take_record(struct person *person, const struct image *image, const 
     person->thread_pointer = record->thread_pointer;
     /* A thread that ends the program has registers, though none of them counts in the leak check. */
     memcpy(person->general, record->registers, n * 8);
-    if (record->n_registers > n)
+    /* Behind them a signal frame's registers have flags and segments, though these hold no pointers and are not counted. */
+    if (record->context_high > record->context_low && n + 1 < RECORD_REGISTERS) {
         person->flags = record->registers[n];
-    if (record->n_registers > n + 1)
         person->segments = record->registers[n + 1];
+    }
     take_state(person, image, record);
 }
 

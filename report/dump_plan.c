@@ -160,14 +160,21 @@ void dump_plan_free(struct dump_plan *plan)
 
 /* ---- the bytes ---- */
 
-/* Memory [address, address + n) into buffer, which is zeroed where it was never touched. */
-static bool fill_memory(const struct dump_plan *plan, uint64_t address, unsigned char *buffer, size_t n)
+/* true: a page that was never touched is all zeros. Untouched pages of a file are the file's, those of [vdso] the kernel's. */
+static bool untouched_is_zero(const struct image_mapping *mapping)
+{
+    return (mapping->inode == 0 || mapping->access & IMAGE_SHARED) && strcmp(mapping->path, "[vdso]") != 0;
+}
+
+/* Memory [address, address + n) of a mapping into buffer, which is zeroed where it was never touched. */
+static bool fill_memory(const struct dump_plan *plan, const struct image_mapping *mapping, uint64_t address, unsigned char *buffer, size_t n)
 {
     const struct image *image = plan->image;
+    bool ask = image->ops->touched && untouched_is_zero(mapping);
     uint64_t end = address + n, at = address, start = address, stop = end;
     bool any = false;
     while (at < end) {
-        if (image->ops->touched && !image->ops->touched(image->ctx, at, end, &start, &stop))
+        if (ask && !image->ops->touched(image->ctx, at, end, &start, &stop))
             break;
         if (start < at || start >= end || stop <= start)
             break;
@@ -216,7 +223,7 @@ bool dump_plan_fill(const struct dump_plan *plan, uint64_t offset, void *buffer,
         uint64_t stop = segment->offset + segment->bytes;
         if (stop > end)
             stop = end;
-        any |= fill_memory(plan, segment->mapping->start + (at - segment->offset), bytes + (at - offset), (size_t)(stop - at));
+        any |= fill_memory(plan, segment->mapping, segment->mapping->start + (at - segment->offset), bytes + (at - offset), (size_t)(stop - at));
         at = stop;
     }
     memset(bytes + (at - offset), 0, (size_t)(end - at));
