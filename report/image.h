@@ -79,6 +79,8 @@ struct image {
     size_t n_auxv;                  /* words */
     int signal;                     /* that ended the process; 0: none, not known */
     bool guards_unseen;             /* memory without access may be left out or look like zeros */
+    bool by_gdb;                    /* gcore wrote it: see core_gaps.h */
+    bool incomplete;                /* writable memory is missing: what seems lost may be held there */
     bool contents_removed;          /* a dump of ours --without-contents: pointers are left of the program's memory */
     char **notes;                   /* what is missing, a line each */
     size_t n_notes;

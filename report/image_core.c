@@ -53,6 +53,7 @@ struct piece {                  /* of the address space; the parallel entry of i
     uint64_t offset;            /* of the byte at start, in the core */
     uint64_t file_offset;       /* the same in the mapped file */
     const char *path;           /* of the mapped file, into the notes' text; NULL: none */
+    bool module;                /* that file is an ELF file: what is not in the core was never written */
     unsigned access;
     int file;                   /* descriptor of the module's file; -1: none */
 };
@@ -223,6 +224,8 @@ static int by_start(const void *left, const void *right)
 
 struct missing {
     uint64_t cut;               /* bytes behind the end of the file */
+    uint64_t cut_writable;      /* of them, in memory that the program could write */
+    bool by_gdb;                /* the kernel and we align segments to pages */
     size_t odd;                 /* segments that make no sense */
 };
 
@@ -235,9 +238,11 @@ static void take_load(struct core *core, const Elf64_Phdr *segment, struct missi
         missing->odd += segment->p_vaddr <= INT64_MAX;      /* [vsyscall] lies in the kernel's half */
         return;
     }
+    missing->by_gdb |= segment->p_align == 1;
     uint64_t room = segment->p_offset < size ? size - segment->p_offset : 0;
     if (filled > room) {
         missing->cut += filled - room;
+        missing->cut_writable += segment->p_flags & PF_W ? filled - room : 0;
         filled = room;
     }
     add_piece(core, (struct piece){
@@ -400,6 +405,8 @@ static void find_modules(struct core *core, const struct image_places *places, s
             wanted |= core->pieces[k].path && (core->pieces[k].access & IMAGE_READ) && core->pieces[k].held < core->pieces[k].end;
         if (!wanted)
             continue;
+        for (size_t k = i; k < next; k++)
+            core->pieces[k].module = core->pieces[k].path != NULL;
         int fd = open_module(core, first, places);
         if (fd < 0) {
             if (lost++ < NAMES_MOST && used < sizeof names)
@@ -438,20 +445,21 @@ static struct image_mapping *mappings_of(const struct core *core, const struct c
     return mappings;
 }
 
-/* Writable memory that is no device and of which the core has nothing: what only it holds seems lost. */
-static void note_left_out(struct image *image, const struct core *core)
+/* Writable memory that is no device and of which the core has nothing. true: there is some. */
+static bool note_left_out(struct image *image, const struct core *core)
 {
     size_t left = 0;
     const struct piece *first = NULL;
     for (size_t i = 0; i < core->n; i++) {
         const struct piece *piece = &core->pieces[i];
-        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && piece->file < 0
+        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && !piece->module
             && !(piece->path && strncmp(piece->path, "/dev/", 5) == 0) && left++ == 0)
             first = piece;
     }
     if (left)
-        image_note(image, "the core leaves out %zu writable mapping%s, first that at 0x%llx (%.200s): what only pointers there hold counts as lost",
-                   left, left == 1 ? "" : "s", (unsigned long long)first->start, first->path ? first->path : "anonymous");
+        image_note(image, "the core leaves out %zu writable mapping%s, first that at 0x%llx (%.200s)", left, left == 1 ? "" : "s",
+                   (unsigned long long)first->start, first->path ? first->path : "anonymous");
+    return left > 0;
 }
 
 static void note_missing(struct image *image, const struct core *core, const struct core_notes *notes, const struct missing *missing)
@@ -549,7 +557,10 @@ struct image *image_open_core(const char *path, const struct image_places *place
     }
     note_missing(image, core, &notes, &missing);
     find_modules(core, places, image);
-    note_left_out(image, core);
+    image->by_gdb = missing.by_gdb;
+    image->incomplete = note_left_out(image, core) || missing.cut_writable || missing.odd || core->bytes.cut;
+    if (image->incomplete)
+        image_note(image, "since memory is missing that may hold pointers, what seems definitely lost counts as possibly lost");
     bound_tables(image, core);
     image->guards_unseen = true;
     give_threads(image, &notes);

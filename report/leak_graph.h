@@ -165,7 +165,7 @@ static inline enum leak_kind graph_kind(const struct graph *graph, uint32_t bloc
 static inline enum leak_kind graph_told_kind(const struct graph *graph, uint32_t block)
 {
     enum leak_kind kind = graph_kind(graph, block);
-    return graph->result->unparked && kind != LEAK_REACHABLE ? LEAK_POSSIBLE : kind;
+    return (graph->result->unparked || graph->result->incomplete) && kind != LEAK_REACHABLE ? LEAK_POSSIBLE : kind;
 }
 
 /* Steps through the blocks in address order. */

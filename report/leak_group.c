@@ -381,7 +381,7 @@ bool graph_group(struct graph *graph, struct error *error)
     }
     charge_leaders(&grouping);
     list_slots(&grouping);
-    if (graph->options->excused && grouping.n_indirect && !graph->result->unparked) {
+    if (graph->options->excused && grouping.n_indirect && !graph->result->unparked && !graph->result->incomplete) {
         grouping.excused = memory_new(grouping.n_indirect + 1, 1);
         grouping.asking = true;
         group_all(&grouping, buffer);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core_gaps.h"
 #include "leak_graph.h"
 #include "memory.h"
 
@@ -41,6 +42,11 @@ bool graph_check(struct graph *graph, struct error *error)
     const struct leaks_options *options = graph->options;
     struct leaks *leaks = graph->result;
     double start = now();
+    uint64_t lost = core_gaps(graph->records);
+    if (lost)
+        records_problem(graph->records, "the core was made by gdb, which stops copying at page guards: the contents of %llu blocks are missing "
+                        "(midden dump writes all); what seems definitely lost counts as possibly lost", (unsigned long long)lost);
+    leaks->incomplete = lost || graph->records->image->incomplete;
     bool done = graph_index(graph, error);
     if (done && graph->n) {
         graph_mark_tls(graph);

@@ -73,6 +73,7 @@ struct leaks {
     uint64_t memory;                /* bytes held by the analysis at its largest */
     double seconds;
     unsigned unparked;              /* threads whose stacks were scanned whole */
+    bool incomplete;                /* memory that may hold pointers is missing: what seems definitely lost counts as possibly lost */
 };
 
 struct leaks_options {

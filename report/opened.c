@@ -17,10 +17,13 @@ bool opened_open(struct opened *opened, const struct arguments *arguments, struc
 {
     struct error error = {""};
     const struct argument_list *debug = &arguments->lists[ARGUMENT_DEBUG_DIR];
-    struct image_places places = {arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n, false};
+    struct image_places places = {arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n,
+                                  arguments->meaning[ARGUMENT_DEBUGINFOD] == 0};
     memset(opened, 0, sizeof *opened);
     opened->name = name;
     opened->symbols = symbols;
+    if (symbols)
+        symbols_look_in(symbols, &places);
     opened->image = image_open(name, &places, &error);
     opened->records = opened->image ? records_open(opened->image, 0, &error) : NULL;
     if (opened->records)

@@ -275,7 +275,10 @@ struct records *records_open(const struct image *image, uint64_t anchor, struct 
     struct record_table shapes[RECORD_TABLES];
     memset(shapes, 0, sizeof shapes);
     if (!anchor && !(anchor = search_anchor(image))) {
-        error_set(error, "no records of midden are in this image: the program was not run on midden's heap");
+        if (image->incomplete)
+            error_set(error, "no records of midden are in it; %s", image->notes[0]);
+        else
+            error_set(error, "no records of midden are in this image: the program was not run on midden's heap");
         return NULL;
     }
     struct records *records = memory_new(1, sizeof *records);

@@ -26,52 +26,37 @@ static const Dwfl_Callbacks callbacks = {
 
 /* ---- opening ---- */
 
-/* true: the file behind fd carries the build id. */
-static bool has_build_id(int fd, const uint8_t *build_id, uint32_t n)
+static const char *open_module(struct symbol_file *file, const struct image_places *places)
 {
-    const void *found = NULL;
-    elf_version(EV_CURRENT);
-    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    ssize_t got = elf ? dwelf_elf_gnu_build_id(elf, &found) : -1;
-    bool same = got == (ssize_t)n && memcmp(found, build_id, n) == 0;
-    elf_end(elf);
-    return same;
-}
-
-static const char *open_module(struct symbol_file *file)
-{
-    struct stat status;
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *why = NULL;
+    char *found;
+    void **user;
+    int fd = module_search_open(places, file->path, file->build_id, file->build_id_bytes, MODULE_FILE_OR_SYMBOLS, &found, &why);
     if (fd < 0)
-        return "it cannot be opened";
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        close(fd);
-        return "it is no regular file";
-    }
-    if (file->build_id_bytes && !has_build_id(fd, file->build_id, file->build_id_bytes)) {
-        close(fd);
-        return "the file on disk is not the one that ran (its build id differs)";
-    }
+        return why;
     file->dwfl = dwfl_begin(&callbacks);
-    file->module = file->dwfl ? dwfl_report_offline(file->dwfl, file->path, file->path, fd) : NULL;
+    file->module = file->dwfl ? dwfl_report_offline(file->dwfl, found, found, fd) : NULL;
+    free(found);
     if (!file->module) {
         close(fd);
         return "it is no ELF file that can be read";
     }
+    dwfl_module_info(file->module, &user, NULL, NULL, NULL, NULL, NULL, NULL);
+    *user = (void *)(uintptr_t)places;
     dwfl_report_end(file->dwfl, NULL, NULL);
     if (!dwfl_module_getelf(file->module, &file->bias))
         return "it cannot be read";
     return NULL;
 }
 
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes)
+struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes, const struct image_places *places)
 {
     struct symbol_file *file = memory_new(1, sizeof *file);
     file->path = memory_new(1, strlen(path) + 1);
     strcpy(file->path, path);
     file->build_id_bytes = build_id_bytes <= sizeof file->build_id ? build_id_bytes : 0;
     memcpy(file->build_id, build_id, file->build_id_bytes);
-    const char *why = open_module(file);
+    const char *why = open_module(file, places);
     if (why) {
         file->unusable = memory_new(1, strlen(why) + 1);
         strcpy(file->unusable, why);

@@ -9,6 +9,7 @@
 
 #include "memory.h"
 #include "symbol_scopes.h"
+#include "module_search.h"
 #include "symbols.h"
 
 struct unit_range {             /* of a compilation unit */
@@ -31,8 +32,9 @@ struct symbol_file {
     struct unit_functions *functions;   /* of the units that were asked about */
 };
 
-/* Opens path and checks that it is the file with that build id. Never NULL; see unusable. */
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes);
+/* Opens the file with that build id that was at `path` when it ran, or else its debug information alone. places must outlive it.
+ * Never NULL; see unusable. */
+struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes, const struct image_places *places);
 void symbol_file_close(struct symbol_file *file);
 
 #define SYMBOL_FRAMES_MAX 64
@@ -41,7 +43,7 @@ void symbol_file_close(struct symbol_file *file);
  * frames[SYMBOL_FRAMES_MAX], text in the arena. Returns their number; 0: nothing is known. */
 size_t symbol_file_look_up(struct symbol_file *file, struct arena *arena, uint64_t address, struct frame *frames);
 
-/* symbol_find.c: where the debug information of a module lies; a libdwfl callback. */
+/* symbol_find.c: where the debug information of a module lies; a libdwfl callback. *user: a struct image_places. */
 int symbol_find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *file_name,
                           const char *link, GElf_Word crc, char **found);
 

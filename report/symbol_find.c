@@ -1,9 +1,10 @@
-/* Finding separate debug information, on this machine only.
+/* Finding separate debug information.
  *
- * libdwfl's own search may ask the net (debuginfod), which nobody wants while a test waits; so the search is made here:
+ * libdwfl's own search may ask the net (debuginfod), which nobody wants while a test waits; so the search is made here, and
+ * libdwfl's comes last and only where it was asked for:
  *
- *   by build id     /usr/lib/debug/.build-id/ab/cdef….debug
- *   by link         the name in .gnu_debuglink, beside the file, in .debug/ beside it, and under /usr/lib/debug
+ *   by build id     .build-id/ab/cdef….debug in the directories of --debug-dir, and in /usr/lib/debug (of the sysroot, too)
+ *   by link         the name in .gnu_debuglink, beside the file, in .debug/ beside it, and under those directories
  *   by altlink      (a file shared by several, made by dwz) its path as written, relative to the file that names it
  *
  * A candidate found by link must carry the same build id or, without build ids, the checksum that the link names. */
@@ -72,42 +73,82 @@ static int found_at(const char *path, int fd, char **found)
     return fd;
 }
 
-static int find_by_id(const unsigned char *id, int n, char **found)
+static int find_by_id(const char *root, const char *directory, const unsigned char *id, int n, char **found)
 {
-    char path[sizeof DEBUG_ROOT + 128];
-    int length = snprintf(path, sizeof path, DEBUG_ROOT "/.build-id/%02x/", id[0]);
-    for (int i = 1; i < n && length < (int)sizeof path - 16; i++)
-        length += snprintf(path + length, sizeof path - (size_t)length, "%02x", id[i]);
-    snprintf(path + length, sizeof path - (size_t)length, ".debug");
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s%s/.build-id/%02x/", root, directory, id[0]);
+    if (length < 0 || length + 2 * n + 8 > (int)sizeof path)
+        return -1;
+    for (int i = 1; i < n; i++)
+        length += sprintf(path + length, "%02x", id[i]);
+    strcpy(path + length, ".debug");
     int fd = open_regular(path);
     return fd < 0 ? -1 : found_at(path, fd, found);
+}
+
+/* By build id, in every place. */
+static int find_in_places(const struct image_places *places, const unsigned char *id, int n, char **found)
+{
+    int fd = -1;
+    for (size_t i = 0; i < places->n_debug_dirs && fd < 0; i++)
+        fd = find_by_id("", places->debug_dirs[i], id, n, found);
+    if (fd < 0 && places->sysroot && *places->sysroot)
+        fd = find_by_id(places->sysroot, DEBUG_ROOT, id, n, found);
+    return fd < 0 ? find_by_id("", DEBUG_ROOT, id, n, found) : fd;
+}
+
+struct wanted {
+    const char *directory;      /* of the file */
+    int directory_bytes;
+    const char *link;
+    const unsigned char *id;
+    int id_bytes;
+    uint32_t crc;
+    bool any;                   /* the name is enough */
+};
+
+static int find_linked(const struct wanted *wanted, const char *root, const char *between, char **found)
+{
+    char path[PATH_MAX];
+    int length = *wanted->link == '/' ? snprintf(path, sizeof path, "%s%s", root, wanted->link)
+                                      : snprintf(path, sizeof path, "%s%.*s%s%s", root, wanted->directory_bytes, wanted->directory,
+                                                 between, wanted->link);
+    int fd = length < 0 || (size_t)length >= sizeof path ? -1 : open_regular(path);
+    if (fd < 0)
+        return -1;
+    if (wanted->any || belongs(fd, wanted->id, wanted->id_bytes, wanted->crc))
+        return found_at(path, fd, found);
+    close(fd);
+    return -1;
 }
 
 int symbol_find_debuginfo(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base, const char *file_name,
                           const char *link, GElf_Word crc, char **found)
 {
-    (void)user, (void)name, (void)base;
-    const unsigned char *id = NULL;
+    static const struct image_places nowhere;
+    const struct image_places *places = *user ? *user : &nowhere;
+    struct wanted wanted = {.directory = "", .link = link, .crc = crc, .any = link && crc == 0};
     GElf_Addr id_address;
-    char path[PATH_MAX];
-    int n = dwfl_module_build_id(module, &id, &id_address), fd;
-    bool altlink = link && crc == 0;
-    if (!altlink && n > 1 && n <= 32 && (fd = find_by_id(id, n, found)) >= 0)
-        return fd;
-    if (!link || !*link)
-        return -1;
-    const char *slash = file_name ? strrchr(file_name, '/') : NULL;
-    int directory = slash ? (int)(slash - file_name) : 0;
-    static const struct { const char *root, *between; } places[] = {{"", "/"}, {"", "/.debug/"}, {DEBUG_ROOT, "/"}};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        int length = *link == '/' ? snprintf(path, sizeof path, "%s", link)
-                                  : snprintf(path, sizeof path, "%s%.*s%s%s", places[i].root, directory, file_name ? file_name : "",
-                                             places[i].between, link);
-        if (length < 0 || (size_t)length >= sizeof path || (fd = open_regular(path)) < 0)
-            continue;
-        if (altlink || belongs(fd, id, n, crc))
-            return found_at(path, fd, found);
-        close(fd);
+    int fd = -1;
+    wanted.id_bytes = dwfl_module_build_id(module, &wanted.id, &id_address);
+    if (!wanted.any && wanted.id_bytes > 1 && wanted.id_bytes <= 32)
+        fd = find_in_places(places, wanted.id, wanted.id_bytes, found);
+    if (fd < 0 && link && *link) {
+        const char *slash = file_name ? strrchr(file_name, '/') : NULL;
+        wanted.directory = file_name ? file_name : "";
+        wanted.directory_bytes = slash ? (int)(slash - file_name) : 0;
+        fd = find_linked(&wanted, "", "/", found);
+        if (fd < 0)
+            fd = find_linked(&wanted, "", "/.debug/", found);
+        for (size_t i = 0; i < places->n_debug_dirs && fd < 0; i++) {
+            struct wanted beside = wanted;
+            beside.directory_bytes = 0;
+            fd = find_linked(&wanted, places->debug_dirs[i], "/", found);
+            if (fd < 0)
+                fd = find_linked(&beside, places->debug_dirs[i], "/", found);
+        }
+        if (fd < 0)
+            fd = find_linked(&wanted, DEBUG_ROOT, "/", found);
     }
-    return -1;
+    return fd < 0 && places->debuginfod ? dwfl_standard_find_debuginfo(module, user, name, base, file_name, link, crc, found) : fd;
 }

@@ -9,6 +9,7 @@
 
 #include "format/site.h"
 #include "memory.h"
+#include "module_search.h"
 #include "symbol_file.h"
 
 struct answer {
@@ -23,6 +24,7 @@ struct answer {
 
 struct symbols {
     struct arena arena;
+    struct image_places places;
     struct symbol_file *files;
     struct answer *answers;
     size_t mask, n_answers;
@@ -36,6 +38,11 @@ struct symbols *symbols_open(void)
     symbols->mask = 1023;
     symbols->answers = memory_new(symbols->mask + 1, sizeof *symbols->answers);
     return symbols;
+}
+
+void symbols_look_in(struct symbols *symbols, const struct image_places *places)
+{
+    symbols->places = *places;
 }
 
 void symbols_close(struct symbols *symbols)
@@ -58,7 +65,7 @@ static struct symbol_file *file_for(struct symbols *symbols, const struct record
     for (struct symbol_file *file = symbols->files; file; file = file->next)
         if (file->build_id_bytes == n && memcmp(file->build_id, module->build_id, n) == 0 && strcmp(file->path, path) == 0)
             return file;
-    struct symbol_file *file = symbol_file_open(path, module->build_id, n);
+    struct symbol_file *file = symbol_file_open(path, module->build_id, n, &symbols->places);
     file->next = symbols->files;
     symbols->files = file;
     if (file->unusable && *path == '/') {

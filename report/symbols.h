@@ -1,8 +1,8 @@
 /* From a pc in a module to functions, files and lines.
  *
  * Each file (path and build id) is opened once, whatever processes or load epochs it is needed for; each (file, address) is
- * looked up once. Debug information comes from the file itself, from /usr/lib/debug by build id, or by .gnu_debuglink; the net
- * is never asked. A file whose build id is not the recorded one is not used, and a note says so. */
+ * looked up once. Debug information comes from the file itself, from /usr/lib/debug (and what symbols_look_in() names) by build id,
+ * or by .gnu_debuglink; the net is only asked where that was wanted. A file whose build id is not the recorded one is not used, and a note says so. */
 #ifndef MIDDEN_REPORT_SYMBOLS_H
 #define MIDDEN_REPORT_SYMBOLS_H
 
@@ -30,6 +30,10 @@ struct frame {
 struct symbols;
 
 struct symbols *symbols_open(void);     /* never NULL */
+
+/* Where modules and their debug information are looked for from now on; what it points to must outlive the symbols. */
+struct image_places;
+void symbols_look_in(struct symbols *symbols, const struct image_places *places);
 void symbols_close(struct symbols *symbols);
 
 /* The frames at pc: the innermost inlined function first, the function that contains pc last; at least one.
