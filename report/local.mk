@@ -16,7 +16,8 @@ libreport_la_SOURCES = \
 	report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_paths.h report/unwind.h report/unwind.c \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
-	report/symbol_scopes.h report/symbol_scopes.c \
+	report/symbol_scopes.h report/symbol_scopes.c report/symbol_data.h report/symbol_data.c \
+	report/thread_stack.h report/thread_stack.c report/whereabouts.h report/whereabouts.c report/witnesses.h report/witnesses.c \
 	report/frames.h report/frames.c report/stable_name.h report/stable_name.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_slots.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
 	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
@@ -43,7 +44,7 @@ libcommand_la_SOURCES = \
 	report/judged.h report/judged.c report/command_report.c report/command_leaks.c report/command_dump.c \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
-	report/command_blocks.c \
+	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_json.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \

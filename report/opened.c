@@ -13,12 +13,16 @@
 #include "progress.h"
 #include "say.h"
 
+struct image_places opened_places(const struct arguments *arguments)
+{
+    const struct argument_list *debug = &arguments->lists[ARGUMENT_DEBUG_DIR];
+    return (struct image_places){arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n, arguments->meaning[ARGUMENT_DEBUGINFOD] == 0};
+}
+
 bool opened_open(struct opened *opened, const struct arguments *arguments, struct symbols *symbols, const char *name)
 {
     struct error error = {""};
-    const struct argument_list *debug = &arguments->lists[ARGUMENT_DEBUG_DIR];
-    struct image_places places = {arguments->text[ARGUMENT_SYSROOT], debug->items, debug->n,
-                                  arguments->meaning[ARGUMENT_DEBUGINFOD] == 0};
+    struct image_places places = opened_places(arguments);
     memset(opened, 0, sizeof *opened);
     opened->name = name;
     opened->symbols = symbols;

@@ -6,6 +6,7 @@
 #include "image_open.h"
 #include "json_parts.h"
 #include "leak_path.h"
+#include "module_search.h"
 #include "records.h"
 #include "render.h"
 #include "symbols.h"
@@ -16,6 +17,9 @@ struct opened {
     struct records *records;
     struct symbols *symbols;    /* not owned */
 };
+
+/* Where the command was told to look for files. */
+struct image_places opened_places(const struct arguments *arguments);
 
 /* Opens IMAGE `name` with the options of the command. symbols may be shared by several images. false: it cannot be used; said in one
  * line. */

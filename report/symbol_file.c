@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "symbol_data.h"
+
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = symbol_find_debuginfo,
@@ -68,6 +70,7 @@ void symbol_file_close(struct symbol_file *file)
 {
     dwfl_end(file->dwfl);
     scopes_free(file->functions);
+    symbol_data_free(file->data);
     free(file->ranges);
     free(file->unusable);
     free(file->path);

@@ -30,6 +30,7 @@ struct symbol_file {
     size_t n_ranges;
     bool ranges_made;
     struct unit_functions *functions;   /* of the units that were asked about */
+    struct symbol_data *data;   /* symbol_data.h; NULL: not asked for yet */
 };
 
 /* Opens the file with that build id that was at `path` when it ran, or else its debug information alone. places must outlive it.

@@ -10,6 +10,7 @@
 #include "format/site.h"
 #include "memory.h"
 #include "module_search.h"
+#include "symbol_data.h"
 #include "symbol_file.h"
 
 struct answer {
@@ -141,6 +142,28 @@ size_t symbols_at(struct symbols *symbols, const struct record_module *module, c
     }
     *frames = symbols->answers[at].frames;
     return symbols->answers[at].n;
+}
+
+bool symbols_variable_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t address,
+                         struct variable *variable)
+{
+    struct symbol_file *file = file_for(symbols, module, path);
+    if (!symbol_data_at(symbol_data_of(file, &symbols->arena), address - module->bias, variable))
+        return false;
+    variable->address += module->bias;
+    return true;
+}
+
+size_t symbols_variables_named(struct symbols *symbols, const struct record_module *module, const char *path, const char *name,
+                               struct variable *list, size_t room)
+{
+    size_t n = 0;
+    struct symbol_file *file = file_for(symbols, module, path);
+    symbol_data_named(symbol_data_of(file, &symbols->arena), name, list, room, &n);
+    for (size_t i = 0; i < n && i < room; i++)
+        if (!list[i].thread_local_one)
+            list[i].address += module->bias;
+    return n;
 }
 
 size_t symbols_notes(const struct symbols *symbols, const char *const **notes)

@@ -42,6 +42,23 @@ void symbols_close(struct symbols *symbols);
 size_t symbols_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t pc, bool exact,
                   const struct frame **frames);
 
+/* A variable of a module: a global one, or a static one of a file or function. */
+struct variable {
+    const char *name;       /* demangled; lives as long as the symbols; not escaped */
+    uint64_t address;       /* in the process; of a thread-local one its offset in the module's thread-local storage */
+    uint64_t size;          /* bytes */
+    bool thread_local_one;
+    bool local;             /* not seen by the linker: several may have one name */
+};
+
+/* The variable that `address` (in the process) lies in. false: none is known. */
+bool symbols_variable_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t address,
+                         struct variable *variable);
+
+/* The variables of a module with that name, up to `room` of them into list; returns how many there are. */
+size_t symbols_variables_named(struct symbols *symbols, const struct record_module *module, const char *path, const char *name,
+                               struct variable *list, size_t room);
+
 /* Lines about modules that could not be used ("… on disk is not the one that ran"), once each. */
 size_t symbols_notes(const struct symbols *symbols, const char *const **notes);
 

@@ -1,0 +1,279 @@
+/* Telling what an address is.
+ *
+ * Asked in this order: the heap (regions do not overlap, and a region is ours whatever the kernel calls the mapping), midden's own
+ * memory, threads' stacks, modules, thread control blocks, other mappings. A stack is the mapping that a thread's stack pointer or
+ * starting stack address lies in; its frames are unwound where the thread's registers are known.
+ *
+ * In the heap an address belongs to the block that it lies in; beside one, to the slot's block in a uniform region, and in a placed one
+ * to the block whose guard zone it lies in. Blocks that are only history count last. */
+#include "whereabouts.h"
+
+#include <string.h>
+
+#include "records_regions.h"
+
+#define NULL_ZONE 65536u        /* the kernel maps nothing below it */
+#define TCB_AROUND 4096u        /* bytes around a thread pointer that are taken for the thread's control block and static storage */
+
+/* ---- the heap ---- */
+
+static bool is_inside(const struct walked *block, uint64_t address)
+{
+    uint64_t size = walked_size(block);
+    return address - block->address < (size ? size : 1);
+}
+
+static bool is_present(const struct walked *block)
+{
+    return walked_state(block) != RECORD_BLOCK_FREE;
+}
+
+static void remember(struct whereabouts *where, const struct walked *block)
+{
+    enum { ROOM = sizeof where->history / sizeof *where->history };
+    size_t at = 0;
+    while (at < where->n_history && (int32_t)(where->history[at].block.sequence - block->block.sequence) > 0)
+        at++;
+    if (at == ROOM)
+        return;
+    size_t n = where->n_history < ROOM ? where->n_history : ROOM - 1;
+    memmove(&where->history[at + 1], &where->history[at], (n - at) * sizeof *where->history);
+    where->history[at] = *block;
+    where->n_history = n + 1;
+}
+
+/* Walks the region for the block at the address, its neighbours and its past. */
+static bool search_region(struct records *records, size_t region, uint64_t address, struct whereabouts *where)
+{
+    struct block_walk walk;
+    struct walked block;
+    bool found = false;
+    block_walk_start(&walk, records);
+    walk.region = region;
+    while (walk.region == region && block_walk_next(&walk, &block) && block.region == region) {
+        bool inside = is_inside(&block, address);
+        if (inside && !is_present(&block)) {
+            remember(where, &block);
+        } else if (inside) {
+            where->block = block;
+            found = true;
+        } else if (is_present(&block) && block.address < address) {
+            where->before = block;
+        } else if (is_present(&block) && block.address > address && !where->after.address) {
+            where->after = block;
+        }
+    }
+    block_walk_end(&walk);
+    return found;
+}
+
+static void take_beside(struct whereabouts *where, const struct walked *block)
+{
+    uint64_t size = walked_size(block);
+    where->kind = WHERE_BLOCK;
+    where->block = *block;
+    if (where->address < block->address) {
+        where->beside = BESIDE_BEFORE;
+        where->distance = block->address - where->address;
+    } else if (where->address - block->address < (size ? size : 1)) {
+        where->beside = BESIDE_IN;
+        where->distance = where->address - block->address;
+    } else {
+        where->beside = BESIDE_BEHIND;
+        where->distance = where->address - block->address - size;
+    }
+}
+
+/* The address lies in no block: does it lie in the room of one? */
+static bool take_room(struct records *records, const struct record_region *region, struct whereabouts *where)
+{
+    uint64_t rear = records->anchor.rear_guard ? records->anchor.rear_guard + 15u : 0;
+    const struct walked *before = &where->before, *after = &where->after;
+    struct records_found slot;
+    if (region->stride) {
+        struct walked block;
+        if (!records_block_at(records, where->address, &slot))
+            return false;
+        block = (struct walked){slot.address, slot.block, slot.region};
+        unsigned state = walked_state(&block);
+        if (state == RECORD_BLOCK_BUSY || (record_head_flags(block.block.head) & RECORD_FLAG_OWN))
+            return false;
+        take_beside(where, &block);
+        return true;
+    }
+    if (before->address && where->address - before->address - walked_size(before) < rear)
+        take_beside(where, before);
+    else if (after->address && after->address - where->address <= records->anchor.front_guard)
+        take_beside(where, after);
+    else
+        return false;
+    return true;
+}
+
+static bool in_heap(struct compass *compass, struct whereabouts *where)
+{
+    struct records *records = compass->records;
+    size_t index = records_region_at(records, where->address);
+    if (index == records->n_regions)
+        return false;
+    const struct record_region *region = &records->regions[index];
+    where->kind = WHERE_HEAP;
+    where->engine = region->engine < RECORD_ENGINES ? region->engine : 0;
+    if (search_region(records, index, where->address, where)) {
+        struct walked block = where->block;
+        take_beside(where, &block);
+        if (where->before.address == block.address)
+            memset(&where->before, 0, sizeof where->before);
+    } else if (where->n_history && !region->stride) {
+        take_beside(where, &where->history[0]);
+        memmove(where->history, where->history + 1, --where->n_history * sizeof *where->history);
+    } else {
+        take_room(records, region, where);
+        if (where->kind == WHERE_BLOCK && where->n_history && where->history[0].address == where->block.address)
+            where->n_history = 0;
+        if (where->kind == WHERE_BLOCK && where->before.address == where->block.address)
+            memset(&where->before, 0, sizeof where->before);
+        if (where->kind == WHERE_BLOCK && where->after.address == where->block.address)
+            memset(&where->after, 0, sizeof where->after);
+    }
+    return true;
+}
+
+/* ---- stacks ---- */
+
+/* The lowest stack address that counts of a thread, and one in its stack whatever it is doing; 0: unknown. */
+static uint64_t stack_address(const struct records *records, size_t index, uint64_t *innermost)
+{
+    const struct record_thread *thread = &records->threads[index];
+    size_t n;
+    const uint64_t *registers = thread_registers(records, index, &n);
+    *innermost = 0;
+#if defined __x86_64__
+    if (registers && n > 15)
+        *innermost = registers[15];
+#else
+    if (registers && n > 31)
+        *innermost = registers[31];
+#endif
+    return *innermost ? *innermost : thread->start_sp;
+}
+
+static void frame_at(struct compass *compass, size_t index, struct whereabouts *where)
+{
+    const struct thread_frame *frames;
+    size_t n = compass->stacks ? thread_stack(compass->stacks, index, &frames) : 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t end = i + 1 < n ? frames[i + 1].sp : UINT64_MAX;
+        if (where->address < frames[i].sp || where->address >= end)
+            continue;
+        const struct frame *found;
+        unsigned module = whereabouts_module(compass->records, frames[i].pc);
+        size_t count = symbols_at(compass->symbols, module ? &compass->records->modules[module] : NULL,
+                                  module ? compass->records->module_paths[module] : NULL, frames[i].pc, frames[i].exact, &found);
+        where->function = &found[count - 1];
+        where->frame_number = i;
+        return;
+    }
+}
+
+static bool in_stack(struct compass *compass, struct whereabouts *where)
+{
+    const struct records *records = compass->records;
+    for (size_t i = 1; i < records->n_threads; i++) {
+        uint64_t innermost, address = stack_address(records, i, &innermost);
+        unsigned state = records->threads[i].state;
+        if (state == RECORD_THREAD_NONE || state == RECORD_THREAD_ENDED || state == RECORD_THREAD_GONE || !address)
+            continue;
+        const struct image_mapping *mapping = image_mapping_at(records->image, address);
+        if (!mapping || where->address < mapping->start || where->address >= mapping->end)
+            continue;
+        where->kind = WHERE_STACK;
+        where->thread = (uint32_t)i;
+        where->mapping = mapping;
+        where->below = innermost && where->address < innermost;
+        if (!where->below)
+            frame_at(compass, i, where);
+        return true;
+    }
+    return false;
+}
+
+/* ---- modules and the rest ---- */
+
+unsigned whereabouts_module(const struct records *records, uint64_t address)
+{
+    for (size_t i = 1; i < records->n_modules; i++)
+        if (!records->modules[i].unloaded && address >= records->modules[i].start && address < records->modules[i].end)
+            return (unsigned)i;
+    return 0;
+}
+
+static bool in_module(struct compass *compass, struct whereabouts *where)
+{
+    struct records *records = compass->records;
+    unsigned index = whereabouts_module(records, where->address);
+    if (!index)
+        return false;
+    const struct record_module *module = &records->modules[index];
+    where->module = index;
+    where->offset = where->address - module->start;
+    if (where->mapping && (where->mapping->access & IMAGE_EXECUTE)) {
+        where->kind = WHERE_CODE;
+        symbols_at(compass->symbols, module, records->module_paths[index], where->address, true, &where->frame);
+        if (!where->frame->function)
+            where->frame = NULL;
+        return true;
+    }
+    where->kind = WHERE_DATA;
+    where->has_variable = *records->module_paths[index]
+        && symbols_variable_at(compass->symbols, module, records->module_paths[index], where->address, &where->variable);
+    if (where->has_variable)
+        where->offset = where->address - where->variable.address;
+    return true;
+}
+
+static bool in_own(const struct records *records, struct whereabouts *where)
+{
+    for (size_t i = 0; i < records->n_own; i++)
+        if (where->address - records->own[i].start < records->own[i].bytes) {
+            where->kind = WHERE_OWN;
+            return true;
+        }
+    return false;
+}
+
+static bool in_tls(const struct records *records, struct whereabouts *where)
+{
+    for (size_t i = 1; i < records->n_threads; i++) {
+        uint64_t pointer = records->threads[i].thread_pointer;
+        unsigned state = records->threads[i].state;
+        if (pointer && state != RECORD_THREAD_ENDED && state != RECORD_THREAD_GONE
+            && where->address + TCB_AROUND - pointer < 2 * TCB_AROUND) {
+            where->kind = WHERE_TLS;
+            where->thread = (uint32_t)i;
+            where->offset = where->address - pointer;
+            return true;
+        }
+    }
+    return false;
+}
+
+void whereabouts_find(struct compass *compass, uint64_t address, struct whereabouts *where)
+{
+    const struct records *records = compass->records;
+    memset(where, 0, sizeof *where);
+    where->address = address;
+    where->mapping = image_mapping_at(records->image, address);
+    if (in_heap(compass, where) || in_own(records, where))
+        return;
+    if (where->mapping && in_tls(records, where))
+        return;
+    if (in_stack(compass, where) || in_module(compass, where))
+        return;
+    if (where->mapping) {
+        where->kind = WHERE_MAPPING;
+        where->offset = address - where->mapping->start;
+    } else {
+        where->kind = address < NULL_ZONE ? WHERE_NULL : WHERE_NOTHING;
+    }
+}
