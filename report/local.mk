@@ -45,6 +45,7 @@ libcommand_la_SOURCES = \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
 	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_json.c \
+	report/diff.h report/diff.c report/command_diff.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \

@@ -242,13 +242,26 @@ static bool in_own(const struct records *records, struct whereabouts *where)
     return false;
 }
 
-static bool in_tls(const struct records *records, struct whereabouts *where)
+/* Below where the outermost known frame of the thread's stack begins? */
+static bool is_in_frames(struct compass *compass, size_t index, uint64_t address)
 {
+    const struct thread_frame *frames;
+    size_t n = compass->stacks ? thread_stack(compass->stacks, index, &frames) : 0;
+    return n && address >= frames[0].sp && address < frames[n - 1].sp;
+}
+
+static bool in_tls(struct compass *compass, struct whereabouts *where)
+{
+    const struct records *records = compass->records;
     for (size_t i = 1; i < records->n_threads; i++) {
         uint64_t pointer = records->threads[i].thread_pointer;
         unsigned state = records->threads[i].state;
-        if (pointer && state != RECORD_THREAD_ENDED && state != RECORD_THREAD_GONE
-            && where->address + TCB_AROUND - pointer < 2 * TCB_AROUND) {
+        if (!pointer || state == RECORD_THREAD_ENDED || state == RECORD_THREAD_GONE
+            || where->address + TCB_AROUND - pointer >= 2 * TCB_AROUND)
+            continue;
+        /* glibc puts it at the upper end of the stack's mapping: above where the stack began. */
+        uint64_t begin = records->threads[i].start_sp;
+        if (begin < where->mapping->start || begin >= where->mapping->end || (where->address > begin && !is_in_frames(compass, i, where->address))) {
             where->kind = WHERE_TLS;
             where->thread = (uint32_t)i;
             where->offset = where->address - pointer;
@@ -266,7 +279,7 @@ void whereabouts_find(struct compass *compass, uint64_t address, struct whereabo
     where->mapping = image_mapping_at(records->image, address);
     if (in_heap(compass, where) || in_own(records, where))
         return;
-    if (where->mapping && in_tls(records, where))
+    if (where->mapping && in_tls(compass, where))
         return;
     if (in_stack(compass, where) || in_module(compass, where))
         return;
