@@ -187,8 +187,8 @@ static void text(struct telling *telling, const struct sheet *sheet)
     for (size_t i = 0; i < diff->n_images; i++)
         opened_problems(&diff->images[i], sheet);
     page_colour(page, telling->grown || telling->leaking ? PAGE_WARNING : PAGE_GOOD);
-    fprintf(page->out, "midden: %zu site%s %s; %zu leak%s more than before\n", telling->grown, telling->grown == 1 ? "" : "s",
-            diff->n_images > 2 ? "only ever grew" : "grew", telling->leaking, telling->leaking == 1 ? "s" : "");
+    fprintf(page->out, "midden: %zu site%s %s, %zu lost more than before\n", telling->grown, telling->grown == 1 ? "" : "s",
+            diff->n_images > 2 ? "only ever grew" : "grew", telling->leaking);
     page_colour(page, PAGE_PLAIN);
 }
 
