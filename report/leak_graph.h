@@ -32,6 +32,7 @@ enum block_mark {
     MARK_EXAMINE = 128      /* reached, and has interior-pointers that may yet matter; it is in the list of them */
 };
 #define MARKS_HIDDEN (MARK_OWN | MARK_LOADER_TLS)
+#define MARKS_HELD (MARK_REACHED | MARK_POSSIBLE | MARKS_HIDDEN)     /* none of these: lost */
 
 struct slot_word {
     uint64_t live;

@@ -185,8 +185,6 @@ static void find_possible(struct search *search)
 
 /* ---- lost blocks ---- */
 
-#define MARKS_HELD (MARK_REACHED | MARK_POSSIBLE | MARKS_HIDDEN)
-
 static bool find_leaders(struct graph *graph)
 {
     const uint8_t settled = MARKS_HELD | MARK_INDIRECT;

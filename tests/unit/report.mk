@@ -1,5 +1,5 @@
 # Unit tests of report/, on images that are made up (fake_image.h).
-report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_hit tests/unit/report_names
+report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_flow tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_hit tests/unit/report_names
 check_PROGRAMS += $(report_tests)
 TESTS += $(report_tests)
 check_LTLIBRARIES += libfakeimage.la
@@ -10,6 +10,8 @@ tests_unit_report_leaks_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_leaks_LDADD = $(report_test_libs)
 tests_unit_report_paths_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_paths_LDADD = $(report_test_libs)
+tests_unit_report_flow_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_flow_LDADD = $(report_test_libs)
 tests_unit_report_render_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir) -DGOLDEN='"$(abs_top_srcdir)/tests/unit/golden"' $(JANSSON_CFLAGS)
 tests_unit_report_render_LDADD = $(report_test_libs) $(JANSSON_LIBS)
 EXTRA_DIST += tests/unit/golden
