@@ -1,4 +1,4 @@
-/* What only threads' stacks and registers hold, in the JSON report. */
+/* What only threads' stacks and registers hold, and cycles, in the JSON report. */
 #include "json_slots.h"
 
 #include "json_parts.h"
@@ -36,5 +36,17 @@ json_t *as_stack_only(const struct model *model)
         json_array_append_new(list, slot_of(&model->slots[i]));
     put_json(object, "slots", list);
     put_json(object, "more_slots", as_number(model->n_slots ? leaks->more_slots : leaks->n_slots + leaks->more_slots));
+    return object;
+}
+
+json_t *as_cycles(const struct leak_cycles *cycles)
+{
+    if (!cycles->cycles)
+        return json_null();
+    json_t *object = as_total(cycles->members.bytes, cycles->members.blocks);
+    put_json(object, "cycles", as_number(cycles->cycles));
+    put_json(object, "largest", as_number(cycles->largest));
+    put_json(object, "entry", as_address(cycles->entry));
+    put_json(object, "retained", as_total(cycles->retained.bytes, cycles->retained.blocks));
     return object;
 }

@@ -9,11 +9,14 @@
  *      same are merged.
  *   4. Sorted, largest first.
  *
+ * Where lost blocks lead to others, their cycles and what each definitely lost one retains are found first (leak_flow.c).
+ *
  * What only a stack holds makes records of its own; its largest slots are listed. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/site.h"
+#include "leak_flow.h"
 #include "leak_graph.h"
 #include "memory.h"
 
@@ -34,6 +37,7 @@ struct grouping {
     size_t n_indirect;
     uint8_t *excused;           /* by the same numbers: 1: that leader is excused. NULL: none is */
     bool asking;                /* records are streamed to find these out */
+    struct flow flow;           /* of lost blocks; empty: none leads to another, or there was no memory */
     struct numbered_slot *by_block; /* result->slots by their blocks' numbers; NULL: there are none */
 };
 
@@ -174,6 +178,44 @@ static void ask_excused(struct grouping *grouping, uint32_t leader, const struct
     grouping->excused[leader] = answer->example == YES;
 }
 
+static void total_join(struct leak_total *total, struct leak_total more)
+{
+    total->bytes += more.bytes;
+    total->blocks += more.blocks;
+}
+
+/* What a lost block retains, and the cycle that it is the entry of. */
+static void add_flow(const struct grouping *grouping, struct leak_record *group, uint32_t block, uint64_t address)
+{
+    const struct flow *flow = &grouping->flow;
+    const struct flow_cycle *cycle = flow_cycle_at(flow, block);
+    if (group->kind == LEAK_DEFINITE)
+        total_join(&group->retained, flow_retained(flow, block));
+    if (!cycle)
+        return;
+    struct leak_cycles *cycles = &group->cycles;
+    if (cycle->blocks > cycles->largest) {
+        cycles->largest = cycle->blocks;
+        cycles->entry = address;
+    }
+    cycles->cycles++;
+    total_join(&cycles->members, (struct leak_total){cycle->bytes, cycle->blocks});
+    total_join(&cycles->retained, cycle->retained);
+}
+
+/* Of lost blocks that lead to others. Reports do without it where memory does not suffice. */
+static void make_flow(struct grouping *grouping)
+{
+    const struct graph *graph = grouping->graph;
+    uint32_t n = 0, *starts = grouping->n_indirect ? memory_try(graph->n, sizeof *starts) : NULL;
+    for (uint32_t block = 0; starts && block < graph->n; block++)
+        if (!(graph->marks[block] & (MARKS_HELD | MARK_INDIRECT)))
+            starts[n++] = block;
+    if (starts)
+        flow_make(&grouping->flow, graph, starts, n, MARKS_HELD);
+    free(starts);
+}
+
 static void count_block(struct grouping *grouping, uint32_t block, uint64_t address, const struct record_block *record)
 {
     struct graph *graph = grouping->graph;
@@ -216,6 +258,8 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
     }
     group->bytes += size;
     group->blocks++;
+    if (grouping->flow.n && (kind == LEAK_DEFINITE || kind == LEAK_INDIRECT))
+        add_flow(grouping, group, block, address);
     if (kind == LEAK_DEFINITE && graph->leader[block]) {
         group->indirect_bytes += grouping->indirect[graph->leader[block]].bytes;
         group->indirect_blocks += grouping->indirect[graph->leader[block]].blocks;
@@ -359,6 +403,14 @@ static void merge_same(struct grouping *grouping)
             last->blocks += record->blocks;
             last->indirect_bytes += record->indirect_bytes;
             last->indirect_blocks += record->indirect_blocks;
+            total_join(&last->retained, record->retained);
+            if (record->cycles.largest > last->cycles.largest) {
+                last->cycles.largest = record->cycles.largest;
+                last->cycles.entry = record->cycles.entry;
+            }
+            last->cycles.cycles += record->cycles.cycles;
+            total_join(&last->cycles.members, record->cycles.members);
+            total_join(&last->cycles.retained, record->cycles.retained);
             if (record->example < last->example)
                 last->example = record->example;
         } else {
@@ -381,6 +433,7 @@ bool graph_group(struct graph *graph, struct error *error)
     }
     charge_leaders(&grouping);
     list_slots(&grouping);
+    make_flow(&grouping);
     if (graph->options->excused && grouping.n_indirect && !graph->result->unparked && !graph->result->incomplete) {
         grouping.excused = memory_new(grouping.n_indirect + 1, 1);
         grouping.asking = true;
@@ -399,5 +452,6 @@ bool graph_group(struct graph *graph, struct error *error)
     free(grouping.indirect);
     free(grouping.excused);
     free(grouping.by_block);
+    flow_free(&grouping.flow);
     return true;
 }

@@ -39,6 +39,7 @@ void paths_close(struct paths *paths)
 {
     if (!paths)
         return;
+    flow_free(&paths->flow);
     graph_free(&paths->graph);
     leaks_free(paths->graph.result);
     free(paths);

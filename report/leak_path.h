@@ -96,6 +96,14 @@ void path_free(struct path *path);
  * left out. Fills at most `room` of them; *count receives how many there are. Returns how many were filled in. */
 size_t paths_holders(struct paths *paths, uint64_t address, struct holder *holders, size_t room, uint64_t *count);
 
+/* What the block that `address` lies in retains: itself and every block to which no pointers lead but through it. false: no such block,
+ * or no memory. The first call searches the whole graph. */
+bool paths_retained(struct paths *paths, uint64_t address, struct leak_total *retained);
+
+/* The blocks that retain most, those left out that another of them retains already: fills at most `room` addresses and what they
+ * retain, largest first; returns how many. */
+size_t paths_largest(struct paths *paths, uint64_t *addresses, struct leak_total *retained, size_t room);
+
 /* "rbx"; never NULL. */
 const char *path_register_name(unsigned reg);
 

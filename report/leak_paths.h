@@ -2,12 +2,15 @@
 #ifndef MIDDEN_REPORT_LEAK_PATHS_H
 #define MIDDEN_REPORT_LEAK_PATHS_H
 
+#include "leak_flow.h"
 #include "leak_graph.h"
 #include "leak_path.h"
 
 struct paths {
     struct graph graph;
     struct leaks_options options;
+    struct flow flow;           /* of all blocks; made when it is first asked for */
+    bool flow_made;
 };
 
 /* ---- leak_path.c ---- */

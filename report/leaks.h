@@ -35,6 +35,13 @@ struct leak_record {
     uint64_t indirect_bytes, indirect_blocks; /* lost with them (definite only) */
     uint64_t example;           /* address of the first one */
     bool stack_only;            /* reachable, but from threads' stacks and registers alone */
+    struct leak_total retained; /* definite: by these blocks together, without what is held by others as well; 0: not known */
+    struct leak_cycles {        /* of lost blocks that lead to each other and are first reached through one of these */
+        uint64_t cycles;
+        uint32_t largest;       /* members of the one with most */
+        uint64_t entry;         /* address of the block through which that one is reached */
+        struct leak_total members, retained;    /* of all of them */
+    } cycles;
 };
 
 /* A place on a thread's stack, or a register of it, that holds what nothing else does. */

@@ -45,6 +45,9 @@ void page_stack(const struct page *page, const struct stack *stack);
 /* Of a leak record that only stacks hold: which threads and frames do, a line each. Nothing for others. */
 void page_slots(const struct page *page, const struct model *model, const struct model_leak *leak);
 
+/* Of a leak record whose blocks are entries of cycles: a line. Nothing for others. */
+void page_cycles(const struct page *page, const struct leak_cycles *cycles);
+
 /* The guilty frame's source line and its neighbours, where the file can be read. */
 void page_source(const struct page *page, const struct frame *frame);
 

@@ -107,6 +107,8 @@ static json_t *leaks_of(const struct model *model)
         put_json(record, "blocks", as_number(leak->raw.blocks));
         put_json(record, "indirect_bytes", as_number(leak->raw.indirect_bytes));
         put_json(record, "indirect_blocks", as_number(leak->raw.indirect_blocks));
+        put_json(record, "retained", leak->raw.retained.blocks ? as_total(leak->raw.retained.bytes, leak->raw.retained.blocks) : json_null());
+        put_json(record, "cycles", as_cycles(&leak->raw.cycles));
         put_json(record, "stack_only", json_boolean(leak->raw.stack_only));
         put_json(record, "example", as_address(leak->raw.example));
         put_json(record, "stack", as_stack(&leak->stack));

@@ -1,4 +1,4 @@
-/* Who holds what nothing but a stack holds, as text. */
+/* Of leak records, as text: who holds what nothing but a stack holds; and cycles. */
 #include "leak_path.h"
 #include "page.h"
 
@@ -53,4 +53,26 @@ void page_slots(const struct page *page, const struct model *model, const struct
         fprintf(page->out, "  … and by %zu more\n", more);
     if (!told && model->n_slots)
         fputs("  held by blocks that only a stack holds\n", page->out);
+}
+
+void page_cycles(const struct page *page, const struct leak_cycles *cycles)
+{
+    if (!cycles->cycles)
+        return;
+    fputs("  ", page->out);
+    if (cycles->cycles == 1) {
+        fputs("a cycle: ", page->out);
+        page_bytes_in_blocks(page, cycles->members.bytes, cycles->members.blocks);
+        fprintf(page->out, " lead to each other, entered at 0x%llx", (unsigned long long)cycles->entry);
+    } else {
+        page_number(page, cycles->cycles);
+        fputs(" cycles of blocks that lead to each other: ", page->out);
+        page_bytes_in_blocks(page, cycles->members.bytes, cycles->members.blocks);
+        fprintf(page->out, "; the largest, of %u, is entered at 0x%llx", cycles->largest, (unsigned long long)cycles->entry);
+    }
+    if (cycles->retained.blocks != cycles->members.blocks) {
+        fputs("; with all that only they lead to ", page->out);
+        page_bytes_in_blocks(page, cycles->retained.bytes, cycles->retained.blocks);
+    }
+    fputc('\n', page->out);
 }

@@ -68,6 +68,7 @@ static void one_leak(const struct page *page, const struct model *model, const s
         page_source(page, guilty);
     }
     page_slots(page, model, leak);
+    page_cycles(page, &raw->cycles);
     if (leak->site)
         fprintf(page->out, "  allocated, site %016llx:\n", (unsigned long long)leak->site);
     else

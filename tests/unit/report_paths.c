@@ -138,6 +138,45 @@ static void check_holders(struct world *world, struct paths *paths, const struct
     CHECK(paths_holders(paths, block->address, holders, 1, &count) == (expected != 0) && count == expected, "one");
 }
 
+/* Bytes and blocks that pointers of any kind lead to, from everything that is held or lost by itself, without passing `left_out`. */
+static struct leak_total all_without(struct world *world, const struct block *left_out)
+{
+    bool met[MOST] = {false};
+    size_t queue[MOST], head = 0, tail = 0;
+    struct leak_total total = {0, 0};
+    for (size_t i = 0; i < world->n; i++) {
+        const struct block *block = &world->blocks[i];
+        if (block->live && block != left_out && (block->own || (!block->reached && !block->possible && !block->indirect)))
+            met[queue[tail++] = i] = true;
+    }
+    for (size_t i = 0; i < world->n_roots; i++) {
+        struct block *block = world_block(world, world->roots[i], &(uint64_t){0});
+        if (block && block != left_out && !met[index_of(world, block)])
+            met[queue[tail++] = index_of(world, block)] = true;
+    }
+    while (head < tail) {
+        size_t n;
+        const struct block *from = &world->blocks[queue[head++]];
+        const uint64_t *words = world_words(world, from, &n);
+        total.bytes += from->own ? 0 : from->size;
+        total.blocks += !from->own;
+        for (size_t k = 0; k < n; k++) {
+            struct block *to = world_block(world, words[k], &(uint64_t){0});
+            if (to && to != left_out && !met[index_of(world, to)])
+                met[queue[tail++] = index_of(world, to)] = true;
+        }
+    }
+    return total;
+}
+
+static void check_retained(struct world *world, struct paths *paths, const struct block *block)
+{
+    struct leak_total got, all = all_without(world, NULL), less = all_without(world, block);
+    CHECK(paths_retained(paths, block->address, &got) && got.bytes == all.bytes - less.bytes && got.blocks == all.blocks - less.blocks,
+          "%llu in %llu, should be %llu in %llu", (unsigned long long)got.bytes, (unsigned long long)got.blocks,
+          (unsigned long long)(all.bytes - less.bytes), (unsigned long long)(all.blocks - less.blocks));
+}
+
 /* What the seeds say they reached is all that only stacks hold. */
 static void check_seeds(struct world *world, const struct paths *paths)
 {
@@ -170,6 +209,8 @@ static void compare(struct world *world)
         if (!world->blocks[i].live)
             continue;
         check_path(world, paths, &world->blocks[i], far);
+        if (world_pick(world, 4) == 0)
+            check_retained(world, paths, &world->blocks[i]);
         if (world_pick(world, 8) == 0)
             check_holders(world, paths, &world->blocks[i]);
     }
