@@ -6,8 +6,9 @@
  *   pidfds       a process has ended: what is due about it is written
  *   control      the program has ended, with its wait status
  *
- * Requests are served one after the other. When the program has ended, those who are connected are still served (silent ones get
- * a short time), then the last report and the summary are written and the verdict is sent. Descendants that go on running are
+ *   jobs         an analysis is done (serve.c): its report is written and answered
+ *
+ * When the program has ended, those who are connected are still served (silent ones get a short time), then the last report and the summary are written and the verdict is sent. Descendants that go on running are
  * named and not waited for.
  *
  * Only processes of the same user are listened to, or ones that began in the tree and changed their user since. */
@@ -28,9 +29,9 @@
 
 #include "command.h"
 #include "gate.h"
-#include "hit.h"
 #include "memory.h"
 #include "say.h"
+#include "serve.h"
 #include "supervise.h"
 #include "suppressions.h"
 
@@ -39,14 +40,9 @@ enum {
     LAST_WORDS_MS = 1000    /* for a silent client after the program's end */
 };
 
-struct connection {
-    int fd;
-    pid_t pid;              /* as the kernel says; 0: unknown */
-    struct connection *next;
-};
-
 struct loop {
     struct agent *agent;
+    struct service service;
     struct connection *connections;
     size_t n_connections;
     bool bare;
@@ -69,8 +65,7 @@ static void drop(struct loop *loop, struct connection *connection)
     while (*at != connection)
         at = &(*at)->next;
     *at = connection->next;
-    close(connection->fd);
-    free(connection);
+    connection_close(connection);
     loop->n_connections--;
 }
 
@@ -101,9 +96,11 @@ static void accept_all(struct loop *loop)
         if (fd >= 0) {
             enter(loop, fd);
         } else if ((errno == EMFILE || errno == ENFILE) && loop->connections) {
-            struct connection *oldest = loop->connections;
-            while (oldest->next)
-                oldest = oldest->next;
+            struct connection *oldest = NULL;
+            for (struct connection *connection = loop->connections; connection; connection = connection->next)
+                oldest = connection->requests ? oldest : connection;
+            if (!oldest)
+                return;     /* all wait for answers; these give descriptors back */
             complain(loop, oldest->pid, "too many connections, and it says nothing");
             drop(loop, oldest);
         } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -120,49 +117,16 @@ static bool is_connected(const struct loop *loop, pid_t pid)
     return false;
 }
 
-/* A hit of a watchpoint is judged; whether it becomes a finding the library says afterwards. */
-static void serve_hit(struct connection *connection, struct wire_message *message, const struct process *process)
-{
-    struct wire_verdict verdict = {.access = RECORD_ACCESS_UNKNOWN};
-    bool readable = message->fds.mem >= 0;
-    if (readable)
-        hit_judge_process(message->fds.mem, message->request.index, &verdict);
-    image_fds_close(&message->fds);
-    wire_send_verdict(connection->fd, &verdict, readable ? 0 : 1, process->gating);
-}
-
-/* Answers one request. */
 static void serve(struct loop *loop, struct connection *connection, struct wire_message *message)
 {
-    struct agent *agent = loop->agent;
-    const struct wire_request *request = &message->request;
-    pid_t pid = connection->pid && !loop->bare ? connection->pid : request->pid;
-    if (pid <= 0) {
-        complain(loop, pid, "it does not tell its number");
-        image_fds_close(&message->fds);
-        wire_send(connection->fd, 1, false, -1, 0, 0);
+    pid_t pid = connection->pid && !loop->bare ? connection->pid : message->request.pid;
+    if (pid > 0) {
+        service_request(&loop->service, connection, message);
         return;
     }
-    struct process *process = tree_enter(&agent->delivery.tree, pid);
-    if (loop->bare) {
-        process->owner = request->parent_pid == 0;
-        if (request->image > 1)
-            process->image = request->image;
-    }
-    if (request->event == WIRE_HIT) {
-        serve_hit(connection, message, process);
-        return;
-    }
-    struct delivered result = {.done = true, .gating = process->gating};
-    if (request->event == WIRE_STARTED)
-        deliver_started(&agent->delivery, process);
-    if (request->event != WIRE_STARTED || message->fds.mem >= 0)
-        result = deliver_request(&agent->delivery, process, message);
-    int exitcode = -1;
-    if (loop->bare && request->event == WIRE_END && result.gating && agent->delivery.options.error_exitcode)
-        exitcode = agent->delivery.options.error_exitcode;
-    if (!(request->flags & WIRE_NO_REPLY))
-        wire_send(connection->fd, result.done ? 0 : 1, result.gating, exitcode, result.leaks, process->image);
+    complain(loop, pid, "it does not tell its number");
+    image_fds_close(&message->fds);
+    wire_send(connection->fd, 1, false, -1, 0, 0);
 }
 
 /* Takes what a client sent. false: the connection is gone. */
@@ -198,41 +162,44 @@ static void hear_control(struct loop *loop)
     }
 }
 
-/* Everything that is ready now. One client's request may take long; the others' wait. timeout_ms as for poll(2). Returns how
+/* Everything that is ready now. timeout_ms as for poll(2). Returns how
  * many descriptors had something. */
 static int turn(struct loop *loop, int timeout_ms)
 {
     struct agent *agent = loop->agent;
     size_t n_processes = 0, n = 0;
     for (struct process *process = agent->delivery.tree.processes; process; process = process->next)
-        n_processes += !process->program && !process->dead && process->pidfd >= 0;
-    size_t room = 2 + loop->n_connections + n_processes;
+        n_processes += !process->program && !process->dead && process->pidfd >= 0 && !process->requests;
+    size_t room = 3 + loop->n_connections + n_processes;
     struct pollfd *polls = memory_new(room, sizeof *polls);
     struct connection **clients = memory_new(room, sizeof *clients);
     struct process **processes = memory_new(room, sizeof *processes);
 
     polls[n++] = (struct pollfd){loop->parent_gone || loop->program_ended ? -1 : agent->control, POLLIN, 0};
     polls[n++] = (struct pollfd){agent->listener, POLLIN, 0};
+    polls[n++] = (struct pollfd){jobs_fd(loop->service.jobs), POLLIN, 0};
     for (struct connection *connection = loop->connections; connection; connection = connection->next) {
         clients[n] = connection;
         polls[n++] = (struct pollfd){connection->fd, POLLIN, 0};
     }
     if (!loop->bare)
         for (struct process *process = agent->delivery.tree.processes; process; process = process->next)
-            if (!process->program && !process->dead && process->pidfd >= 0) {
+            if (!process->program && !process->dead && process->pidfd >= 0 && !process->requests) {
                 processes[n] = process;
                 polls[n++] = (struct pollfd){process->pidfd, POLLIN, 0};
             }
 
     int ready = poll(polls, n, timeout_ms);
     if (ready > 0) {
-        for (size_t i = 2; i < n; i++)
+        for (size_t i = 3; i < n; i++)
             if (clients[i] && polls[i].revents)
                 hear(loop, clients[i]);
+        if (polls[2].revents)
+            service_answer(&loop->service);
         accept_all(loop);
         /* Deaths last: a process may have asked, been answered and ended since. */
-        for (size_t i = 2; i < n; i++)
-            if (processes[i] && polls[i].revents && !is_connected(loop, processes[i]->pid))
+        for (size_t i = 3; i < n; i++)
+            if (processes[i] && polls[i].revents && !processes[i]->requests && !is_connected(loop, processes[i]->pid))
                 deliver_gone(&agent->delivery, processes[i]);
         if (polls[0].revents)
             hear_control(loop);
@@ -255,11 +222,12 @@ static void serve_the_rest(struct loop *loop)
 {
     long until = milliseconds() + LAST_WORDS_MS;
     accept_all(loop);
-    while (loop->connections) {
+    while (loop->connections || loop->service.n_tasks) {
         long before = milliseconds();
         if (before >= until)
             break;
-        if (turn(loop, (int)(until - before)) > 0)
+        bool working = loop->service.n_tasks != 0;
+        if (turn(loop, (int)(until - before)) > 0 || working)
             until += milliseconds() - before;       /* the time that a report took does not count */
     }
     while (loop->connections)
@@ -290,11 +258,12 @@ static void enter_program(struct agent *agent)
 int agent_serve(struct agent *agent, int library)
 {
     struct loop loop = {.agent = agent, .bare = library >= 0};
+    service_init(&loop.service, &agent->delivery, loop.bare);
     if (loop.bare)
         enter(&loop, library);
     else
         enter_program(agent);
-    while (loop.bare ? loop.connections != NULL : !loop.program_ended && !loop.parent_gone)
+    while (loop.bare ? loop.connections != NULL || loop.service.n_tasks : !loop.program_ended && !loop.parent_gone)
         turn(&loop, -1);
     if (!loop.bare)
         serve_the_rest(&loop);

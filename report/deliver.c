@@ -256,50 +256,48 @@ void deliver_started(struct delivery *delivery, struct process *process)
     }
 }
 
-/* Reads the image that a message brings. index: of the one finding wanted; 0: everything. */
-static struct analysis *analyse(struct delivery *delivery, const struct process *process, struct wire_message *message, size_t index,
-                                bool live, unsigned leak_check)
+bool deliver_order(const struct delivery *delivery, struct process *process, struct wire_message *message, struct analysis_order *order)
 {
-    struct analysis_order order = {
-        .pid = process->pid, .command = process->command, .image = process->image,
-        .fds = message->fds, .request = &message->request, .finding = index,
+    enum { LEAKS_FULL, LEAKS_NO = 2 };
+    *order = (struct analysis_order){
+        .pid = process->pid, .command = process->command, .image = process->image, .request = &message->request,
         .options = delivery->options, .symbols = delivery->symbols, .suppressions = delivery->suppressions,
         .baseline = delivery->baseline,
     };
-    order.options.live = live;
-    order.options.leak_check = leak_check;
+    switch ((enum wire_event)message->request.event) {
+    case WIRE_FINDING:
+        order->finding = message->request.index;
+        order->options.live = true;
+        break;
+    case WIRE_EXEC:
+        order->options.leak_check = LEAKS_NO;
+        break;
+    case WIRE_END:
+        break;
+    case WIRE_CHECK:
+        order->options.live = true;
+        order->options.leak_check = LEAKS_FULL;
+        break;
+    default:
+        return false;
+    }
+    process->closed = false;
+    order->fds = message->fds;
     message->fds = (struct image_fds)IMAGE_NO_FDS;
-    struct analysis *analysis = analysis_read(&order);
-    if (analysis && delivery->settings->valgrind && delivery->settings->valgrind->no_mismatches)
-        valgrind_drop_mismatches(analysis->model);
-    return analysis;
+    return true;
 }
 
-static struct delivered deliver_finding(struct delivery *delivery, struct process *process, struct wire_message *message)
+static void finding_done(struct delivery *delivery, struct process *process, struct analysis *analysis)
 {
-    struct delivered result = {.gating = process->gating};
-    struct analysis *analysis = analyse(delivery, process, message, message->request.index, true,
-                                        delivery->options.leak_check);
-    if (!analysis)
-        return result;
     show_errors(delivery, process, analysis->model);
     analysis_append(&process->shown, analysis);
     analysis_free(process->whole);  /* an exec that failed left one; it is out of date */
     process->whole = NULL;
     note_gating(delivery, process, analysis->model->gating);
-    result.done = true;
-    result.gating = process->gating;
-    return result;
 }
 
-static struct delivered deliver_whole(struct delivery *delivery, struct process *process, struct wire_message *message)
+static void whole_done(struct delivery *delivery, struct process *process, struct analysis *analysis, bool end)
 {
-    enum { LEAKS_NO = 2 };
-    struct delivered result = {.gating = process->gating};
-    bool end = message->request.event == WIRE_END;
-    struct analysis *analysis = analyse(delivery, process, message, 0, false, end ? delivery->options.leak_check : LEAKS_NO);
-    if (!analysis)
-        return result;
     struct model *model = analysis->model;
     const char *log = delivery->settings->text[OPTION_LOG_FILE];
     analysis_free(process->whole);
@@ -308,26 +306,15 @@ static struct delivered deliver_whole(struct delivery *delivery, struct process 
     show_errors(delivery, process, model);
     if (end && (process->program || has_something_to_say(delivery, model) || (log[0] && output_each(log))))
         show_whole(delivery, process, model);
-    if (end && !process->program) {
+    if (end && !process->program)
         close_image(delivery, process, false, NULL);
-    }
-    result.done = true;
-    result.gating = process->gating;
-    return result;
 }
 
-static struct delivered deliver_check(struct delivery *delivery, struct process *process, struct wire_message *message)
+/* Returns how many leak records gate. */
+static uint32_t check_done(struct delivery *delivery, struct process *process, struct analysis *analysis)
 {
-    struct delivered result = {.gating = process->gating};
-    struct analysis *analysis = analyse(delivery, process, message, 0, true, 0);
-    if (!analysis)
-        return result;
-    if (wire_gave_up(message)) {
-        say("process %d (%s) went on before its image was read; that report is dropped", (int)process->pid, process->command);
-        analysis_free(analysis);
-        return result;
-    }
     const struct model *model = analysis->model;
+    uint32_t leaks = 0;
     show_errors(delivery, process, model);
     show_whole(delivery, process, model);
     for (int i = 0; model->snapshot.cause == WIRE_CAUSE_PERIOD && i < FORMATS; i++)
@@ -335,34 +322,33 @@ static struct delivered deliver_check(struct delivery *delivery, struct process 
             place_write_snapshot(delivery->settings, process, model, (enum format_id)i);
     for (size_t i = 0; i < model->n_leak_records; i++) {
         const struct model_leak *leak = &model->leak_records[i];
-        result.leaks += !leak->suppressed && !leak->baseline
-                     && (delivery->options.fail_on & (uint64_t)SETTINGS_DEFINITE << SETTINGS_FAIL_LEAKS << leak->raw.kind);
+        leaks += !leak->suppressed && !leak->baseline
+              && (delivery->options.fail_on & (uint64_t)SETTINGS_DEFINITE << SETTINGS_FAIL_LEAKS << leak->raw.kind);
     }
     analysis_free(analysis);
-    result.done = true;
-    return result;
+    return leaks;
 }
 
-struct delivered deliver_request(struct delivery *delivery, struct process *process, struct wire_message *message)
+struct delivered deliver_done(struct delivery *delivery, struct process *process, const struct wire_message *message,
+                              struct analysis *analysis)
 {
-    process->closed = false;
-    switch ((enum wire_event)message->request.event) {
-    case WIRE_FINDING:
-        return deliver_finding(delivery, process, message);
-    case WIRE_END:
-    case WIRE_EXEC:
-        return deliver_whole(delivery, process, message);
-    case WIRE_CHECK:
-        return deliver_check(delivery, process, message);
-    case WIRE_DUMP:
-        return deliver_dump(delivery, process, message);
-    case WIRE_STARTED:
-    case WIRE_HIT:
-    case WIRE_SNAPSHOT:
-        break;
+    enum wire_event event = (enum wire_event)message->request.event;
+    if (analysis && event == WIRE_CHECK && wire_gave_up(message)) {
+        say("process %d (%s) went on before its image was read; that report is dropped", (int)process->pid, process->command);
+        analysis_free(analysis);
+        analysis = NULL;
     }
-    image_fds_close(&message->fds);
-    return (struct delivered){.gating = process->gating};
+    struct delivered result = {.done = analysis != NULL};
+    if (analysis && delivery->settings->valgrind && delivery->settings->valgrind->no_mismatches)
+        valgrind_drop_mismatches(analysis->model);
+    if (analysis && event == WIRE_FINDING)
+        finding_done(delivery, process, analysis);
+    else if (analysis && event == WIRE_CHECK)
+        result.leaks = check_done(delivery, process, analysis);
+    else if (analysis)
+        whole_done(delivery, process, analysis, event == WIRE_END);
+    result.gating = process->gating;
+    return result;
 }
 
 void deliver_gone(struct delivery *delivery, struct process *process)

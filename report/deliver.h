@@ -38,10 +38,15 @@ struct delivered {
 /* An image began: closes the one before it in the same process. */
 void deliver_started(struct delivery *delivery, struct process *process);
 
-/* WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK, WIRE_DUMP. Takes the message's descriptors over. */
-struct delivered deliver_request(struct delivery *delivery, struct process *process, struct wire_message *message);
+/* For an event whose report takes an analysis (WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK): how to make it. Takes the message's
+ * descriptors over; the message must outlive the order. The process is the order's until deliver_done(). false: another event. */
+bool deliver_order(const struct delivery *delivery, struct process *process, struct wire_message *message, struct analysis_order *order);
 
-/* WIRE_DUMP alone (deliver_dump.c). */
+/* The analysis is made (NULL: it failed, and that was said; taken over): its report is delivered. */
+struct delivered deliver_done(struct delivery *delivery, struct process *process, const struct wire_message *message,
+                              struct analysis *analysis);
+
+/* WIRE_DUMP (deliver_dump.c): needs nothing but the process, and may be called in another thread. */
 struct delivered deliver_dump(struct delivery *delivery, struct process *process, struct wire_message *message);
 
 /* A process other than the program is gone (or its agent ends): what is due is written, and it is dropped if it had nothing to

@@ -90,8 +90,12 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
     if (call != RECORD_BY_NONE)
         stack.frames[stack.n++] = frames_entry(records, arena, call);
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < counts[i]; k++)
-            stack.frames[stack.n++] = &found[i][k];
+        for (size_t k = 0; k < counts[i]; k++) {
+            struct frame *frame = arena_new(arena, sizeof *frame);
+            *frame = found[i][k];
+            frame->pc = record_node_pc(nodes[i]->place);
+            stack.frames[stack.n++] = frame;
+        }
     stack.truncated = n && (nodes[n - 1]->flags & RECORD_NODE_TRUNCATED);
     return stack;
 }

@@ -49,7 +49,7 @@ libcommand_la_SOURCES = \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \
-	report/agent.h report/agent.c \
+	report/agent.h report/agent.c report/serve.h report/serve.c report/jobs.h report/jobs.c \
 	report/wire.h report/wire.c \
 	report/request.h report/request.c report/request_target.h report/request_target.c \
 	report/deliver.h report/deliver.c report/deliver_dump.c \

@@ -135,7 +135,7 @@ static void watchpoints_of(struct model *model, const struct record_anchor *anch
         cover(model, arena_format(&model->arena, "%s: %s", why, open));
 }
 
-static void coverage_of(struct model *model, const struct symbols *symbols)
+static void coverage_of(struct model *model, struct symbols *symbols)
 {
     const struct records *records = model->records;
     const struct record_anchor *anchor = &records->anchor;

@@ -51,27 +51,43 @@ static const char *open_module(struct symbol_file *file, const struct image_plac
     return NULL;
 }
 
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes, const struct image_places *places)
+struct symbol_file *symbol_file_new(const char *path, const uint8_t *build_id, uint32_t build_id_bytes)
 {
     struct symbol_file *file = memory_new(1, sizeof *file);
     file->path = memory_new(1, strlen(path) + 1);
     strcpy(file->path, path);
     file->build_id_bytes = build_id_bytes <= sizeof file->build_id ? build_id_bytes : 0;
     memcpy(file->build_id, build_id, file->build_id_bytes);
+    return file;
+}
+
+void symbol_file_wake(struct symbol_file *file, const struct image_places *places)
+{
     const char *why = open_module(file, places);
     if (why) {
         file->unusable = memory_new(1, strlen(why) + 1);
         strcpy(file->unusable, why);
     }
-    return file;
 }
 
-void symbol_file_close(struct symbol_file *file)
+void symbol_file_rest(struct symbol_file *file)
 {
     dwfl_end(file->dwfl);
     scopes_free(file->functions);
     symbol_data_free(file->data);
     free(file->ranges);
+    file->dwfl = NULL;
+    file->module = NULL;
+    file->functions = NULL;
+    file->data = NULL;
+    file->ranges = NULL;
+    file->n_ranges = 0;
+    file->ranges_made = false;
+}
+
+void symbol_file_close(struct symbol_file *file)
+{
+    symbol_file_rest(file);
     free(file->unusable);
     free(file->path);
     free(file);

@@ -23,7 +23,8 @@ struct symbol_file {
     uint8_t build_id[32];
     uint32_t build_id_bytes;
     char *unusable;             /* why it is not used; NULL: it is */
-    Dwfl *dwfl;
+    uint64_t asked;             /* when it was last; the symboliser's count */
+    Dwfl *dwfl;                 /* NULL: not open */
     Dwfl_Module *module;
     Dwarf_Addr bias;            /* from an address in the ELF file to libdwfl's */
     struct unit_range *ranges;  /* by low; made when .debug_aranges is missing */
@@ -33,9 +34,15 @@ struct symbol_file {
     struct symbol_data *data;   /* symbol_data.h; NULL: not asked for yet */
 };
 
-/* Opens the file with that build id that was at `path` when it ran, or else its debug information alone. places must outlive it.
- * Never NULL; see unusable. */
-struct symbol_file *symbol_file_open(const char *path, const uint8_t *build_id, uint32_t build_id_bytes, const struct image_places *places);
+/* Never NULL; not open yet. */
+struct symbol_file *symbol_file_new(const char *path, const uint8_t *build_id, uint32_t build_id_bytes);
+
+/* Opens the file with that build id that was at `path` when it ran, or else its debug information alone; see unusable. places must
+ * outlive it. */
+void symbol_file_wake(struct symbol_file *file, const struct image_places *places);
+
+/* Closes it; what was looked up stays valid. It can be opened again. */
+void symbol_file_rest(struct symbol_file *file);
 void symbol_file_close(struct symbol_file *file);
 
 #define SYMBOL_FRAMES_MAX 64

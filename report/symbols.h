@@ -1,7 +1,7 @@
 /* From a pc in a module to functions, files and lines.
  *
  * Each file (path and build id) is opened once, whatever processes or load epochs it is needed for; each (file, address) is
- * looked up once. Debug information comes from the file itself, from /usr/lib/debug (and what symbols_look_in() names) by build id,
+ * looked up once. May be asked by several threads. Debug information comes from the file itself, from /usr/lib/debug (and what symbols_look_in() names) by build id,
  * or by .gnu_debuglink; the net is only asked where that was wanted. A file whose build id is not the recorded one is not used, and a note says so. */
 #ifndef MIDDEN_REPORT_SYMBOLS_H
 #define MIDDEN_REPORT_SYMBOLS_H
@@ -14,7 +14,8 @@
 
 /* One line of a stack as a person reads it. Text is not escaped and lives as long as the symbols. */
 struct frame {
-    uint64_t pc;            /* as recorded: a return address, mostly */
+    uint64_t pc;            /* as recorded: a return address, mostly. Not set by symbols_at() where there is a module: the answer serves
+                               all who have it loaded, wherever */
     uint64_t offset;        /* of pc in the module, as an address of the ELF file; 0 without a module */
     const char *module;     /* path; NULL: in no module that we knew */
     const char *function;   /* demangled; NULL: unknown */
@@ -60,6 +61,6 @@ size_t symbols_variables_named(struct symbols *symbols, const struct record_modu
                                struct variable *list, size_t room);
 
 /* Lines about modules that could not be used ("… on disk is not the one that ran"), once each. */
-size_t symbols_notes(const struct symbols *symbols, const char *const **notes);
+size_t symbols_notes(struct symbols *symbols, const char *const **notes);
 
 #endif

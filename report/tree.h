@@ -19,6 +19,7 @@ struct process {
     bool owner;                 /* FILE without %p is its file: the program; under a bare preload the first process of a tree */
     bool started;               /* WIRE_STARTED came for its current image */
     bool dead;
+    unsigned requests;          /* of it that are not answered yet */
     char *command;              /* its name for the summary; owned */
 
     unsigned banner;            /* number of the image that was announced, where images are */

@@ -64,7 +64,7 @@ static void check_symbols(void)
         CHECK(frames[i].line == lines[i], "frame %zu: line %u, should be %u", i, frames[i].line, lines[i]);
         CHECK(frames[i].file && *frames[i].file == '/' && strstr(frames[i].file, "tests/unit/report_symbols.c"), "file %s", frames[i].file);
         CHECK(frames[i].inlined == (i < 2), "frame %zu inlined", i);
-        CHECK(frames[i].pc == pc && frames[i].offset == pc - module.bias, "frame %zu: pc", i);
+        CHECK(frames[i].offset == pc - module.bias, "frame %zu: pc", i);
     }
     CHECK(symbols_at(symbols, &module, path, pc, false, &again) == n && again == frames, "not kept");
     CHECK(symbols_notes(symbols, &notes) == 0, "%s", notes[0]);
