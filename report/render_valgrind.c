@@ -225,29 +225,25 @@ static void leak_part(struct sheet *sheet, const struct model *model)
     fputc('\n', sheet->out);
 }
 
-/* Every error once more, with how often it happened. */
-static void list_part(struct sheet *sheet, const struct model *model, size_t contexts)
+static void summary_line(struct sheet *sheet, const struct valgrind_counts *counts)
+{
+    fprintf(sheet->out, "ERROR SUMMARY: %s errors from %s contexts (suppressed: %s from %s)\n", number(sheet, counts->errors),
+            number(sheet, counts->contexts), number(sheet, counts->suppressed), number(sheet, counts->suppressed_contexts));
+}
+
+/* Every error but leaks once more, with how often it happened. false: there is none. */
+static bool list_part(struct sheet *sheet, const struct model *model, size_t contexts)
 {
     size_t at = 0;
     for (size_t i = 0; i < model->n_errors; i++) {
         struct valgrind_words words;
         if (model->errors[i].suppressed || !valgrind_words(&model->errors[i], &sheet->arena, &words))
             continue;
-        fprintf(sheet->out, "%u errors in context %zu of %zu:\n", model->errors[i].count, ++at, contexts);
+        fprintf(sheet->out, "%s%u errors in context %zu of %zu:\n", at ? "" : "\n", model->errors[i].count, at + 1, contexts);
+        at++;
         put_words(sheet, &words);
     }
-    for (size_t i = 0; i < model->n_leak_records; i++) {
-        const struct model_leak *leak = &model->leak_records[i];
-        if (!leak->gates || leak->suppressed)
-            continue;
-        fprintf(sheet->out, "1 errors in context %zu of %zu:\n", ++at, contexts);
-        size_t record = 0;
-        while (record < model->leaks->n_records && model->leaks->records[record].example != leak->raw.example)
-            record++;
-        fprintf(sheet->out, "%s\n", valgrind_leak_words(leak, model->leaks->n_records - record, model->leaks->n_records, &sheet->arena));
-        put_stack(sheet, &leak->stack);
-        fputc('\n', sheet->out);
-    }
+    return at > 0;
 }
 
 static void rules_part(struct sheet *sheet, const struct model *model)
@@ -283,16 +279,17 @@ void render_valgrind_text(const struct model *model, const struct valgrind_style
         leak_records(&sheet, model);
     if (model->leaks && !style->quiet)
         leak_part(&sheet, model);
+    else if (!style->quiet && model->options.leak_check == 2)
+        fputs("For a detailed leak analysis, rerun with: --leak-check=full\n\n", out);
     else if (!style->quiet && model->no_leaks_why)
         fprintf(out, "No leak check: %s\n\n", model->no_leaks_why);
-    if (style->list)
-        list_part(&sheet, model, counts.contexts);
-    else if (!style->quiet)
+    if (!style->quiet && !style->list)
         fputs("For lists of detected and suppressed errors, rerun with: -s\n", out);
     if (style->list || style->rules)
         rules_part(&sheet, model);
     if (!style->quiet || style->list)
-        fprintf(out, "ERROR SUMMARY: %s errors from %s contexts (suppressed: %s from %s)\n", number(&sheet, counts.errors),
-                number(&sheet, counts.contexts), number(&sheet, counts.suppressed), number(&sheet, counts.suppressed_contexts));
+        summary_line(&sheet, &counts);
+    if (style->list && list_part(&sheet, model, counts.contexts))
+        summary_line(&sheet, &counts);
     arena_free(&sheet.arena);
 }

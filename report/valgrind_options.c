@@ -1,7 +1,7 @@
 /* What each option of memcheck's command line does: the handlers of valgrind_options.def, and the reading of one option.
  *
  * A handler puts a value into the session; most become an option of `midden run`. What depends on several options (the leak kinds
- * that gate, the default of --leak-check under --xml=yes) waits for valgrind_session_finish(). */
+ * that gate, what --xml=yes makes of --leak-check) waits for valgrind_session_finish(). */
 #include "valgrind_options.h"
 
 #include <ctype.h>
@@ -266,7 +266,7 @@ static bool set_leak_check(struct valgrind_session *session, const char *value)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(value, names[i].name) == 0) {
             session->leak_check = names[i].meaning;
-            return session->leak_check_given = true;
+            return true;
         }
     return false;
 }
@@ -288,7 +288,7 @@ static bool set_show_reachable(struct valgrind_session *session, const char *val
     if (show)
         session->show = 15;
     else
-        session->show &= ~(unsigned)(SETTINGS_REACHABLE | SETTINGS_INDIRECT);
+        session->show &= ~(unsigned)SETTINGS_REACHABLE;
     return good;
 }
 
@@ -402,7 +402,7 @@ bool valgrind_session_finish(struct valgrind_session *session)
 {
     static const char *const checks[] = {"full", "summary", "no"};
     char text[64];
-    if (session->xml && !session->leak_check_given)
+    if (session->xml)       /* as memcheck does, whatever was asked for */
         session->leak_check = SETTINGS_LEAKS_FULL;
     if (session->exit_on_first_error && !session->settings.meaning[OPTION_ERROR_EXITCODE]) {
         valgrind_say("--exit-on-first-error=yes needs --error-exitcode=NUMBER, other than 0");

@@ -33,7 +33,6 @@ struct valgrind_session {
     struct settings settings;
     struct valgrind_style style;
     bool help, version, xml, command_line_only;
-    bool leak_check_given;
     unsigned leak_check;        /* enum settings_leak_check */
     unsigned show, errors;      /* leak kinds: bits, enum settings_leak_kind */
     const char *log_file, *xml_file;        /* the last of each kind that was given; NULL: none */
