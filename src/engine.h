@@ -13,6 +13,7 @@
 #include "trace/capture.h"
 
 #define ENGINE_ZERO 1u      /* the block's bytes shall be zero */
+#define ENGINE_ROOMY 2u     /* the block is likely to grow: an eighth of its size may be left free behind it */
 
 #define ENGINE_NO_SIZE SIZE_MAX
 

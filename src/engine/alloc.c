@@ -205,6 +205,8 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
             report_finding(self, &finding, from);
         }
     } else {
+        if (flags & ENGINE_ROOMY && heap == engine.heap)
+            room += size / 8;
         bool asked = worth_asking();
         if (__builtin_expect(asked, 1))
             result = recorded(self, heap, size, room, align, call, flags, from);
@@ -272,6 +274,44 @@ static bool resize_in_place(struct thread_state *self, struct place *place, size
     return true;
 }
 
+/* In profiles with guards a realloc moves the block, so that stale pointers to it show. A large buffer that grows by little steps would be copied
+ * over and over; so from this size on it is moved with an eighth to spare, and stays where it is until that is used up: the work is then
+ * linear in what the buffer grows to. */
+#define GROWS_IN_PLACE ((size_t)4096)
+
+static bool may_grow_in_place(size_t old, size_t size)
+{
+    return guard_setting.rear && old >= GROWS_IN_PLACE && size > old && midden_anchor.profile != PROFILE_PARANOID;
+}
+
+/* The block has room for its new size and the zone behind it, and nothing is wrong with the zones it has. false: it must move. */
+static bool grow_in_place(struct thread_state *self, struct place *place, size_t size, enum record_allocator call,
+                          const struct capture_start *from)
+{
+    struct record_block *record = place->record;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    size_t old = record_head_size(head), room_end = place->block.room - guard_setting.front;
+    struct guard_block before = {place->address, old, room_end}, after = {place->address, size, room_end};
+    struct guard_damage damage;
+    if (place->guarded || size > PTRDIFF_MAX || room_end < size + guard_setting.rear || !guard_whole(&before, &damage))
+        return false;
+    uint32_t stack = take_stack(self, size, from);
+    watch_remove(place->address);
+    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    if (guard_setting.fill_alloc != GUARD_NO_FILL)
+        memory_fill(place->address + old, (int)guard_setting.fill_alloc, size - old);
+    guard_arm(&after, false);
+    record->alloc_stack = stack;
+    record->alloc_thread = (uint16_t)self->index;
+    record->sequence = blocks_next_sequence(self);
+    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
+        blocks_count_free(self, old);
+        blocks_count_alloc(self, size);
+    }
+    return true;
+}
+
 bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
 {
     if (__builtin_expect(engine.stage < ENGINE_READY, 0))
@@ -298,14 +338,15 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
         engine_leave(self);
         return false;
     }
-    if (found && resize_in_place(self, &place, size, call, from)) {
+    bool grows = found && may_grow_in_place(record_head_size(head), size);
+    if (found && (grows ? grow_in_place(self, &place, size, call, from) : resize_in_place(self, &place, size, call, from))) {
         engine_leave(self);
         *moved = old;
         return true;
     }
     engine_leave(self);
 
-    void *new = engine_alloc(size, 0, call, 0, from);
+    void *new = engine_alloc(size, 0, call, grows ? ENGINE_ROOMY : 0, from);
     if (!new)
         return false;
     size_t old_size = record_head_size(head);
