@@ -4,6 +4,7 @@
  *
  *   a signal that the engine takes (faults, SIGABRT…)   kept and obeyed by the engine (engine_sigaction)
  *   the park signal                                     EINVAL, as libc answers for its own signals
+ *   SIGURG, used under a debugger                       SIG_DFL and SIG_IGN are only remembered; with a handler it is the program's
  *   any other                                           libc's; sa_mask loses the signals that stay deliverable (masks.c), and
  *                                                       gets them back when the program reads it: masked[] remembers
  *
@@ -52,12 +53,38 @@ static int plain_sigaction(int number, const struct sigaction *action, struct si
     return 0;
 }
 
+/* What the program believes of the engine's quiet signal: SIG_DFL or SIG_IGN; a word at a time is enough. */
+static struct sigaction quiet_believed;
+
+static bool is_quiet(int number)
+{
+    int ours = engine_quiet_signal();
+    return ours != 0 && number == ours && finish_own_process();
+}
+
+static int quiet_sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+    struct sigaction was = quiet_believed;
+    int result = 0;
+    if (action && action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
+        engine_quiet_stop();
+        result = plain_sigaction(number, action, NULL);
+    } else if (action) {
+        quiet_believed = *action;
+    }
+    if (result == 0 && before)
+        *before = was;
+    return result;
+}
+
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
     if (is_park(number)) {
         errno = EINVAL;
         return -1;
     }
+    if (is_quiet(number))
+        return quiet_sigaction(number, action, before);
     if (!engine_takes_signal(number))
         return plain_sigaction(number, action, before);
     if (action && !finish_own_process()) {
@@ -74,7 +101,7 @@ EXPORT int sigaction(int number, const struct sigaction *action, struct sigactio
 
 /* ---- older forms: for signals that are not libc's alone, by way of sigaction ---------------------------------------------- */
 
-static bool is_libcs(int number) { return !is_park(number) && !engine_takes_signal(number); }
+static bool is_libcs(int number) { return !is_park(number) && !is_quiet(number) && !engine_takes_signal(number); }
 
 static __sighandler_t handle_by(int number, __sighandler_t handler, int flags, bool masks_itself)
 {

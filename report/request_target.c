@@ -51,19 +51,19 @@ static bool read_status(int pid, int task, struct status *status)
     return status->state != 0;
 }
 
-/* The signal that a mapping's name tells; 0: none does; -1: errno. */
-static int published_signal(int pid)
+/* The signals that mappings tell, as a set; 0: none does; -1: errno. */
+static int published_signals(int pid, uint64_t *signals)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/maps", pid);
     FILE *in = fopen(path, "re");
+    *signals = 0;
     if (!in)
         return -1;
     char *line = NULL;
     size_t room = 0;
-    int signal = 0;
     errno = 0;
-    while (!signal && getline(&line, &room, in) > 0) {
+    while (getline(&line, &room, in) > 0) {
         unsigned long long start, end, offset;
         int at = 0;
         if (sscanf(line, "%llx-%llx ---s %llx %*s %*s %n", &start, &end, &offset, &at) != 3 || !at || end <= start)
@@ -74,13 +74,13 @@ static int published_signal(int pid)
             continue;
         unsigned long long number = offset / (end - start);
         if (number > 0 && number <= 64)
-            signal = (int)number;
+            *signals |= 1ull << (number - 1);
     }
     int trouble = ferror(in) ? errno : 0;
     free(line);
     fclose(in);
     errno = trouble;
-    return !signal && trouble ? -1 : signal;
+    return trouble ? -1 : 0;
 }
 
 bool target_look(struct target *target, int pid, struct error *error)
@@ -99,13 +99,14 @@ bool target_look(struct target *target, int pid, struct error *error)
     target->state = status.state;
     target->tracer = status.tracer;
     target->sandboxed = status.seccomp > 0;
-    int signal = published_signal(pid);
-    if (signal < 0) {
+    uint64_t signals;
+    if (published_signals(pid, &signals) < 0) {
         error_set(error, "process %d may not be looked at: %s", pid, strerror(errno));
         return false;
     }
-    if (signal && status.caught & 1ull << (signal - 1))
-        target->signal = signal;
+    signals &= status.caught;
+    if (signals)    /* the real-time signal is the higher number */
+        target->signal = target->tracer ? __builtin_ctzll(signals) + 1 : 64 - __builtin_clzll(signals);
     return true;
 }
 

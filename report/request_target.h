@@ -10,7 +10,7 @@
 
 struct target {
     int pid;
-    int signal;         /* that its library listens to; 0: it has none */
+    int signal;         /* that its library listens to; 0: it has none. Under a debugger one that it passes on, if the library has one */
     char state;         /* as in /proc/PID/status: R, S, D, T, t, Z, X */
     bool sandboxed;     /* in a seccomp filter */
     int tracer;         /* pid of its debugger; 0: none */

@@ -119,6 +119,11 @@ uint32_t engine_park_count(void);
 /* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */
 int engine_park_signal(void);
 
+/* A signal that the program leaves alone and the engine uses under a debugger; 0: none (any more). The program sees it as it set it, or
+ * as not set. engine_quiet_stop: the program is about to set a handler for it: from now on it is the program's. */
+int engine_quiet_signal(void);
+void engine_quiet_stop(void);
+
 /* Fault signals are the engine's in the kernel and the program's in what it sees. true: `signal` is one of them; then sigaction on it goes
  * to engine_sigaction (new, old: struct sigaction or NULL), and it is kept out of the masks that reach the kernel, but for
  * SIGABRT. */

@@ -177,3 +177,18 @@ bool kernel_read_memory(void *to, const void *from, size_t n)
     memory_copy(to, from, n);
     return true;
 }
+
+bool kernel_is_traced(void)
+{
+    char text[1024];
+    static const char name[] = "\nTracerPid:\t";
+    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)"/proc/self/status", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    if (fd < 0)
+        return false;
+    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
+    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    for (long i = 0; i + (long)sizeof name <= n; i++)
+        if (!memory_compare(text + i, name, sizeof name - 1))
+            return text[i + (long)sizeof name - 1] != '0';
+    return false;
+}

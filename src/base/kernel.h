@@ -44,4 +44,7 @@ bool kernel_readable(const void *start, size_t n);
 /* Copies n bytes that may not be there, under the same condition. false: some are not readable; to[] is as it was. */
 bool kernel_read_memory(void *to, const void *from, size_t n);
 
+/* Whether a debugger (or strace) traces this process; false where /proc does not tell. */
+bool kernel_is_traced(void);
+
 #endif

@@ -99,22 +99,6 @@ static struct {
 
 /* ---- what the kernel and the processor give ---- */
 
-/* Whether a debugger (or strace) traces this process. */
-static bool is_traced(void)
-{
-    char text[1024];
-    static const char name[] = "\nTracerPid:\t";
-    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)"/proc/self/status", O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (fd < 0)
-        return false;
-    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
-    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-    for (long i = 0; i + (long)sizeof name <= n; i++)
-        if (!memory_compare(text + i, name, sizeof name - 1))
-            return text[i + (long)sizeof name - 1] != '0';
-    return false;
-}
-
 #if defined(__x86_64__)
 static unsigned number_in(const char **text)
 {
@@ -163,7 +147,7 @@ static void open_all(void)
         refuse(RECORD_COVER_WATCH_REFUSED, 0);
         return;
     }
-    if (is_traced()) {
+    if (kernel_is_traced()) {
         refuse(RECORD_COVER_WATCH_DEBUGGED, 0);
         return;
     }
@@ -383,7 +367,7 @@ void watch_place(const struct watch_subject *subject, enum watch_priority priori
         uint64_t before = kernel.now();
         if (before - watch.debugger_looked > DEBUGGER_EVERY_NS) {
             watch.debugger_looked = before;
-            if (is_traced())
+            if (kernel_is_traced())
                 close_all(RECORD_COVER_WATCH_DEBUGGED);
         }
         if (watch.state == WATCH_OPEN)

@@ -41,6 +41,27 @@ void snapshot_stop(void)
     __atomic_store_n(&sandboxed, true, __ATOMIC_RELEASE);
 }
 
+static void *quiet_published;   /* that SIGURG may be used; atomic */
+
+void snapshot_publish(void)
+{
+    if (park_signal())
+        request_publish(engine.child.library, park_signal());
+    if (park_quiet_signal())
+        quiet_published = request_publish(engine.child.library, park_quiet_signal());
+}
+
+int engine_quiet_signal(void)
+{
+    return park_quiet_signal();
+}
+
+void engine_quiet_stop(void)
+{
+    park_quiet_stop();
+    request_withdraw(__atomic_exchange_n(&quiet_published, NULL, __ATOMIC_ACQ_REL));
+}
+
 /* ---- taking one --------------------------------------------------------------------------------------------------------- */
 
 /* Registers that functions keep for their callers may hold a block's only pointer. Frames of ours that lie above have saved those

@@ -55,6 +55,9 @@ void dump_on_exit(void);
 /* The park signal, sent by somebody else than a thread that parks. */
 void snapshot_on_signal(siginfo_t *info, ucontext_t *context);
 
+/* Makes it known how to ask for one. */
+void snapshot_publish(void);
+
 /* No more: the program enters a sandbox. */
 void snapshot_stop(void);
 

@@ -23,7 +23,6 @@
 #include "check/watch.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
-#include "snapshot/request.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
 
@@ -324,8 +323,7 @@ void engine_open_libraries(void)
 {
     engine_start();
     park_init(snapshot_on_signal);
-    if (park_signal())
-        request_publish(engine.child.library, park_signal());
+    snapshot_publish();
     signals_init();
     watch_open(engine_takes_signal(SIGTRAP));
     struct thread_state *self = threads_self();

@@ -12,6 +12,10 @@
  * counted. On a machine so busy that a thread has not had a turn by then, the deadline is set again, TURNS times at most: to
  * go on without it would make leaks of what it holds.
  *
+ * A debugger stops the program at each real-time signal. SIGURG it passes on, as nobody uses it but for urgent data of sockets, and
+ * by default it does nothing: so it has a handler of ours, too, until the program sets one of its own, and is what is sent while
+ * the process is traced. Threads that block it are sent the other after QUIET_NS.
+ *
  * The asker sleeps until as many have answered as were silent, then looks again, and at least every LOOK_NS: a thread that has begun,
  * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH. */
 #include "snapshot/park.h"
@@ -28,12 +32,14 @@
 #include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
+#define QUIET_NS 20000000u
 #define LOOK_NS 1000000u        /* between two looks at who is silent */
 #define TURNS 30u               /* times the deadline is set again for threads that are ready to run */
 #define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
 
 static int signal_number;
 static park_other_signal *other_signal;
+static bool quiet_ours;         /* SIGURG has our handler; atomic */
 static uint32_t request;        /* atomic; both only grow */
 static uint32_t release;        /* atomic, futex */
 static uint32_t answers;        /* futex: counts them */
@@ -76,9 +82,8 @@ static void park(const ucontext_t *context);
 static void handle(int number, siginfo_t *info, void *context)
 {
     (void)number;
-    if (info->si_code == SI_TKILL || !other_signal)
-        park(context);
-    else
+    park(context);
+    if (info->si_code != SI_TKILL && other_signal)
         other_signal(info, context);
     if (sigframe_ended_call(context) && !handler_waits(context))
         parks_of_thread++;
@@ -128,8 +133,22 @@ void park_init(park_other_signal *other)
     int number = __libc_allocate_rtsig(0);
     if (number <= 0)
         return;
-    if (sigframe_install(number, handle, SA_ONSTACK | SA_RESTART, ~0ul) == 0)
-        signal_number = number;
+    if (sigframe_install(number, handle, SA_ONSTACK | SA_RESTART, ~0ul) != 0)
+        return;
+    signal_number = number;
+    struct kernel_sigaction was = {0};
+    quiet_ours = kernel_call(SYS_rt_sigaction, SIGURG, 0, (long)(uintptr_t)&was, KERNEL_SIGSET_BYTES, 0, 0) == 0 && !was.handler
+              && sigframe_install(SIGURG, handle, SA_ONSTACK | SA_RESTART, ~0ul) == 0;
+}
+
+int park_quiet_signal(void)
+{
+    return __atomic_load_n(&quiet_ours, __ATOMIC_ACQUIRE) ? SIGURG : 0;
+}
+
+void park_quiet_stop(void)
+{
+    __atomic_store_n(&quiet_ours, false, __ATOMIC_RELEASE);
 }
 
 int park_signal(void)
@@ -149,16 +168,17 @@ static bool is_silent(const struct thread_state *state, uint32_t wanted, const s
         && __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) != wanted;
 }
 
-/* Threads that run and have not answered `wanted`. Those that were not there the last time are sent the signal. */
-static unsigned silent_threads(uint32_t wanted, const struct thread_state *self)
+/* Threads that run and have not answered `wanted`. Those that were not sent this signal yet are sent it. */
+static unsigned silent_threads(uint32_t wanted, int number, const struct thread_state *self)
 {
     unsigned silent = 0;
     for (struct thread_state *state = threads_first(); state; state = state->next) {
         if (!is_silent(state, wanted, self))
             continue;
-        bool asked = state->park_asked == wanted;
+        bool asked = state->park_asked == wanted && state->park_asked_by == number;
         state->park_asked = wanted;
-        silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : signal_number, 0, 0, 0) == 0;
+        state->park_asked_by = number;
+        silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : number, 0, 0, 0) == 0;
     }
     return silent;
 }
@@ -209,14 +229,17 @@ unsigned park_all(uint64_t timeout_ms)
         return 0;
     uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_ACQ_REL);
     self->park_word = wanted;
-    uint64_t deadline = kernel.now() + timeout_ms * 1000000u, patience = TURNS;
+    int number = park_quiet_signal() && kernel_is_traced() ? SIGURG : signal_number;
+    uint64_t began = kernel.now(), deadline = began + timeout_ms * 1000000u, patience = TURNS;
     unsigned silent;
     for (;;) {
         uint32_t before = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
-        silent = silent_threads(wanted, self);
+        silent = silent_threads(wanted, number, self);
         if (!silent)
             break;
         uint64_t now = kernel.now();
+        if (now - began > QUIET_NS)
+            number = signal_number;
         if (now >= deadline) {
             if (!patience-- || !some_runnable(wanted, self))
                 break;

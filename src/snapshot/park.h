@@ -20,6 +20,10 @@ void park_init(park_other_signal *other);
 /* The signal's number; 0: none. */
 int park_signal(void);
 
+/* The signal that is used in its place under a debugger; 0: none. park_quiet_stop: the program wants it for itself. */
+int park_quiet_signal(void);
+void park_quiet_stop(void);
+
 /* Stops all other threads that the registry knows. Returns those that did not answer within timeout_ms (they go on running, and are
  * marked RUNNING in their records, where stopped ones are PARKED). */
 unsigned park_all(uint64_t timeout_ms);

@@ -24,14 +24,21 @@
 
 #define CONNECT_SECONDS 1       /* for one who listens, but whose queue is full */
 
-void request_publish(const char *library, int signal)
+void *request_publish(const char *library, int signal)
 {
     size_t page = kernel_page_size();
     long fd = library ? kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)library, O_RDONLY | O_CLOEXEC, 0, 0, 0) : -1;
     if (fd < 0)
-        return;
-    kernel_call(SYS_mmap, 0, (long)page, PROT_NONE, MAP_SHARED, fd, (long)((size_t)signal * page));
+        return NULL;
+    long at = kernel_call(SYS_mmap, 0, (long)page, PROT_NONE, MAP_SHARED, fd, (long)((size_t)signal * page));
     kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
+    return at < 0 && at > -4096 ? NULL : (void *)at;
+}
+
+void request_withdraw(void *published)
+{
+    if (published)
+        kernel_call(SYS_munmap, (long)(uintptr_t)published, (long)kernel_page_size(), 0, 0, 0, 0);
 }
 
 bool request_is(const siginfo_t *info)

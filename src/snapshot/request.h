@@ -7,8 +7,10 @@
 
 #include "format/wire.h"
 
-/* Makes it known that the library, whose file is `library` (NULL: not known), listens to `signal`. Without it nobody asks. */
-void request_publish(const char *library, int signal);
+/* Makes it known that the library, whose file is `library` (NULL: not known), listens to `signal`. Without it nobody asks. Returns what
+ * request_withdraw() takes; NULL: not done. */
+void *request_publish(const char *library, int signal);
+void request_withdraw(void *published);
 
 /* true: the signal is such a question. */
 bool request_is(const siginfo_t *info);

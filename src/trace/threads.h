@@ -34,7 +34,8 @@ struct thread_state {
     int64_t sample_left;            /* bytes to allocate until the next sampled stack (profile production) */
     uint64_t random;                /* state of a generator for sampling */
     uint32_t park_word;             /* futex: the generation of the park request it has answered */
-    uint32_t park_asked;            /* the generation of the park request that it was sent a signal for */
+    uint32_t park_asked;            /* the generation of the park request that it was sent a signal for, */
+    int park_asked_by;              /* and which */
     uint32_t ignore_depth;          /* __lsan_disable nesting */
     uintptr_t stack_low, stack_high;/* part of the thread's own stack known to be readable (capture) */
     uintptr_t other_low, other_high;/* the same of another stack it ran on last (signal stack, coroutine) */

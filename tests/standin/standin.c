@@ -261,6 +261,8 @@ void engine_sigaction(int number, const void *new, void *old)
 }
 bool engine_owns_sigstack(const void *start) { (void)start; return false; }
 bool engine_owns_fd(int fd) { (void)fd; return false; }
+int engine_quiet_signal(void) { return 0; }
+void engine_quiet_stop(void) {}
 void engine_reaped_pid(int pid) { (void)pid; }
 int engine_dump(const char *path) { (void)path; return 0; }
 bool engine_owns_pid(int pid)
