@@ -211,8 +211,9 @@ void engine_set_entry_points(const uint64_t *addresses)
 }
 void engine_note_other_heap(void) { journal("other heap"); }
 uint32_t engine_capture(const struct capture_start *from) { return from && from->pc ? 7 : 0; }
-void engine_thread_start(uint32_t create_stack, uint32_t creator)
+void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end)
 {
+    (void)stack_start, (void)stack_end;
     __atomic_fetch_add(&live_threads, 1, __ATOMIC_RELAXED);
     journal("thread starts, stack %u, creator %u", create_stack, creator);
 }
