@@ -24,6 +24,7 @@
 
 #define MARK UINT64_MAX
 #define BATCH 4096u
+#define PAGE_MASK UINT64_C(4095)
 
 enum range_kind { RANGE_KEEP, RANGE_DATA };
 
@@ -106,7 +107,8 @@ static void find_ranges(struct dump_mask *mask, struct records *records)
         if (entry && entry->purpose == RECORD_PURPOSE_RECORDS && entry->start + entry->bytes > entry->start)
             add_range(mask, entry->start, entry->start + entry->bytes, RANGE_KEEP);
     }
-    add_range(mask, anchor->own_start, anchor->own_end > anchor->own_start ? anchor->own_end : anchor->own_start, RANGE_KEEP);
+    if (anchor->own_end > anchor->own_start)
+        add_range(mask, anchor->own_start & ~PAGE_MASK, (anchor->own_end + PAGE_MASK) & ~PAGE_MASK, RANGE_KEEP);
     for (size_t i = 0; i < image->n_mappings; i++) {
         const struct image_mapping *mapping = &image->mappings[i];
         bool ours = mapping->start < anchor->own_end && mapping->end > anchor->own_start;
@@ -259,11 +261,13 @@ static uint64_t load(const unsigned char *at)
 
 static void mask_words(const struct dump_mask *mask, unsigned char *bytes, size_t n, uint64_t instead)
 {
-    for (size_t at = 0; at < n; at += 8) {
+    size_t at = 0;
+    for (; at + 8 <= n; at += 8) {
         uint64_t word = load(bytes + at);
         if (word && !is_pointer(mask, word))
             memcpy(bytes + at, &instead, 8);
     }
+    memset(bytes + at, 0, n - at);
 }
 
 /* The numbers at the start of a block that a heuristic of the leak check compares with its size. */
@@ -350,7 +354,7 @@ static void apply_patches(const struct dump_mask *mask, uint64_t address, unsign
         else if (patch->kind == PATCH_CLEAR)
             memset(at, 0, (size_t)(end - start));
         else
-            mask_words(mask, at, (size_t)(end - start) & ~(size_t)7, 0);
+            mask_words(mask, at, (size_t)(end - start), 0);
     }
 }
 
@@ -368,7 +372,7 @@ void dump_mask_apply(const struct dump_mask *mask, uint64_t address, void *buffe
         at = at > range->start ? at : range->start;
         stop = range->end < end ? range->end : end;
         if (range->kind == RANGE_DATA)
-            mask_words(mask, bytes + (at - address), (size_t)(stop - at) & ~(size_t)7, MARK);
+            mask_words(mask, bytes + (at - address), (size_t)(stop - at), MARK);
         at = stop;
     }
     apply_patches(mask, address, bytes, n);
