@@ -36,11 +36,24 @@ libmidden_la_LIBADD = libpreload.la libengine.la
 libmidden_la_LDFLAGS = -module -avoid-version -shared \
 	-Wl,-Bsymbolic-functions -Wl,-z,now -Wl,-z,initfirst -Wl,-z,nodelete
 
+# The same objects once more, without the names of the checked calls: for profiles that check no calls, so that the program's memcpy is
+# libc's own. In a folder beside, under the same name, by which everything knows the library.
+uncheckeddir = $(pkglibdir)/unchecked
+unchecked_LTLIBRARIES = unchecked/libmidden.la
+unchecked_libmidden_la_SOURCES =
+unchecked_libmidden_la_LIBADD = $(libmidden_la_LIBADD)
+unchecked_libmidden_la_LDFLAGS = $(libmidden_la_LDFLAGS) -Wl,--version-script=preload/unchecked.map
+EXTRA_unchecked_libmidden_la_DEPENDENCIES = preload/unchecked.map
+CLEANFILES += preload/unchecked.map
+preload/unchecked.map: $(top_srcdir)/preload/symbols.def
+	$(AM_V_GEN)$(MKDIR_P) preload && { echo '{ global:'; $(CPP) -P -DUNCHECKED '-DOWN(name)=name;' '-DWRAP(name)=name;' '-DALIAS(name,of)=name;' \
+		'-DOFFER(name)=name;' -x c $(top_srcdir)/preload/symbols.def; echo 'local: *; };'; } >$@.new && mv $@.new $@
+
 install-exec-hook: link-preload
 link-preload:
-	rm -f $(DESTDIR)$(pkglibdir)/libmidden.la
+	rm -f $(DESTDIR)$(pkglibdir)/libmidden.la $(DESTDIR)$(uncheckeddir)/libmidden.la
 	cd $(DESTDIR)$(libdir) && rm -f libmidden.so && $(LN_S) midden/libmidden.so libmidden.so
 uninstall-hook: unlink-preload
 unlink-preload:
-	rm -f $(DESTDIR)$(libdir)/libmidden.so $(DESTDIR)$(pkglibdir)/libmidden.so
+	rm -f $(DESTDIR)$(libdir)/libmidden.so $(DESTDIR)$(pkglibdir)/libmidden.so $(DESTDIR)$(uncheckeddir)/libmidden.so
 .PHONY: link-preload unlink-preload

@@ -207,9 +207,28 @@ static char *readable(const char *path)
     return NULL;
 }
 
-char *program_library(void)
+/* The library of this name (in a folder of the library's) beside the command whose folder `self` is, or where it was to be installed; owned by the
+ * caller. NULL: none. */
+static char *find_library(const char *self, const char *folder)
 {
-    static const char *const beside[] = {"/../lib/midden/libmidden.so", "/.libs/libmidden.so", "/../.libs/libmidden.so"};
+    static const char *const beside[] = {"%s/../lib/midden/%slibmidden.so", "%s/%s.libs/libmidden.so", "%s/../%s.libs/libmidden.so",
+                                         "%.0s" PKGLIBDIR "/%slibmidden.so"};
+    char *found = NULL;
+    for (size_t i = 0; !found && i < sizeof beside / sizeof beside[0]; i++) {
+        char *candidate = NULL;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        if (asprintf(&candidate, beside[i], self, folder) < 0)
+            die("out of memory");
+#pragma GCC diagnostic pop
+        found = readable(candidate);
+        free(candidate);
+    }
+    return found;
+}
+
+char *program_library(bool checks_calls)
+{
     char *found = NULL;
     const char *named = getenv("MIDDEN_LIBRARY");
     if (named && named[0]) {
@@ -225,15 +244,10 @@ char *program_library(void)
         char *slash = strrchr(self, '/');
         if (slash)
             *slash = 0;
-        for (size_t i = 0; !found && slash && i < sizeof beside / sizeof beside[0]; i++) {
-            char *candidate = NULL;
-            if (asprintf(&candidate, "%s%s", self, beside[i]) < 0)
-                die("out of memory");
-            found = readable(candidate);
-            free(candidate);
-        }
+        if (!checks_calls)
+            found = find_library(self, "unchecked/");
         if (!found)
-            found = readable(PKGLIBDIR "/libmidden.so");
+            found = find_library(self, "");
         if (!found) {
             say("libmidden.so is missing: neither %s/../lib/midden nor " PKGLIBDIR " has it; MIDDEN_LIBRARY can name it", self);
             return NULL;

@@ -14,7 +14,8 @@ enum status program_find(const char *name, char **path);
  * readable or of a form that only the kernel knows. Else why not, as the end of a sentence; valid until the next call. */
 const char *program_refusal(const char *path);
 
-/* The library's absolute path, owned by the caller. NULL: not found or not to be named in LD_PRELOAD; said. */
-char *program_library(void);
+/* The library's absolute path, owned by the caller. checks_calls: with the checked calls; else the one without, if there is one. NULL: not found
+ * or not to be named in LD_PRELOAD; said. */
+char *program_library(bool checks_calls);
 
 #endif

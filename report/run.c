@@ -264,7 +264,8 @@ int command_run(int argc, char **argv, struct settings *before)
         say("'%s' cannot be preloaded: %s", run.argv[0], refusal);
         return STATUS_CANNOT_RUN;
     }
-    run.library = program_library();
+    run.library = program_library(settings.meaning[OPTION_PROFILE] == SETTINGS_PROFILE_FULL
+                                  || settings.meaning[OPTION_PROFILE] == SETTINGS_PROFILE_PARANOID);
     if (!run.library)
         return STATUS_FAILED;
 

@@ -26,6 +26,9 @@ struct settings {
 enum settings_leak_kind { SETTINGS_DEFINITE = 1, SETTINGS_INDIRECT = 2, SETTINGS_POSSIBLE = 4, SETTINGS_REACHABLE = 8 };
 enum { SETTINGS_FAIL_ERRORS = 1, SETTINGS_FAIL_LEAKS = 1 };
 
+/* What --profile means. */
+enum settings_profile { SETTINGS_PROFILE_FULL, SETTINGS_PROFILE_LEAKS, SETTINGS_PROFILE_PARANOID, SETTINGS_PROFILE_PRODUCTION };
+
 /* What --leak-check means. */
 enum settings_leak_check { SETTINGS_LEAKS_FULL, SETTINGS_LEAKS_SUMMARY, SETTINGS_LEAKS_NO };
 

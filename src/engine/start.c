@@ -165,7 +165,8 @@ static void find_self(void)
  * or where this build was to be installed. */
 static const char *find_command(void)
 {
-    static const char *const beside[] = {"/../../bin/midden", "/../bin/midden", "/../midden", "/midden"};
+    static const char *const beside[] = {"/../../bin/midden", "/../bin/midden", "/../midden", "/midden",
+                                         "/../../../bin/midden", "/../../midden"};     /* from the folder unchecked/ */
     size_t folder = memory_length(own_path);
     while (folder && own_path[folder - 1] != '/')
         folder--;
