@@ -77,7 +77,8 @@ int judged_show(const struct arguments *arguments, const char *title, unsigned p
     if (baseline)
         baseline_apply(baseline, model);
     model_judge(model);
-    status = arguments->meaning[ARGUMENT_FAIL_ON] && model->gating ? (int)arguments->meaning[ARGUMENT_ERROR_EXITCODE] : STATUS_DONE;
+    bool asked = arguments->meaning[ARGUMENT_FAIL_ON] || arguments->given[ARGUMENT_MAX_LEAKED];
+    status = asked && model->gating ? (int)arguments->meaning[ARGUMENT_ERROR_EXITCODE] : STATUS_DONE;
     model->exitcode = status;
 
     if (!sheet_begin(&sheet, arguments)) {

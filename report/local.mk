@@ -23,7 +23,7 @@ libreport_la_SOURCES = \
 	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
-	report/block_walk.h report/block_walk.c report/stack_facts.h report/stack_facts.c \
+	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
 	report/formats.def report/formats.h report/formats.c \
@@ -45,7 +45,7 @@ libcommand_la_SOURCES = \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
 	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_json.c \
-	report/diff.h report/diff.c report/command_diff.c \
+	report/diff.h report/diff.c report/command_diff.c report/command_map.c report/command_threads.c report/command_findings.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \

@@ -280,7 +280,9 @@ static void verdict(const struct page *page, const struct model *model)
         if (others)
             fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
     }
-    if (!model->leaks) {
+    if (!(page->options->parts & RENDER_LEAKS)) {
+        ;       /* nobody asked */
+    } else if (!model->leaks) {
         fprintf(page->out, "%sleaks were not looked for", *separator ? "; " : "");
     } else if (leaks) {
         fprintf(page->out, "%s%zu leak%s", separator, leaks, leaks == 1 ? "" : "s");
