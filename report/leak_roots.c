@@ -14,8 +14,8 @@
  *                           stack_low                     start_sp     mapping end
  *
  * A part of a mapping is only left out as a stack when it is one beyond doubt: the mapping is named [stack], or ends below in a
- * page that cannot be touched, as glibc's thread stacks do. A stack that the program supplied is scanned whole: what is left out
- * wrongly would be a false leak, what is scanned needlessly only hides one. The stack of an ended thread must still carry glibc's
+ * page that cannot be touched, as glibc's thread stacks do, or the program supplied it to pthread_create. Another stack that the
+ * program made is scanned whole: what is left out wrongly would be a false leak, what is scanned needlessly only hides one. The stack of an ended thread must still carry glibc's
  * signature, a thread control block that points to itself; its address may long have been given to something else. */
 #include <stdlib.h>
 #include <string.h>
@@ -155,21 +155,40 @@ static void exclude_ended_stack(struct graph *graph, const struct record_thread 
 /* Frames of the C library that lie between start_sp and the end of the stack: those that started the thread. */
 #define FIRST_FRAMES 512u
 
+/* Where a thread's own stack lies. */
+struct extent_of_stack {
+    uint64_t start, end;
+    bool of_main;               /* the kernel's, in [stack] */
+};
+
+/* false: nothing that is a stack beyond doubt. What the program supplied was recorded; it is one. */
+static bool own_stack(const struct graph *graph, const struct record_thread *thread, struct extent_of_stack *stack)
+{
+    const struct image *image = graph->records->image;
+    const struct image_mapping *mapping = image_mapping_at(image, thread->start_sp);
+    if (!mapping || !is_memory(mapping))
+        return false;
+    *stack = (struct extent_of_stack){mapping->start, mapping->end, strcmp(mapping->path, "[stack]") == 0};
+    if (thread->start_sp >= thread->stack_start && thread->start_sp < thread->stack_end
+        && image_covers(image, thread->stack_start, thread->stack_end - thread->stack_start)) {
+        stack->start = thread->stack_start;
+        stack->end = thread->stack_end;
+        return true;
+    }
+    return is_stack_bottom(graph, mapping, thread);
+}
+
 /* The thread's own stack from `low` up, and the static thread-local storage above it. Above the main thread's first frame lie the
  * program's arguments and environment: memory like any other. */
-static void add_stack(const struct graph *graph, const struct image_mapping *mapping, uint64_t low, uint32_t index, struct ranges *stacks)
+static void add_stack(const struct graph *graph, const struct extent_of_stack *stack, uint64_t low, uint32_t index, struct ranges *stacks)
 {
     const struct record_thread *thread = &graph->records->threads[index];
-    uint64_t high = mapping->end;
-    if (strcmp(mapping->path, "[stack]") == 0) {
-        high = thread->start_sp;
-    } else if (thread->thread_pointer > thread->start_sp && thread->thread_pointer < mapping->end) {
+    uint64_t high = stack->of_main ? thread->start_sp : stack->end;
+    if (!stack->of_main && thread->thread_pointer > thread->start_sp && thread->thread_pointer < stack->end) {
         high = thread->thread_pointer - thread->start_sp > FIRST_FRAMES ? thread->start_sp + FIRST_FRAMES : thread->thread_pointer;
-        if (is_memory(mapping))
-            add(stacks, (struct range){high, mapping->end, index, ROOT_TLS});
+        add(stacks, (struct range){high, stack->end, index, ROOT_TLS});
     }
-    if (is_memory(mapping))
-        add(stacks, (struct range){low, high, index, ROOT_STACK});
+    add(stacks, (struct range){low, high, index, ROOT_STACK});
 }
 
 /* ---- threads that nobody parked: of a core that the kernel or gcore wrote ---- */
@@ -213,15 +232,15 @@ static void take_thread(struct graph *graph, uint32_t index, struct ranges *excl
 {
     const struct image *image = graph->records->image;
     const struct record_thread *thread = &graph->records->threads[index];
-    const struct image_mapping *own = image_mapping_at(image, thread->start_sp);
-    bool sure = own && is_stack_bottom(graph, own, thread);
+    struct extent_of_stack own;
+    bool sure = own_stack(graph, thread, &own);
     size_t seen = thread->stack_low ? 0 : image_thread(image, thread->tid);
     uint64_t low = seen ? image->threads[seen - 1].sp - RED_ZONE : thread->stack_low;
     if (!low) {
         if (thread->state == RECORD_THREAD_RUNNING)
             graph->result->unparked++;
         if (sure)
-            add_stack(graph, own, own->start, index, stacks);
+            add_stack(graph, &own, own.start, index, stacks);
         return;
     }
     if (seen)
@@ -230,26 +249,23 @@ static void take_thread(struct graph *graph, uint32_t index, struct ranges *excl
         add_root(graph, 0, 0, ROOT_REGISTERS, index);
     if (thread->context_high > thread->context_low && image_covers(image, thread->context_low, thread->context_high - thread->context_low))
         add_root(graph, thread->context_low, thread->context_high, ROOT_CONTEXT, index);
-    if (sure && thread->start_sp >= low && low >= own->start) {
-        exclude(excluded, own->start, low);
-        add_stack(graph, own, low, index, stacks);
-        return;
-    }
-    /* It runs on a stack of the program's making: if that is a block, it is in use. */
+    /* A stack of the program's making may be a block: then that is in use. */
     uint64_t offset;
     if (graph_find(graph, low, &offset) != NO_BLOCK)
         add_root(graph, low, 0, ROOT_STACK_BLOCK, index);
+    bool on_own = sure && thread->start_sp >= low && low >= own.start;
+    if (on_own)
+        exclude(excluded, own.start, low);
     if (sure)
-        add_stack(graph, own, own->start, index, stacks);
+        add_stack(graph, &own, on_own ? low : own.start, index, stacks);
 }
 
 /* One that did not survive the fork: nobody knows where its stack pointer was. */
 static void take_gone_thread(struct graph *graph, uint32_t index, struct ranges *stacks)
 {
-    const struct record_thread *thread = &graph->records->threads[index];
-    const struct image_mapping *own = image_mapping_at(graph->records->image, thread->start_sp);
-    if (own && is_stack_bottom(graph, own, thread))
-        add_stack(graph, own, own->start, index, stacks);
+    struct extent_of_stack own;
+    if (own_stack(graph, &graph->records->threads[index], &own))
+        add_stack(graph, &own, own.start, index, stacks);
 }
 
 static void take_threads(struct graph *graph, struct ranges *excluded, struct ranges *stacks)
