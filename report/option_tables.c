@@ -1,6 +1,7 @@
 /* Prints the options as the manual page and README.md show them: `option_tables man` or `option_tables markdown` for those of `run`,
  * `man-commands` or `markdown-commands` for those of the commands that look at an image. Not installed; scripts/update-docs puts the
  * output between the markers in these files. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,16 +38,29 @@ static const struct { const char *name, *arguments, *summary; } shown[COMMANDS] 
 #undef C
 };
 
-/* The commands that have row i, after `between` each; "all" where it is every one of them. */
+static bool takes_image(int id)
+{
+    return strncmp(shown[id].arguments, "IMAGE", 5) == 0 || strncmp(shown[id].arguments, "OLD", 3) == 0
+        || strncmp(shown[id].arguments, "PID", 3) == 0;
+}
+
+/* The commands that have row i: their names, or "all", "all but dump". */
 static void put_commands(int i)
 {
-    const char *between = "";
-    if (argument_rows[i].commands == ~UINT64_C(0)) {
-        fputs("all", stdout);
+    const char *between = "", *missing = NULL;
+    int absent = 0;
+    for (int id = 0; id < COMMANDS; id++)
+        if (takes_image(id) && !(argument_rows[i].commands >> id & 1)) {
+            absent++;
+            missing = shown[id].name;
+        }
+    if (absent < 2) {
+        fputs(absent ? "all but " : "all", stdout);
+        fputs(absent ? missing : "", stdout);
         return;
     }
     for (int id = 0; id < COMMANDS; id++)
-        if (argument_rows[i].commands >> id & 1) {
+        if (takes_image(id) && argument_rows[i].commands >> id & 1) {
             printf("%s%s", between, shown[id].name);
             between = ", ";
         }
