@@ -7,7 +7,7 @@
 #include "page.h"
 #include "say.h"
 #include "stack_facts.h"
-#include "thread_stack.h"
+#include "unwind.h"
 #include "whereabouts.h"
 
 struct owned {
@@ -17,7 +17,7 @@ struct owned {
 struct roll {
     struct opened *opened;
     struct symbols *symbols;
-    struct thread_stacks *stacks;
+    struct unwinder *unwinder;
     struct stack_facts facts;
     struct arena arena;
     struct owned *owned;        /* [n_threads] */
@@ -63,8 +63,8 @@ static void count_blocks(struct roll *roll)
 static struct stack current_stack(struct roll *roll, size_t index)
 {
     const struct records *records = roll->opened->records;
-    const struct thread_frame *frames;
-    size_t n = thread_stack(roll->stacks, index, &frames), room = 0;
+    const struct unwound *frames;
+    size_t n = unwinder_frames(roll->unwinder, (uint32_t)index, &frames), room = 0;
     struct stack stack = {.n = 0};
     const struct frame **list = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -196,7 +196,7 @@ int command_threads(int argc, char **argv, struct settings *settings)
     if (opened_open(&opened, &arguments, symbols, arguments.operands[0])) {
         struct image_places places = opened_places(&arguments);
         struct roll roll = {.opened = &opened, .symbols = symbols, .gone_too = arguments.meaning[ARGUMENT_ENDED] == YES};
-        roll.stacks = thread_stacks_open(opened.records, &places);
+        roll.unwinder = unwinder_open(opened.records, &places);
         stack_facts_open(&roll.facts, opened.records, symbols);
         count_blocks(&roll);
         status = STATUS_FAILED;
@@ -209,7 +209,7 @@ int command_threads(int argc, char **argv, struct settings *settings)
         }
         free(roll.owned);
         stack_facts_close(&roll.facts);
-        thread_stacks_close(roll.stacks);
+        unwinder_close(roll.unwinder);
         arena_free(&roll.arena);
         opened_close(&opened);
     }

@@ -30,12 +30,12 @@ int command_why(int argc, char **argv, struct settings *settings)
     status = STATUS_UNUSABLE;
     if (opened_open(&opened, &arguments, symbols, arguments.operands[0])) {
         struct image_places places = opened_places(&arguments);
-        struct why why = {.opened = &opened, .compass = {opened.records, symbols, thread_stacks_open(opened.records, &places)}};
+        struct why why = {.opened = &opened, .compass = {opened.records, symbols, unwinder_open(opened.records, &places)}};
         stack_facts_open(&why.facts, opened.records, symbols);
         status = answer(&why, &arguments);
         why_free(&why);
         stack_facts_close(&why.facts);
-        thread_stacks_close(why.compass.stacks);
+        unwinder_close(why.compass.unwinder);
         opened_close(&opened);
     }
     symbols_close(symbols);

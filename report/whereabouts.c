@@ -141,51 +141,38 @@ static bool in_heap(struct compass *compass, struct whereabouts *where)
 
 /* ---- stacks ---- */
 
-/* The lowest stack address that counts of a thread, and one in its stack whatever it is doing; 0: unknown. */
-static uint64_t stack_address(const struct records *records, size_t index, uint64_t *innermost)
+/* The stack pointer of a thread; 0: unknown. */
+static uint64_t stack_pointer(struct compass *compass, size_t index)
 {
-    const struct record_thread *thread = &records->threads[index];
-    size_t n;
-    const uint64_t *registers = thread_registers(records, index, &n);
-    *innermost = 0;
-#if defined __x86_64__
-    if (registers && n > 15)
-        *innermost = registers[15];
-#else
-    if (registers && n > 31)
-        *innermost = registers[31];
-#endif
-    return *innermost ? *innermost : thread->start_sp;
+    const struct unwound *frames;
+    size_t n = compass->unwinder ? unwinder_frames(compass->unwinder, (uint32_t)index, &frames) : 0;
+    return n ? frames[0].sp : 0;
 }
 
 static void frame_at(struct compass *compass, size_t index, struct whereabouts *where)
 {
-    const struct thread_frame *frames;
-    size_t n = compass->stacks ? thread_stack(compass->stacks, index, &frames) : 0;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t end = i + 1 < n ? frames[i + 1].sp : UINT64_MAX;
-        if (where->address < frames[i].sp || where->address >= end)
-            continue;
-        const struct frame *found;
-        unsigned module = whereabouts_module(compass->records, frames[i].pc);
-        size_t count = symbols_at(compass->symbols, module ? &compass->records->modules[module] : NULL,
-                                  module ? compass->records->module_paths[module] : NULL, frames[i].pc, frames[i].exact, &found);
-        where->function = &found[count - 1];
-        where->frame_number = i;
+    const struct unwound *frames, *frame;
+    size_t n = compass->unwinder ? unwinder_frames(compass->unwinder, (uint32_t)index, &frames) : 0;
+    if (!n || !(frame = unwinder_frame_at(compass->unwinder, (uint32_t)index, where->address)))
         return;
-    }
+    const struct frame *found;
+    unsigned module = whereabouts_module(compass->records, frame->pc);
+    size_t count = symbols_at(compass->symbols, module ? &compass->records->modules[module] : NULL,
+                              module ? compass->records->module_paths[module] : NULL, frame->pc, frame->exact, &found);
+    where->function = &found[count - 1];
+    where->frame_number = (size_t)(frame - frames);
 }
 
 static bool in_stack(struct compass *compass, struct whereabouts *where)
 {
     const struct records *records = compass->records;
     for (size_t i = 1; i < records->n_threads; i++) {
-        uint64_t innermost, address = stack_address(records, i, &innermost);
         unsigned state = records->threads[i].state;
-        if (state == RECORD_THREAD_NONE || state == RECORD_THREAD_ENDED || state == RECORD_THREAD_GONE || !address)
+        if (state == RECORD_THREAD_NONE || state == RECORD_THREAD_ENDED || state == RECORD_THREAD_GONE)
             continue;
+        uint64_t innermost = stack_pointer(compass, i), address = innermost ? innermost : records->threads[i].start_sp;
         const struct image_mapping *mapping = image_mapping_at(records->image, address);
-        if (!mapping || where->address < mapping->start || where->address >= mapping->end)
+        if (!address || !mapping || where->address < mapping->start || where->address >= mapping->end)
             continue;
         where->kind = WHERE_STACK;
         where->thread = (uint32_t)i;
@@ -245,8 +232,8 @@ static bool in_own(const struct records *records, struct whereabouts *where)
 /* Below where the outermost known frame of the thread's stack begins? */
 static bool is_in_frames(struct compass *compass, size_t index, uint64_t address)
 {
-    const struct thread_frame *frames;
-    size_t n = compass->stacks ? thread_stack(compass->stacks, index, &frames) : 0;
+    const struct unwound *frames;
+    size_t n = compass->unwinder ? unwinder_frames(compass->unwinder, (uint32_t)index, &frames) : 0;
     return n && address >= frames[0].sp && address < frames[n - 1].sp;
 }
 

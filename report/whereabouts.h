@@ -6,7 +6,7 @@
 #include "frames.h"
 #include "records.h"
 #include "symbols.h"
-#include "thread_stack.h"
+#include "unwind.h"
 
 enum whereabouts_kind {
     WHERE_NULL,                 /* in the first pages: a null pointer, or an offset from one */
@@ -54,7 +54,7 @@ struct whereabouts {
 struct compass {
     struct records *records;
     struct symbols *symbols;
-    struct thread_stacks *stacks;   /* NULL: stacks are told without their frames */
+    struct unwinder *unwinder;  /* NULL: stacks are told without their frames */
 };
 
 /* Never fails; what the image says of the heap may be nonsense, then it is told as far as it goes. */

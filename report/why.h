@@ -27,6 +27,7 @@ struct why {
     struct paths *paths;        /* of a living block; NULL: it is none */
     bool has_leak;
     struct path_block leak;
+    struct leak_total retained; /* by the block: itself and all that hangs on it alone; 0: not known */
     struct path path;
     struct holder *holders;
     size_t n_holders;           /* kept of all_holders */

@@ -199,6 +199,8 @@ static void find_leak(struct why *why, uint64_t address, size_t most)
         return;
     why->has_leak = true;
     paths_to(why->paths, address, &why->path);
+    if (!paths_retained(why->paths, address, &why->retained))
+        why->retained = (struct leak_total){0, 0};
     why->holders = memory_new(most, sizeof *why->holders);
     why->n_holders = paths_holders(why->paths, address, why->holders, most, &why->all_holders);
 }

@@ -151,6 +151,7 @@ static void put_leak(struct why *why, json_t *root)
     put_json(leak, "kind", json_string(leak_kind_names[why->leak.kind]));
     put_json(leak, "stack_only", json_boolean(why->leak.stack_only));
     put_json(leak, "leader", why->leak.leader ? as_address(why->leak.leader) : NULL);
+    put_json(leak, "retained", why->retained.blocks ? as_total(why->retained.bytes, why->retained.blocks) : NULL);
     put_json(root, "leak", leak);
     put_json(root, "path", path_json(why));
     put_json(root, "path_length", as_number(why->path.n));

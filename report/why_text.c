@@ -313,6 +313,11 @@ static void pointers_part(const struct page *page, struct why *why)
         return;
     if (why->leak.kind == LEAK_REACHABLE && why->leak.stack_only)
         fputs("  only stacks and registers lead to it: nothing lasting does\n", page->out);
+    if (why->retained.blocks > 1) {
+        fputs("  it retains ", page->out);
+        page_bytes_in_blocks(page, why->retained.bytes, why->retained.blocks);
+        fputs(": itself and what nothing else leads to\n", page->out);
+    }
     if (!why->all_holders) {
         fputs("  nothing points to it\n", page->out);
         return;
