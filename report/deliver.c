@@ -193,6 +193,14 @@ static void write_files(struct delivery *delivery, struct process *process, cons
     }
 }
 
+static void describe_run(const struct delivery *delivery, struct model *model)
+{
+    tree_describe(&delivery->tree, model);
+    model->run->n_used = suppressions_used(delivery->suppressions, true, &model->run->used);
+    model->run->n_unused = suppressions_used(delivery->suppressions, false, &model->run->unused);
+    model->run->baseline = delivery->baseline;
+}
+
 /* The current image is over: counts it, and writes those files that are due now. gone: the process is, too; wait_status: how it
  * ended, NULL: not known to us. */
 static void close_image(struct delivery *delivery, struct process *process, bool gone, int *wait_status)
@@ -222,6 +230,7 @@ static void close_image(struct delivery *delivery, struct process *process, bool
     if (is_last(process, gone)) {
         analysis_prepend(model, process->earlier);
         judge_run(delivery, model);
+        describe_run(delivery, model);
     }
     write_files(delivery, process, model, gone, false);
     if (log[0] && output_each(log))
@@ -341,6 +350,8 @@ struct delivered deliver_done(struct delivery *delivery, struct process *process
     struct delivered result = {.done = analysis != NULL};
     if (analysis && delivery->settings->valgrind && delivery->settings->valgrind->no_mismatches)
         valgrind_drop_mismatches(analysis->model);
+    if (analysis && delivery->settings->valgrind && delivery->baseline && !delivery->baseline->accept)
+        model_suppress_known(analysis->model);
     if (analysis && event == WIRE_FINDING)
         finding_done(delivery, process, analysis);
     else if (analysis && event == WIRE_CHECK)

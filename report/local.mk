@@ -20,7 +20,7 @@ libreport_la_SOURCES = \
 	report/whereabouts.h report/whereabouts.c report/witnesses.h report/witnesses.c \
 	report/frames.h report/frames.c report/stable_name.h report/stable_name.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_slots.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \
-	report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
+	report/baseline.h report/baseline.c report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
 	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
@@ -54,7 +54,7 @@ libcommand_la_SOURCES = \
 	report/request.h report/request.c report/request_target.h report/request_target.c \
 	report/deliver.h report/deliver.c report/deliver_dump.c \
 	report/analysis.h report/analysis.c \
-	report/gate.h report/gate.c report/baseline.h report/baseline.c report/baseline_file.c \
+	report/gate.h report/gate.c report/baseline_file.c \
 	report/place.h report/place.c \
 	report/tree.h report/tree.c \
 	report/outputs.h report/outputs.c \

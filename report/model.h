@@ -105,6 +105,25 @@ struct model_options {
     void *ctx;
 };
 
+/* What the last report of a run says of all its processes. */
+struct model_process {
+    int pid;
+    const char *command;
+    size_t errors;              /* that gate */
+    struct leak_total leaked;   /* definite and possible */
+    bool gating, running;
+};
+
+struct baseline;
+struct model_run {
+    size_t n_seen, n_images;    /* processes and program images, all of them */
+    struct model_process *processes;    /* that had something to say, or still run */
+    size_t n;
+    const struct model_rule **used, **unused;   /* rules of --suppressions */
+    size_t n_used, n_unused;
+    const struct baseline *baseline;    /* NULL: none */
+};
+
 struct model {
     struct arena arena;
     struct records *records;        /* not owned */
@@ -143,6 +162,8 @@ struct model {
     const char **coverage;          /* what the figures do not cover, a line each */
     size_t n_coverage;
 
+    struct model_run *run;          /* in the last report of a run; else NULL */
+
     /* Since the image began, of all threads. */
     uint64_t allocations, frees, allocated_bytes, freed_bytes, live_bytes, live_blocks, peak_bytes;
 };
@@ -156,6 +177,9 @@ struct model *model_new_finding(struct records *records, struct symbols *symbols
 /* Sets gating and exitcode from errors, leaks and options; called by model_new, and again by who marks entries as suppressed or
  * known. */
 void model_judge(struct model *model);
+
+/* Makes what is known from a baseline suppressed, for forms of output that know of no baselines. */
+void model_suppress_known(struct model *model);
 
 /* The rules that suppressed something in this model, in the order they are met, and how much. *uses is owned by the caller. */
 struct model_rule_use {

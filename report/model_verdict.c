@@ -53,6 +53,21 @@ void model_judge(struct model *model)
                     : model->exit == MODEL_EXIT_CODE ? model->exit_value : 0;
 }
 
+void model_suppress_known(struct model *model)
+{
+    for (size_t i = 0; i < model->n_errors; i++)
+        model->errors[i].suppressed |= model->errors[i].baseline;
+    for (size_t i = 0; i < model->n_leak_records; i++) {
+        struct model_leak *leak = &model->leak_records[i];
+        if (!leak->baseline || leak->suppressed)
+            continue;
+        leak->suppressed = true;
+        model->leaks->totals[leak->raw.kind].bytes -= leak->raw.bytes;
+        model->leaks->totals[leak->raw.kind].blocks -= leak->raw.blocks;
+    }
+    model_judge(model);
+}
+
 /* ---- rules ---- */
 
 static struct model_rule_use *use_of(struct model_rule_use *uses, size_t *n, const struct model_rule *rule)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "format/wire.h"
+#include "baseline.h"
 #include "json_parts.h"
 #include "json_slots.h"
 #include "render.h"
@@ -260,6 +261,61 @@ static json_t *suppressions_of(const struct model *model)
     return list;
 }
 
+static json_t *rule_of(const struct model_rule *rule)
+{
+    json_t *object = as_total(rule->bytes, rule->blocks);
+    put_json(object, "name", as_text(rule->name));
+    put_json(object, "file", as_text(rule->file));
+    put_json(object, "line", json_integer(rule->line));
+    put_json(object, "findings", as_number(rule->findings));
+    return object;
+}
+
+/* What was in the baseline and in no process of the run. */
+static json_t *gone_of(const struct baseline *baseline)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < baseline->n_known; i++) {
+        const struct baseline_entry *entry = &baseline->known[i];
+        if (!baseline_has_vanished(entry))
+            continue;
+        json_t *object = json_object();
+        put_json(object, "kind", as_text(entry->kind));
+        put_json(object, "function", as_maybe_text(entry->function));
+        put_json(object, "fingerprint", as_hash(entry->fingerprint));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+/* All processes of the run together. */
+static json_t *run_of(const struct model_run *run)
+{
+    json_t *object = json_object(), *processes = json_array(), *used = json_array(), *unused = json_array();
+    put_json(object, "processes", as_number(run->n_seen));
+    put_json(object, "images", as_number(run->n_images));
+    for (size_t i = 0; i < run->n; i++) {
+        const struct model_process *process = &run->processes[i];
+        json_t *one = json_object();
+        put_json(one, "pid", json_integer(process->pid));
+        put_json(one, "command", as_text(process->command));
+        put_json(one, "errors", as_number(process->errors));
+        put_json(one, "lost", as_total(process->leaked.bytes, process->leaked.blocks));
+        put_json(one, "gating", json_boolean(process->gating));
+        put_json(one, "running", json_boolean(process->running));
+        json_array_append_new(processes, one);
+    }
+    put_json(object, "list", processes);
+    for (size_t i = 0; i < run->n_used; i++)
+        json_array_append_new(used, rule_of(run->used[i]));
+    for (size_t i = 0; i < run->n_unused; i++)
+        json_array_append_new(unused, rule_of(run->unused[i]));
+    put_json(object, "suppressions_used", used);
+    put_json(object, "suppressions_unused", unused);
+    put_json(object, "baseline_gone", run->baseline ? gone_of(run->baseline) : json_array());
+    return object;
+}
+
 bool render_json(const struct model *model, FILE *out)
 {
     json_t *root = json_object(), *tool = json_object(), *verdict = json_object(), *errors = json_array();
@@ -278,6 +334,8 @@ bool render_json(const struct model *model, FILE *out)
     put_json(root, "errors", errors);
     put_json(root, "leaks", leaks_of(model));
     put_json(root, "suppressions", suppressions_of(model));
+    if (model->run)
+        put_json(root, "run", run_of(model->run));
     put_json(root, "heap", heap_of(model));
     put_json(root, "threads", threads_of(model));
     put_json(root, "coverage", coverage_of(model));

@@ -128,10 +128,22 @@ static const char *plural(size_t n)
     return n == 1 ? "" : "s";
 }
 
+/* The line of one process. */
+static void put_process(const struct process *process, FILE *out)
+{
+    fprintf(out, "midden:   %d %s:", (int)process->pid, process->command);
+    if (process->errors)
+        fprintf(out, " %zu error%s%s", process->errors, plural(process->errors), process->leaked.blocks ? "," : "");
+    if (process->leaked.blocks)
+        fprintf(out, " %llu bytes in %llu block%s lost", (unsigned long long)process->leaked.bytes,
+                (unsigned long long)process->leaked.blocks, plural(process->leaked.blocks));
+    fputs(process->gating ? "\n" : " (does not gate)\n", out);
+}
+
 void tree_summary(const struct tree *tree, FILE *out)
 {
     enum { LINES = 30 };
-    size_t images = tree->n_images, errors = 0, guilty = 0, running = 0, listed = 0;
+    size_t images = tree->n_images, errors = 0, guilty = 0, gating = 0, running = 0, listed = 0;
     struct leak_total leaked = {0, 0};
     for (const struct process *process = tree->processes; process; process = process->next) {
         images += process->images;
@@ -140,27 +152,19 @@ void tree_summary(const struct tree *tree, FILE *out)
         leaked.blocks += process->leaked.blocks;
         running += !process->dead;
         guilty += process->errors || process->leaked.blocks;
+        gating += process->gating;
     }
     fprintf(out, "midden: %zu processes, %zu program image%s: ", tree->n_seen, images, plural(images));
     if (!guilty)
         fputs("no errors, no leaks\n", out);
     else
-        fprintf(out, "%zu error%s, %llu bytes in %llu block%s lost, in %zu process%s\n", errors, plural(errors),
+        fprintf(out, "%zu error%s, %llu bytes in %llu block%s lost, in %zu process%s%s\n", errors, plural(errors),
                 (unsigned long long)leaked.bytes, (unsigned long long)leaked.blocks, plural(leaked.blocks), guilty,
-                guilty == 1 ? "" : "es");
-    for (const struct process *process = tree->processes; process; process = process->next) {
-        if (!process->errors && !process->leaked.blocks)
-            continue;
-        if (++listed > LINES)
-            continue;
-        fprintf(out, "midden:   %d %s:", (int)process->pid, process->command);
-        if (process->errors)
-            fprintf(out, " %zu error%s%s", process->errors, plural(process->errors), process->leaked.blocks ? "," : "");
-        if (process->leaked.blocks)
-            fprintf(out, " %llu bytes in %llu block%s lost", (unsigned long long)process->leaked.bytes,
-                    (unsigned long long)process->leaked.blocks, plural(process->leaked.blocks));
-        fputc('\n', out);
-    }
+                guilty == 1 ? "" : "es", gating ? "" : "; none gates");
+    for (int turn = 1; turn >= 0; turn--)       /* those that gate first: the list is cut */
+        for (const struct process *process = tree->processes; process; process = process->next)
+            if ((process->errors || process->leaked.blocks) && process->gating == turn && ++listed <= LINES)
+                put_process(process, out);
     if (listed > LINES)
         fprintf(out, "midden:   … and %zu more\n", listed - LINES);
     if (running) {
@@ -171,4 +175,24 @@ void tree_summary(const struct tree *tree, FILE *out)
                 fprintf(out, " %d (%s)", (int)process->pid, process->command);
         fprintf(out, "%s\n", running > LINES ? " …" : "");
     }
+}
+
+void tree_describe(const struct tree *tree, struct model *model)
+{
+    size_t n = 0;
+    for (const struct process *process = tree->processes; process; process = process->next)
+        n++;
+    struct model_run *run = arena_new(&model->arena, sizeof *run);
+    run->processes = arena_new(&model->arena, n * sizeof *run->processes);
+    run->n_seen = tree->n_seen;
+    run->n_images = tree->n_images;
+    for (const struct process *process = tree->processes; process; process = process->next) {
+        run->n_images += process->images;
+        bool running = !process->dead && !process->program;
+        if (process->errors || process->leaked.blocks || process->gating || running)
+            run->processes[run->n++] = (struct model_process){
+                .pid = process->pid, .command = arena_text(&model->arena, process->command, strlen(process->command)),
+                .errors = process->errors, .leaked = process->leaked, .gating = process->gating, .running = running};
+    }
+    model->run = run;
 }

@@ -72,4 +72,7 @@ bool process_exit(const struct process *process, int *wait_status);
 /* Writes the summary over all processes of a run, one line for each that had something to say, to a text stream. */
 void tree_summary(const struct tree *tree, FILE *out);
 
+/* The same for a model: fills in model->run, but for rules and baseline. */
+void tree_describe(const struct tree *tree, struct model *model);
+
 #endif
