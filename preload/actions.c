@@ -3,6 +3,7 @@
  * Duty: the program sees the dispositions that it set, and they are obeyed, though in the kernel some are the tool's.
  *
  *   a signal that the engine takes (faults, SIGABRT…)   kept and obeyed by the engine (engine_sigaction)
+ *   one that would end the program by default           libc's, and the engine's for as long as the program leaves it at SIG_DFL
  *   the park signal                                     EINVAL, as libc answers for its own signals
  *   SIGURG, used under a debugger                       SIG_DFL and SIG_IGN are only remembered; with a handler it is the program's
  *   any other                                           libc's; sa_mask loses the signals that stay deliverable (masks.c), and
@@ -77,6 +78,17 @@ static int quiet_sigaction(int number, const struct sigaction *action, struct si
     return result;
 }
 
+/* One that may end the program. Failures are the kernel's: bad addresses. */
+static int ending_sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+    if (finish_own_process())
+        return engine_ending_action(number, action, before, plain_sigaction);
+    int result = plain_sigaction(number, action, before);
+    if (result == 0 && before)
+        engine_ending_seen(number, before);
+    return result;
+}
+
 EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
     if (is_park(number)) {
@@ -85,6 +97,8 @@ EXPORT int sigaction(int number, const struct sigaction *action, struct sigactio
     }
     if (is_quiet(number))
         return quiet_sigaction(number, action, before);
+    if (engine_ends_by(number))
+        return ending_sigaction(number, action, before);
     if (!engine_takes_signal(number))
         return plain_sigaction(number, action, before);
     if (action && !finish_own_process()) {
@@ -101,7 +115,10 @@ EXPORT int sigaction(int number, const struct sigaction *action, struct sigactio
 
 /* ---- older forms: for signals that are not libc's alone, by way of sigaction ---------------------------------------------- */
 
-static bool is_libcs(int number) { return !is_park(number) && !is_quiet(number) && !engine_takes_signal(number); }
+static bool is_libcs(int number) { return !is_park(number) && !is_quiet(number) && !engine_takes_signal(number) && !engine_ends_by(number); }
+
+/* Signals that siginterrupt was asked to let interrupt calls: signal() keeps to it from then on, as libc's does. Atomic. */
+static signal_bits interrupting;
 
 static __sighandler_t handle_by(int number, __sighandler_t handler, int flags, bool masks_itself)
 {
@@ -116,9 +133,14 @@ static __sighandler_t handle_by(int number, __sighandler_t handler, int flags, b
     return sigaction(number, &action, &before) == 0 ? before.sa_handler : SIG_ERR;
 }
 
+static bool interrupts_calls(int number)
+{
+    return number > 0 && number < SIGNALS && __atomic_load_n(&interrupting, __ATOMIC_RELAXED) & SIGNAL_BIT(number);
+}
+
 EXPORT __sighandler_t signal(int number, __sighandler_t handler)
 {
-    return is_libcs(number) ? REAL(signal)(number, handler) : handle_by(number, handler, SA_RESTART, true);
+    return is_libcs(number) ? REAL(signal)(number, handler) : handle_by(number, handler, interrupts_calls(number) ? 0 : SA_RESTART, true);
 }
 
 EXPORT __sighandler_t sysv_signal(int number, __sighandler_t handler)
@@ -154,6 +176,10 @@ EXPORT int siginterrupt(int number, int interrupts)
     struct sigaction action;
     if (sigaction(number, NULL, &action) < 0)
         return -1;
+    if (interrupts)
+        __atomic_fetch_or(&interrupting, SIGNAL_BIT(number), __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&interrupting, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
     action.sa_flags = interrupts ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
     return sigaction(number, &action, NULL);
 }

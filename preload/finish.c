@@ -32,6 +32,7 @@
 #include "base/kernel.h"
 #include "engine.h"
 #include "export.h"
+#include "lsan.h"
 #include "real.h"
 
 /* Of the C++ ABI, in libc, in no header. */
@@ -42,7 +43,6 @@ int __cxa_at_quick_exit(void (*run)(void *), void *dso);
 static _Thread_local struct capture_start asked_at;
 
 static int32_t own_pid;         /* fixed after start, but in a fork child */
-static int32_t ending_thread;   /* the kernel's id of the thread that ends the image, 0: none yet; atomic */
 static bool main_returned;
 
 static int32_t caller_pid(void) { return (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0); }
@@ -55,7 +55,6 @@ bool finish_own_process(void)
 void finish_fork_child(void)
 {
     own_pid = caller_pid();
-    __atomic_store_n(&ending_thread, 0, __ATOMIC_RELAXED);
 }
 
 void finish_main_returned(void)
@@ -68,19 +67,6 @@ static _Noreturn void end_process(int status)
 {
     for (;;)
         kernel_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
-}
-
-/* true: the caller is to end the image; false: it is already doing so, further down its stack. */
-static bool claim_end(void)
-{
-    int32_t self = (int32_t)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0), first = 0;
-    if (__atomic_compare_exchange_n(&ending_thread, &first, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        return true;
-    if (first == self)
-        return false;
-    uint32_t never = 0;
-    for (;;)    /* until the first thread has ended the process */
-        kernel.futex_wait(&never, 0, 0);
 }
 
 /* What the libraries keep for themselves. Frees, in this process's last moments, blocks of the heap that we implement. */
@@ -102,8 +88,9 @@ static void release_libraries(void)
 static void exit_hook(void *unused, int status)
 {
     (void)unused;
-    if (!finish_own_process() || !claim_end())
+    if (!finish_own_process() || !engine_claim_end())
         return;
+    lsan_before_end();
     if (engine_may_release())
         release_libraries();
     int wanted = engine_end(main_returned ? RECORD_END_RETURN : RECORD_END_EXIT, status & 0xff, asked_at.pc ? &asked_at : NULL);
@@ -116,8 +103,9 @@ static void exit_hook(void *unused, int status)
 static void quick_exit_hook(void *unused, int status)
 {
     (void)unused;
-    if (!finish_own_process() || !claim_end())
+    if (!finish_own_process() || !engine_claim_end())
         return;
+    lsan_before_end();
     end_process(engine_end(RECORD_END_IMMEDIATE, status & 0xff, asked_at.pc ? &asked_at : NULL));
 }
 
@@ -132,11 +120,13 @@ void finish_start(void)
 
 /* A frame of its own, in which the compiler saves all registers that the program's functions keep for their callers: one may hold
  * a block's only pointer. */
-static __attribute__((noinline)) _Noreturn void end_now(int status, const struct capture_start *from)
+__attribute__((noinline)) _Noreturn void finish_now(int status, const struct capture_start *from)
 {
     __builtin_unwind_init();
-    if (finish_own_process() && claim_end())
+    if (finish_own_process() && engine_claim_end()) {
+        lsan_before_end();
         status = engine_end(RECORD_END_IMMEDIATE, status & 0xff, from);
+    }
     end_process(status);
 }
 
@@ -160,7 +150,7 @@ EXPORT _Noreturn void quick_exit(int status)
 EXPORT _Noreturn void _exit(int status)
 {
     struct capture_start from = CAPTURE_HERE();
-    end_now(status, &from);
+    finish_now(status, &from);
 }
 
 ALSO_EXPORT(_exit, _Exit);
@@ -175,7 +165,7 @@ long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     struct capture_start from = CAPTURE_HERE();
     if (number == SYS_exit_group)
-        end_now((int)a, &from);
+        finish_now((int)a, &from);
     switch (number) {
     case SYS_execve:
         return execve((const char *)a, (char *const *)b, (char *const *)c);

@@ -29,6 +29,7 @@
 #include "environment.h"
 #include "export.h"
 #include "finish.h"
+#include "lsan.h"
 #include "masks.h"
 #include "operators.h"
 #include "real.h"
@@ -126,6 +127,7 @@ EXPORT int __libc_start_main(int (*main)(int, char **, char **), int argc, char 
                              void (*rtld_fini)(void), void *stack_end)
 {
     open_libraries();
+    lsan_start(environ);
     program_main = main;
     return REAL(__libc_start_main)(call_main, argc, argv, init, fini, rtld_fini, stack_end);
 }

@@ -126,7 +126,7 @@ static void serve(struct loop *loop, struct connection *connection, struct wire_
     }
     complain(loop, pid, "it does not tell its number");
     image_fds_close(&message->fds);
-    wire_send(connection->fd, 1, false, -1, 0, 0);
+    wire_send(connection->fd, 1, false, -1, 0);
 }
 
 /* Takes what a client sent. false: the connection is gone. */

@@ -17,6 +17,18 @@
 #include "say.h"
 #include "suppressions.h"
 #include "wire.h"
+#include "wishes.h"
+
+/* The user's suppressions, and the program's own. */
+struct both {
+    struct suppressions *users, *own;
+};
+
+static bool excuse(void *ctx, const struct stack *stack)
+{
+    const struct both *both = ctx;
+    return (both->users && suppressions_excuse(both->users, stack)) || (both->own && suppressions_excuse(both->own, stack));
+}
 
 /* ---- the way from image to model --------------------------------------------------------------------------------------- */
 
@@ -37,12 +49,12 @@ struct analysis *analysis_read(const struct analysis_order *order)
     progress_begin(&progress, "looking for leaks");
     options.progress = progress_wanted() ? progress_show : NULL;
     options.ctx = &progress;
-    if (order->suppressions) {
-        options.excuse = suppressions_excuse;
-        options.excuse_ctx = order->suppressions;
-    }
-    struct model *model = order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
-                                         : model_new(records, order->symbols, &options);
+    struct both both = {order->suppressions, wishes_apply(records, order->given, &options)};
+    options.excuse = both.users || both.own ? excuse : NULL;
+    options.excuse_ctx = &both;
+    struct model *model = order->about ? model_new_about(records, order->symbols, order->about_address, &options)
+                        : order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
+                        : model_new(records, order->symbols, &options);
     progress_end(&progress);
     image_close(image);
     records->image = NULL;
@@ -56,8 +68,12 @@ struct analysis *analysis_read(const struct analysis_order *order)
     model->image = order->image;
     if (order->suppressions)
         suppressions_apply(order->suppressions, model);
+    if (both.own)
+        suppressions_apply(both.own, model);
+    model->options.excuse = NULL;
     if (order->baseline)
         baseline_apply(order->baseline, model);
+    wishes_list(model);
     model_judge(model);
 
     struct analysis *analysis = memory_new(1, sizeof *analysis);

@@ -27,7 +27,10 @@ struct analysis_order {
     struct image_fds fds;       /* of its memory, or its copy's; closed */
     const struct wire_request *request; /* what came with them */
     size_t finding;             /* only this one; 0: everything */
+    bool about;                 /* only what is known about this address */
+    uint64_t about_address;
     struct model_options options;
+    const bool *given;          /* [OPTIONS]: what the user said himself; NULL: nothing */
     struct symbols *symbols;
     struct suppressions *suppressions;  /* NULL: none */
     const struct baseline *baseline;    /* NULL: none */

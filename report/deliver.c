@@ -2,7 +2,7 @@
  *
  *   finding     shown at once, as text; its model is kept until a whole one replaces it
  *   exec, end   the whole image is analysed: text, JSON. What was shown already is only counted
- *   check       a leak check on the program's own demand: text
+ *   check, …    what the program asks for itself: deliver_asked.c
  *
  * The program's JSON waits until its exit status is known. Other processes write theirs when they end, and only if they have
  * something to say (with %p in the name: always). A process that is killed cannot be read any more; then its report is made of the
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "baseline.h"
+#include "deliver_parts.h"
 #include "gate.h"
 #include "outputs.h"
 #include "place.h"
@@ -73,7 +74,7 @@ static bool is_told(const struct delivery *delivery, const struct model *model)
 }
 
 /* Shows the errors that were not shown yet. */
-static void show_errors(struct delivery *delivery, struct process *process, const struct model *model)
+void deliver_show_errors(struct delivery *delivery, struct process *process, const struct model *model)
 {
     struct text text;
     bool begun = false;
@@ -92,7 +93,7 @@ static void show_errors(struct delivery *delivery, struct process *process, cons
         text_end(&text, "a finding");
 }
 
-static void show_whole(struct delivery *delivery, struct process *process, const struct model *model)
+void deliver_show_whole(struct delivery *delivery, struct process *process, const struct model *model)
 {
     struct text text;
     process->told = true;
@@ -212,7 +213,7 @@ static void close_image(struct delivery *delivery, struct process *process, bool
         set_exit(model, process, wait_status);
     /* What reads memcheck's text waits for its last lines, however the program ended. */
     if (delivery->settings->valgrind && gone && !process->told && (process->program || has_something_to_say(delivery, model)))
-        show_whole(delivery, process, model);
+        deliver_show_whole(delivery, process, model);
 
     note_gating(delivery, process, model->gating);
     suppressions_count(delivery->suppressions, model);
@@ -244,6 +245,7 @@ static void close_image(struct delivery *delivery, struct process *process, bool
     analysis_free(process->whole);
     analysis_free(process->shown);
     process->whole = process->shown = NULL;
+    deliver_forget_check(process);
     process->closed = true;
 }
 
@@ -267,11 +269,11 @@ void deliver_started(struct delivery *delivery, struct process *process)
 
 bool deliver_order(const struct delivery *delivery, struct process *process, struct wire_message *message, struct analysis_order *order)
 {
-    enum { LEAKS_FULL, LEAKS_NO = 2 };
+    enum { LEAKS_FULL, LEAKS_SUMMARY, LEAKS_NO };
     *order = (struct analysis_order){
         .pid = process->pid, .command = process->command, .image = process->image, .request = &message->request,
         .options = delivery->options, .symbols = delivery->symbols, .suppressions = delivery->suppressions,
-        .baseline = delivery->baseline,
+        .baseline = delivery->baseline, .given = delivery->settings->given,
     };
     switch ((enum wire_event)message->request.event) {
     case WIRE_FINDING:
@@ -285,7 +287,12 @@ bool deliver_order(const struct delivery *delivery, struct process *process, str
         break;
     case WIRE_CHECK:
         order->options.live = true;
-        order->options.leak_check = LEAKS_FULL;
+        order->options.leak_check = message->request.index == WIRE_CHECK_SUMMARY ? LEAKS_SUMMARY : LEAKS_FULL;
+        break;
+    case WIRE_DESCRIBE:
+        order->options.live = true;
+        order->about = true;
+        order->about_address = message->request.index;
         break;
     default:
         return false;
@@ -298,7 +305,7 @@ bool deliver_order(const struct delivery *delivery, struct process *process, str
 
 static void finding_done(struct delivery *delivery, struct process *process, struct analysis *analysis)
 {
-    show_errors(delivery, process, analysis->model);
+    deliver_show_errors(delivery, process, analysis->model);
     analysis_append(&process->shown, analysis);
     analysis_free(process->whole);  /* an exec that failed left one; it is out of date */
     process->whole = NULL;
@@ -312,30 +319,11 @@ static void whole_done(struct delivery *delivery, struct process *process, struc
     analysis_free(process->whole);
     process->whole = analysis;
     note_gating(delivery, process, model->gating);
-    show_errors(delivery, process, model);
+    deliver_show_errors(delivery, process, model);
     if (end && (process->program || has_something_to_say(delivery, model) || (log[0] && output_each(log))))
-        show_whole(delivery, process, model);
+        deliver_show_whole(delivery, process, model);
     if (end && !process->program)
         close_image(delivery, process, false, NULL);
-}
-
-/* Returns how many leak records gate. */
-static uint32_t check_done(struct delivery *delivery, struct process *process, struct analysis *analysis)
-{
-    const struct model *model = analysis->model;
-    uint32_t leaks = 0;
-    show_errors(delivery, process, model);
-    show_whole(delivery, process, model);
-    for (int i = 0; model->snapshot.cause == WIRE_CAUSE_PERIOD && i < FORMATS; i++)
-        if (place_has_file(delivery->settings, (enum format_id)i))
-            place_write_snapshot(delivery->settings, process, model, (enum format_id)i);
-    for (size_t i = 0; i < model->n_leak_records; i++) {
-        const struct model_leak *leak = &model->leak_records[i];
-        leaks += !leak->suppressed && !leak->baseline
-              && (delivery->options.fail_on & (uint64_t)SETTINGS_DEFINITE << SETTINGS_FAIL_LEAKS << leak->raw.kind);
-    }
-    analysis_free(analysis);
-    return leaks;
 }
 
 struct delivered deliver_done(struct delivery *delivery, struct process *process, const struct wire_message *message,
@@ -355,7 +343,9 @@ struct delivered deliver_done(struct delivery *delivery, struct process *process
     if (analysis && event == WIRE_FINDING)
         finding_done(delivery, process, analysis);
     else if (analysis && event == WIRE_CHECK)
-        result.leaks = check_done(delivery, process, analysis);
+        deliver_checked(delivery, process, message, analysis, &result);
+    else if (analysis && event == WIRE_DESCRIBE)
+        deliver_described(delivery, process, analysis);
     else if (analysis)
         whole_done(delivery, process, analysis, event == WIRE_END);
     result.gating = process->gating;

@@ -32,13 +32,13 @@ void delivery_init(struct delivery *delivery, const struct settings *settings, s
 struct delivered {
     bool done;                  /* false: it failed, and that was said */
     bool gating;
-    uint32_t leaks;             /* WIRE_CHECK: records that gate */
+    struct wire_reply checked;  /* WIRE_CHECK: figures, and how many records gate */
 };
 
 /* An image began: closes the one before it in the same process. */
 void deliver_started(struct delivery *delivery, struct process *process);
 
-/* For an event whose report takes an analysis (WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK): how to make it. Takes the message's
+/* For an event whose report takes an analysis (WIRE_FINDING, WIRE_EXEC, WIRE_END, WIRE_CHECK, WIRE_DESCRIBE): how to make it. Takes the message's
  * descriptors over; the message must outlive the order. The process is the order's until deliver_done(). false: another event. */
 bool deliver_order(const struct delivery *delivery, struct process *process, struct wire_message *message, struct analysis_order *order);
 

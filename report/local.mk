@@ -9,7 +9,7 @@ libreport_la_SOURCES = \
 	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \
 	report/tables.h report/tables.c \
 	report/records.h report/records.c \
-	report/records_regions.h report/records_regions.c \
+	report/records_regions.h report/records_regions.c report/records_marks.h report/records_marks.c \
 	report/leaks.h report/leaks.c \
 	report/leak_graph.h report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
@@ -25,7 +25,7 @@ libreport_la_SOURCES = \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
 	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
-	report/render_error.c report/render_text.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
+	report/render_error.c report/render_text.c report/render_about.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
 	report/formats.def report/formats.h report/formats.c \
 	report/valgrind.h report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
@@ -52,8 +52,8 @@ libcommand_la_SOURCES = \
 	report/agent.h report/agent.c report/serve.h report/serve.c report/jobs.h report/jobs.c \
 	report/wire.h report/wire.c \
 	report/request.h report/request.c report/request_target.h report/request_target.c \
-	report/deliver.h report/deliver.c report/deliver_dump.c \
-	report/analysis.h report/analysis.c \
+	report/deliver.h report/deliver_parts.h report/deliver.c report/deliver_asked.c report/deliver_dump.c \
+	report/analysis.h report/analysis.c report/wishes.h report/wishes.c \
 	report/gate.h report/gate.c report/baseline_file.c \
 	report/place.h report/place.c \
 	report/tree.h report/tree.c \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model_parts.h"
+#include "records_marks.h"
 
 static void cover(struct model *model, const char *line)
 {
@@ -223,6 +224,20 @@ struct model *model_new_finding(struct records *records, struct symbols *symbols
         return NULL;
     }
     model->n_errors = 1;
+    model_judge(model);
+    return model;
+}
+
+struct model *model_new_about(struct records *records, struct symbols *symbols, uint64_t address, const struct model_options *options)
+{
+    struct model *model = begin(records, symbols, options);
+    const struct record_object *object = records_object_at(records, address);
+    struct records_found found;
+    model->about_address = address;
+    if (object)
+        model->about = model_block(model, symbols, object->address, &object->block, records_pool(records, object));
+    else if (records_block_at(records, address, &found) && record_head_state(found.block.head) >= RECORD_BLOCK_LIVE)
+        model->about = model_block(model, symbols, found.address, &found.block, NULL);
     model_judge(model);
     return model;
 }

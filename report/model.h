@@ -25,6 +25,9 @@ struct model_block {
     uint64_t address, size;
     const char *state;          /* "live", "quarantined", "freed" */
     const char *allocator;
+    const char *name;           /* that the program gave it, not escaped; "" if none */
+    const char *pool;           /* the pool it is an object of: its name, or its anchor; "" if none */
+    bool ignored;               /* meant to stay, by the program's word */
     uint64_t site;
     struct stack alloc_stack;
     const struct model_thread *alloc_thread;    /* NULL: unknown */
@@ -71,6 +74,7 @@ struct model_leak {
     struct stack stack;
     uint64_t site;
     uint64_t fingerprint;
+    const char *name;           /* that the program gave the block raw.example; "" if none */
     bool listed;                /* --show-leak-kinds wants to see it */
     bool gates;                 /* its kind is one of --fail-on */
     bool baseline, suppressed;  /* known before; not to be reported: neither gates */
@@ -97,6 +101,8 @@ struct model_options {
     uint64_t max_leaked;        /* leaks gate only when those that count are more bytes than this; 0: always */
     int error_exitcode;
     bool gen_suppressions;      /* reports carry a rule with each finding and leak record that suppresses it */
+    size_t max_listed;          /* leak records listed at most; 0: all */
+    const char *no_leaks_why;   /* with leak_check 2: why, where there is more to say than that it was not asked for; NULL */
     bool live;                  /* an image in mid-life, not at its end */
     /* true: definitely lost blocks with this stack are suppressed, and what only they lead to is excused. NULL: none is. */
     bool (*excuse)(void *ctx, const struct stack *stack);
@@ -148,6 +154,8 @@ struct model {
     struct model_error *errors;     /* in the order they happened; in the arena */
     size_t n_errors;
     size_t n_suppressed_errors;
+    struct model_block *about;      /* model_new_about: the block there; NULL: none, or not asked for */
+    uint64_t about_address;
     struct leaks *leaks;            /* owned; NULL: no check was made */
     const char *no_leaks_why;       /* if so: why; NULL: it was not asked for */
     struct model_leak *leak_records;/* those that are listed or may gate, largest first */
@@ -173,6 +181,9 @@ struct model *model_new(struct records *records, struct symbols *symbols, const 
 
 /* Only finding `index` and what its text needs, to be rendered at once. NULL: no such finding. */
 struct model *model_new_finding(struct records *records, struct symbols *symbols, size_t index, const struct model_options *options);
+
+/* Only what is known about one address. Never NULL. */
+struct model *model_new_about(struct records *records, struct symbols *symbols, uint64_t address, const struct model_options *options);
 
 /* Sets gating and exitcode from errors, leaks and options; called by model_new, and again by who marks entries as suppressed or
  * known. */

@@ -3,6 +3,7 @@
 
 #include "format/site.h"
 #include "model_parts.h"
+#include "records_marks.h"
 
 static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_KIND_NONE] = "?",
@@ -25,6 +26,8 @@ static const char *state_name(unsigned state)
 /* Which call freed a block is not recorded; the one of the same family is what a matching program used. */
 static enum record_allocator counterpart_of(unsigned allocator)
 {
+    if (allocator == RECORD_BY_POOL_ALLOC || allocator == RECORD_BY_BLOCK_ALLOC)
+        return allocator == RECORD_BY_POOL_ALLOC ? RECORD_BY_POOL_FREE : RECORD_BY_BLOCK_FREE;
     static const enum record_allocator counterpart[] = {RECORD_BY_FREE, RECORD_BY_FREE, RECORD_BY_DELETE, RECORD_BY_DELETE_ARRAY};
     static const uint8_t families[RECORD_ALLOCATORS] = {
 #define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
@@ -34,16 +37,23 @@ static enum record_allocator counterpart_of(unsigned allocator)
     return counterpart[allocator < RECORD_ALLOCATORS ? families[allocator] : RECORD_FAMILY_NONE];
 }
 
-static struct model_block *block_of(struct model *model, struct symbols *symbols, const struct record_finding *finding)
+struct model_block *model_block(struct model *model, struct symbols *symbols, uint64_t address, const struct record_block *record,
+                                const struct record_pool *pool)
 {
     struct records *records = model->records;
-    const struct record_block *record = &finding->block;
     struct model_block *block = arena_new(&model->arena, sizeof *block);
     unsigned state = record_head_state(record->head), allocator = record_head_allocator(record->head);
-    block->address = finding->block_address;
+    block->address = address;
     block->size = record_head_size(record->head);
     block->state = state_name(state);
     block->allocator = frames_allocator_name(allocator);
+    block->name = records_name(records, address, record->sequence);
+    block->pool = "";
+    if (pool && pool->name)
+        block->pool = arena_format(&model->arena, "\"%s\"", records_text(records, pool->name));
+    else if (pool)
+        block->pool = arena_format(&model->arena, "0x%llx", (unsigned long long)pool->anchor);
+    block->ignored = record_head_flags(record->head) & RECORD_FLAG_IGNORED;
     block->site = records_site(records, record->alloc_stack);
     block->alloc_stack = frames_of(records, symbols, &model->arena, record->alloc_stack, (enum record_allocator)allocator);
     block->alloc_thread = model_thread(model, record->alloc_thread);
@@ -53,6 +63,15 @@ static struct model_block *block_of(struct model *model, struct symbols *symbols
         block->free_thread = model_thread(model, record->free_thread);
     }
     return block;
+}
+
+/* The pool of a finding's block, if that is an object that is still known. */
+static const struct record_pool *pool_of(struct records *records, const struct record_finding *finding)
+{
+    if (record_head_allocator(finding->block.head) != RECORD_BY_POOL_ALLOC)
+        return NULL;
+    const struct record_object *object = records_object_at(records, finding->block_address);
+    return object && object->block.sequence == finding->block.sequence ? records_pool(records, object) : NULL;
 }
 
 /* Kind, the place, and the place of the allocation: what tells one mistake from another. */
@@ -100,7 +119,7 @@ bool model_finding(struct model *model, struct symbols *symbols, size_t index, s
         error->stack.n = 0;
     error->thread = model_thread(model, raw->thread);
     if (raw->block_address && record_head_state(raw->block.head) != RECORD_BLOCK_EMPTY)
-        error->block = block_of(model, symbols, raw);
+        error->block = model_block(model, symbols, raw->block_address, &raw->block, pool_of(model->records, raw));
     error->fingerprint = fingerprint_of(error);
     error->message = sentence_of(model, error);
     return true;

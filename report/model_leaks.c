@@ -8,6 +8,7 @@
 #include "format/site.h"
 #include "loader_tls.h"
 #include "model_parts.h"
+#include "records_marks.h"
 
 struct leak_context {
     struct loader_tls loader;   /* first: leaks_check() hands it on by this address */
@@ -37,6 +38,16 @@ static uint64_t fingerprint_of(const struct model_leak *leak)
     return frames_fingerprint(&leak->stack, site_module((const uint8_t *)kind, strlen(kind)));
 }
 
+/* The name of the block at `address`. */
+static const char *name_of(struct records *records, uint64_t address)
+{
+    const struct record_object *object = records->n_labels ? records_object_at(records, address) : NULL;
+    struct records_found found;
+    if (object && object->address == address)
+        return records_name(records, address, object->block.sequence);
+    return records->n_labels && records_block_at(records, address, &found) ? records_name(records, address, found.block.sequence) : "";
+}
+
 void model_leaks(struct model *model, struct symbols *symbols)
 {
     struct error error;
@@ -44,6 +55,7 @@ void model_leaks(struct model *model, struct symbols *symbols)
     struct leaks_options options = {.loader_tls = loader_tls_stack, .progress = model->options.progress ? progress : NULL, .ctx = &context,
                                     .excused = model->options.excuse ? excused : NULL};
     enum { FULL, SUMMARY, NO };
+    model->no_leaks_why = model->options.no_leaks_why;
     if (model->options.leak_check == NO)
         return;
     model->leaks = leaks_check(model->records, &options, &error);
@@ -67,6 +79,7 @@ void model_leaks(struct model *model, struct symbols *symbols)
         leak->gates = fail >> record->kind & 1;
         leak->site = records_site(model->records, record->stack);
         leak->stack = frames_of(model->records, symbols, &model->arena, record->stack, (enum record_allocator)record->allocator);
+        leak->name = name_of(model->records, record->example);
         leak->fingerprint = fingerprint_of(leak);
     }
 }

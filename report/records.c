@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "records_marks.h"
 #include "records_regions.h"
 
 #define MAX_ANCHOR 65536u
@@ -125,11 +126,14 @@ static const size_t known_sizes[RECORD_TABLES] = {
     [RECORD_TABLE_THREADS] = sizeof(struct record_thread),     [RECORD_TABLE_MODULES] = sizeof(struct record_module),
     [RECORD_TABLE_FINDINGS] = sizeof(struct record_finding),   [RECORD_TABLE_MAPPINGS] = sizeof(struct record_mapping),
     [RECORD_TABLE_STRINGS] = 1,                                [RECORD_TABLE_ROOTS] = sizeof(struct record_root),
+    [RECORD_TABLE_LABELS] = sizeof(struct record_label),       [RECORD_TABLE_POOLS] = sizeof(struct record_pool),
+    [RECORD_TABLE_OBJECTS] = sizeof(struct record_object),
 };
 static const char *const table_names[RECORD_TABLES] = {
     [RECORD_TABLE_REGIONS] = "regions",   [RECORD_TABLE_STACKS] = "stacks",     [RECORD_TABLE_THREADS] = "threads",
     [RECORD_TABLE_MODULES] = "modules",   [RECORD_TABLE_FINDINGS] = "findings", [RECORD_TABLE_MAPPINGS] = "own mappings",
-    [RECORD_TABLE_STRINGS] = "strings",   [RECORD_TABLE_ROOTS] = "roots",
+    [RECORD_TABLE_STRINGS] = "strings",   [RECORD_TABLE_ROOTS] = "roots",       [RECORD_TABLE_LABELS] = "names",
+    [RECORD_TABLE_POOLS] = "pools",       [RECORD_TABLE_OBJECTS] = "pool objects",
 };
 
 static void open_tables(struct records *records, const struct record_table *shapes)
@@ -296,6 +300,7 @@ struct records *records_open(const struct image *image, uint64_t anchor, struct 
     read_own(records);
     read_roots(records);
     read_rest(records);
+    records_read_marks(records);
     records->n_findings = records->tables[RECORD_TABLE_FINDINGS].count < MAX_WHOLE
                         ? (size_t)records->tables[RECORD_TABLE_FINDINGS].count : MAX_WHOLE;
     size_t n;
@@ -318,6 +323,9 @@ void records_close(struct records *records)
     free(records->module_paths);
     free(records->own);
     free(records->roots);
+    free(records->labels);
+    free(records->pools);
+    free(records->objects);
     free(records->problems);
     arena_free(&records->arena);
     free(records);

@@ -34,6 +34,12 @@ struct records {
     size_t n_own;
     struct record_root *roots;          /* registered by the program and not withdrawn */
     size_t n_roots;
+    struct record_label *labels;        /* names of blocks, by address (records_marks.h) */
+    size_t n_labels;
+    struct record_pool *pools;          /* [n_pools], by index; entry 0 is empty */
+    size_t n_pools;
+    struct record_object *objects;      /* of pools, by address, living and freed */
+    size_t n_objects;
     size_t n_findings;                  /* entries of the findings table, entry 0 included */
 
     uint64_t entry_points[RECORD_ALLOCATORS];   /* 0 where unknown */

@@ -28,6 +28,9 @@ extern const struct render_options render_defaults;
 /* Text: one finding, at once. */
 void render_text_error(const struct model *model, const struct model_error *error, const struct render_options *options, FILE *out);
 
+/* Text: what is known about an address (model_new_about). */
+void render_text_about(const struct model *model, const struct render_options *options, FILE *out);
+
 /* Text: the whole report. */
 void render_text(const struct model *model, const struct render_options *options, FILE *out);
 

@@ -26,6 +26,7 @@ static json_t *block_of(const struct model_block *block)
     put_json(object, "state", as_text(block->state));
     put_json(object, "allocator", as_text(block->allocator));
     put_json(object, "site", as_hash(block->site));
+    put_json(object, "name", *block->name ? as_text(block->name) : json_null());
     put_json(object, "alloc", stack_and_thread(&block->alloc_stack, block->alloc_thread));
     put_json(object, "free", block->freed ? stack_and_thread(&block->free_stack, block->free_thread) : json_null());
     return object;
@@ -112,6 +113,7 @@ static json_t *leaks_of(const struct model *model)
         put_json(record, "cycles", as_cycles(&leak->raw.cycles));
         put_json(record, "stack_only", json_boolean(leak->raw.stack_only));
         put_json(record, "example", as_address(leak->raw.example));
+        put_json(record, "name", *leak->name ? as_text(leak->name) : json_null());
         put_json(record, "stack", as_stack(&leak->stack));
         put_json(record, "site", as_hash(leak->site));
         put_json(record, "fingerprint", as_hash(leak->fingerprint));

@@ -58,6 +58,11 @@ static void one_leak(const struct page *page, const struct model *model, const s
         page_bytes_in_blocks(page, raw->indirect_bytes, raw->indirect_blocks);
         fputs(" that only they lead to", page->out);
     }
+    if (*leak->name) {
+        fputs(raw->blocks == 1 ? ", named \"" : ", one of them named \"", page->out);
+        page_text(page, leak->name);
+        fputc('"', page->out);
+    }
     page_colour(page, PAGE_PLAIN);
     fprintf(page->out, "  (leak %zu of %zu%s%s%s)\n", number, all, leak->baseline ? ", known" : "", leak->growth ? ", " : "",
             leak->growth ? leak->growth : "");

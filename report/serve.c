@@ -52,7 +52,12 @@ static void answer(const struct service *service, const struct task *task, const
     int exitcode = -1;
     if (service->bare && task->message.request.event == WIRE_END && result->gating)
         exitcode = service->delivery->options.error_exitcode ? service->delivery->options.error_exitcode : -1;
-    wire_send(task->connection->fd, result->done ? 0 : 1, result->gating, exitcode, result->leaks, task->process->image);
+    if (task->message.request.event == WIRE_CHECK) {
+        struct wire_reply checked = result->checked;
+        wire_send_checked(task->connection->fd, &checked, result->done ? 0 : 1, result->gating);
+    } else {
+        wire_send(task->connection->fd, result->done ? 0 : 1, result->gating, exitcode, task->process->image);
+    }
 }
 
 void connection_close(struct connection *connection)

@@ -13,6 +13,9 @@ struct suppressions;
  * line. */
 struct suppressions *suppressions_read(char *const *files, size_t n);
 
+/* The same of a text; name: what messages and lists call it. A line that cannot be understood is told and ends the reading. */
+struct suppressions *suppressions_of_text(const char *name, const char *text);
+
 /* Is a definitely lost block with this allocation stack suppressed, so that what only it leads to is excused as well? ctx: the
  * suppressions. A hook of struct model_options. */
 bool suppressions_excuse(void *ctx, const struct stack *stack);

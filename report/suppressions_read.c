@@ -259,17 +259,13 @@ static bool read_template(struct reader *reader, struct suppressions *all)
     return true;
 }
 
-static bool read_file(struct suppressions *all, const char *name)
+/* file: taken over. */
+static bool read_stream(struct suppressions *all, const char *name, FILE *file)
 {
     struct reader *reader = memory_new(1, sizeof *reader);
     reader->name = name;
     reader->max_bytes = reader->max_blocks = UINT64_MAX;
-    reader->file = fopen(name, "re");
-    if (!reader->file) {
-        say("--suppressions: cannot read '%s': %s", name, strerror(errno));
-        free(reader);
-        return false;
-    }
+    reader->file = file;
     bool good = true;
     while (good && next_line(reader))
         good = strcmp(reader->text, "{") == 0 ? read_braced(reader, all) : read_template(reader, all);
@@ -282,6 +278,24 @@ static bool read_file(struct suppressions *all, const char *name)
     free(reader->room);
     free(reader);
     return good;
+}
+
+static bool read_file(struct suppressions *all, const char *name)
+{
+    FILE *file = fopen(name, "re");
+    if (!file)
+        say("--suppressions: cannot read '%s': %s", name, strerror(errno));
+    return file && read_stream(all, name, file);
+}
+
+struct suppressions *suppressions_of_text(const char *name, const char *text)
+{
+    struct suppressions *all = memory_new(1, sizeof *all);
+    size_t n = strlen(text);
+    FILE *file = n ? fmemopen((void *)(uintptr_t)text, n, "r") : NULL;
+    if (file)
+        read_stream(all, name, file);
+    return all;
 }
 
 struct suppressions *suppressions_read(char *const *files, size_t n)

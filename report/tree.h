@@ -31,6 +31,8 @@ struct process {
     int log, files[FORMATS];    /* its own files where they are open, else -1 */
     struct analysis *shown;     /* findings shown so far, oldest first */
     struct analysis *whole;     /* all of it, as of its latest exec or end; NULL: nothing yet */
+    struct checked_leak *checked;   /* the records of its last leak check on demand; owned */
+    size_t n_checked;
     bool closed;                /* its report was made and it is counted */
     bool told;                  /* its whole report was shown as text */
 

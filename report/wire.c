@@ -95,7 +95,7 @@ static enum wire_result receive(int socket, bool answers, struct wire_message *m
                   request->version, WIRE_VERSION);
     else if (got != (ssize_t)sizeof *request || (header.msg_flags & MSG_TRUNC))
         error_set(error, "its request has a wrong length");
-    else if (request->event < WIRE_STARTED || request->event > WIRE_SNAPSHOT
+    else if (request->event < WIRE_STARTED || request->event >= WIRE_EVENTS
              || (request->event == WIRE_SNAPSHOT && !answers))
         error_set(error, "it asks for event %u, which does not exist", request->event);
     else {
@@ -103,7 +103,7 @@ static enum wire_result receive(int socket, bool answers, struct wire_message *m
         return WIRE_GOT;
     }
     image_fds_close(&message->fds);
-    wire_send(socket, 1, false, -1, 0, 0);
+    wire_send(socket, 1, false, -1, 0);
     return WIRE_BAD;
 }
 
@@ -146,11 +146,21 @@ struct image *wire_image(pid_t pid, const struct wire_request *request, struct i
     return image;
 }
 
-bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image)
+bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t image)
 {
     struct wire_reply reply = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .status = status, .gating = gating,
-                               .exitcode = exitcode, .leaks = leaks, .image = image};
+                               .exitcode = exitcode, .image = image};
     return send(socket, &reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof reply;
+}
+
+bool wire_send_checked(int socket, struct wire_reply *reply, uint32_t status, bool gating)
+{
+    reply->magic = WIRE_MAGIC;
+    reply->version = WIRE_VERSION;
+    reply->status = status;
+    reply->gating = gating;
+    reply->exitcode = -1;
+    return send(socket, reply, sizeof *reply, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *reply;
 }
 
 bool wire_send_verdict(int socket, struct wire_verdict *verdict, uint32_t status, bool gating)

@@ -35,7 +35,10 @@ bool wire_gave_up(const struct wire_message *message);
 struct image *wire_image(pid_t pid, const struct wire_request *request, struct image_fds *fds, struct error *error);
 
 /* Answers. false: nobody listens any more. */
-bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t leaks, uint32_t image);
+bool wire_send(int socket, uint32_t status, bool gating, int exitcode, uint32_t image);
+
+/* Answers a WIRE_CHECK: figures and leaks are filled in. false: as above. */
+bool wire_send_checked(int socket, struct wire_reply *reply, uint32_t status, bool gating);
 
 /* Answers a WIRE_HIT; fills in verdict->reply. false: as above. */
 bool wire_send_verdict(int socket, struct wire_verdict *verdict, uint32_t status, bool gating);

@@ -81,6 +81,10 @@ void engine_fork_child(void);
  * is there to say so). */
 int engine_end(enum record_end how, int status, const struct capture_start *from);
 
+/* true: the caller is to end the image, and calls engine_end(); false: this thread is doing so already, further down its stack. Where
+ * another thread is, it does not return. */
+bool engine_claim_end(void);
+
 /* Right before engine_end(), from exit(): true if libc and libstdc++ shall release what they keep for themselves, so that it does
  * not show: leaks are looked for, no other thread runs, and the caller is no signal handler that interrupted the engine. */
 bool engine_may_release(void);
@@ -96,8 +100,50 @@ void engine_exit_called(const struct capture_start *from);
 /* The process is about to exec (not in a vfork child). */
 void engine_before_exec(void);
 
-/* A leak check now, by the program's own call. Returns the number of gating leak records, -1: no agent. */
-int engine_leak_check(void);
+/* ---- what a program may ask (midden.h, and LeakSanitizer's calls) -------------------------------------------------------- */
+
+/* Figures of a leak check: enum order definite, indirect, possible, reachable, suppressed. */
+#define ENGINE_LEAK_KINDS 5
+struct engine_leaks {
+    uint64_t bytes[ENGINE_LEAK_KINDS], blocks[ENGINE_LEAK_KINDS];
+    int end_status;             /* the exit status that the leaks would give the program; 0: they are no reason for one */
+};
+
+/* A leak check now. mode: enum wire_check. figures may be NULL. Returns the number of gating leak records that were looked for,
+ * -1: no report could be made. */
+int engine_leak_check(unsigned mode, struct engine_leaks *figures);
+
+/* The one leak check of this image has been made, or is not wanted: none at the end. wish: enum record_wish. */
+void engine_wish(unsigned wish);
+
+/* What the program and LSAN_OPTIONS say in LeakSanitizer's option syntax, and its suppressions; NULL: nothing. Copied. */
+void engine_program_options(const char *options, const char *suppressions);
+
+/* Shows what is known about an address. false: no report could be made. */
+bool engine_describe(const void *address);
+
+/* The living block around an address is meant to stay, and what it leads to. false: there is none. */
+bool engine_mark_intended(const void *address);
+
+/* Between these two the blocks that the calling thread allocates are meant to stay. Nests. */
+void engine_leaks_disable(void);
+void engine_leaks_enable(void);
+
+/* Gives the living block around an address (or the pool of this anchor) a name, which reports show. false: there is none. */
+bool engine_name(const void *address, const char *text);
+
+/* Pools (engine/objects.c). false: nothing was done: no such pool or object (a finding), there already, or no memory. */
+bool engine_pool_create(const void *anchor, size_t redzone, unsigned flags, const struct capture_start *from);
+bool engine_pool_destroy(const void *anchor, const struct capture_start *from);
+bool engine_pool_exists(const void *anchor);
+bool engine_pool_move(const void *anchor, const void *to, const struct capture_start *from);
+bool engine_pool_alloc(const void *anchor, const void *address, size_t size, const struct capture_start *from);
+bool engine_pool_free(const void *anchor, const void *address, const struct capture_start *from);
+bool engine_pool_change(const void *anchor, const void *old, const void *address, size_t size, const struct capture_start *from);
+bool engine_pool_trim(const void *anchor, const void *start, size_t bytes, const struct capture_start *from);
+bool engine_block_alloc(const void *address, size_t size, const struct capture_start *from);
+bool engine_block_resize(const void *address, size_t size, const struct capture_start *from);
+bool engine_block_free(const void *address, const struct capture_start *from);
 
 /* Memory that counts as a root of leak checks until it is withdrawn, as often as it was added. false: bytes is 0, there is no memory
  * for another entry, or no such entry. */
@@ -129,6 +175,14 @@ void engine_quiet_stop(void);
  * SIGABRT. */
 bool engine_takes_signal(int signal);
 void engine_sigaction(int signal, const void *new, void *old);
+/* true: `signal` ends a program that leaves it at its default, and the engine takes it meanwhile, for the last report. sigaction on it goes
+ * to engine_ending_action, which hands everything but SIG_DFL on to `real`; engine_ending_seen turns what the kernel has into what
+ * the program set. */
+bool engine_ends_by(int signal);
+struct sigaction;
+int engine_ending_action(int signal, const struct sigaction *new, struct sigaction *old,
+                         int (*real)(int, const struct sigaction *, struct sigaction *));
+void engine_ending_seen(int signal, struct sigaction *action);
 /* true: the alternate stack at `start` is the engine's, and the program has none. */
 bool engine_owns_sigstack(const void *start);
 

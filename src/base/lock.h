@@ -17,7 +17,10 @@ enum lock_rank {
     LOCK_RANK_DEPOT,        /* growth of the stack depot */
     LOCK_RANK_FINDINGS,
     LOCK_RANK_ROOTS,        /* the table of registered roots */
+    LOCK_RANK_MARKS,        /* names of blocks */
+    LOCK_RANK_OBJECTS,      /* pools and their objects */
     LOCK_RANK_SIGNALS,      /* the signal actions that the program asked for */
+    LOCK_RANK_ENDINGS,      /* the same of signals that end it */
     LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
     LOCK_RANK_REGIONS = 48, /* the table of regions */
     LOCK_RANK_TABLES = 49,  /* growth of record tables */

@@ -79,15 +79,16 @@ static void hook_discard(void *ctx, void *pages, size_t bytes)
 }
 
 /* The bounds of all memory with blocks, for checked calls. A reader that sees one of them old misses a region that is just being opened. */
-static void extend_bounds(const struct heap_region *region)
+void blocks_extend_bounds(uintptr_t low, uintptr_t high)
 {
-    uintptr_t low = (uintptr_t)region->base, high = low + region->bytes;
     if (!engine_checks_calls())
         return;
-    if (low < engine_bounds.low)
-        __atomic_store_n(&engine_bounds.low, low, __ATOMIC_RELAXED);
-    if (high > engine_bounds.high)
-        __atomic_store_n(&engine_bounds.high, high, __ATOMIC_RELEASE);
+    uintptr_t now = __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED);
+    while (low < now && !__atomic_compare_exchange_n(&engine_bounds.low, &now, low, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    now = __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED);
+    while (high > now && !__atomic_compare_exchange_n(&engine_bounds.high, &now, high, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
 }
 
 static void hook_protect(void *ctx, void *pages, size_t bytes, bool accessible)
@@ -102,7 +103,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     struct record_table *table = anchor_table(RECORD_TABLE_REGIONS);
     struct record_region *entry = NULL;
     lock_take(&regions_lock);
-    extend_bounds(region);
+    blocks_extend_bounds((uintptr_t)region->base, (uintptr_t)region->base + region->bytes);
     uint64_t index = 0;
     if (closed_regions) {
         /* The closed entries form a list through `records`, which a reader ignores while the entry is not OPEN. */

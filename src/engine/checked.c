@@ -24,6 +24,7 @@
 #include "check/fault.h"
 #include "check/range.h"
 #include "check/watch.h"
+#include "engine/objects.h"
 #include "engine/state.h"
 #include "trace/modules.h"
 #include "trace/walk.h"
@@ -215,9 +216,12 @@ void engine_check_range(struct engine_call *call, enum record_access access, con
         watch_tick();
         struct place place;
         struct range_fault fault;
+        struct record_finding finding;
         uint64_t head = block_meant(start, n, &place);
         if (__builtin_expect(head && range_judge((uintptr_t)start, n, (uintptr_t)place.address, head, &fault), 0))
             at_fault(self, call, access, (uintptr_t)start, n, &place, head, &fault, caller);
+        else if (objects_check(start, n, access, &finding))
+            tell(self, call, &finding, caller);
     }
     engine_leave(self);
 }

@@ -1,4 +1,6 @@
-/* The life of the process: threads, fork, main, exec, and its end. */
+/* The life of the process: threads and fork. Its end is in end.c. */
+#include "engine/end.h"
+#include "engine/objects.h"
 #include "engine/roots.h"
 #include "engine/signals.h"
 #include "engine/snapshot.h"
@@ -115,28 +117,32 @@ void engine_fork_prepare(void)
     fork_inside = self->depth > 0;
     if (fork_inside)
         return;
+    self->depth++;      /* first: a signal that ends the program must not find the locks held by somebody who is not inside */
     agent_hold();
     quarantine_lock();
     pageguard_lock();
     watch_lock();
+    marks_lock();
+    objects_lock();
     heap_lock_all(engine.heap);
     if (engine.reserve)
         heap_lock_all(engine.reserve);
-    self->depth++;
 }
 
 static void fork_release(struct thread_state *self)
 {
     if (fork_inside)
         return;
-    self->depth--;
     if (engine.reserve)
         heap_unlock_all(engine.reserve);
     heap_unlock_all(engine.heap);
+    objects_unlock();
+    marks_unlock();
     watch_unlock();
     pageguard_unlock();
     quarantine_unlock();
     agent_drop();
+    self->depth--;
 }
 
 void engine_fork_parent(void)
@@ -149,6 +155,8 @@ void engine_fork_child(void)
     struct thread_state *self = threads_self();
     memory_fork_child();
     threads_fork_child();
+    end_fork_child();
+    endings_fork_child();
     modules_fork_child();
     depot_fork_child();
     capture_fork_child();
@@ -166,142 +174,10 @@ void engine_fork_child(void)
     midden_anchor.pid = (int32_t)kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
     midden_anchor.generation++;
     midden_anchor.image = 1;
+    engine_enter(self);
     agent_tell_started();
+    engine_leave(self);
     periodic_start();
-}
-
-/* ---- main and exit ---- */
-
-static uintptr_t main_frame;                /* of main's caller; 0: not entered */
-static bool main_left;
-static struct thread_state *exit_caller;    /* the thread on which exit was called; NULL: none */
-static struct capture_start exit_start;     /* where, and what of its stack is alive */
-static uintptr_t exit_stack_low;
-
-void engine_main_entered(uintptr_t frame)
-{
-    main_frame = frame;
-}
-
-void engine_main_returned(void)
-{
-    main_left = true;
-}
-
-/* The registers that a function must keep for its caller may hold the only pointer to a block. __builtin_unwind_init has the
- * compiler save all of them in this frame, or leaves them saved in the interposer's: everything from here up is scanned. */
-void engine_exit_called(const struct capture_start *from)
-{
-    __builtin_unwind_init();
-    if (exit_caller)
-        return;
-    exit_caller = threads_self();
-    exit_start = *from;
-    uintptr_t sp;
-#if defined(__x86_64__)
-    __asm__ volatile("mov %%rsp, %0" : "=r"(sp));
-#elif defined(__aarch64__)
-    __asm__ volatile("mov %0, sp" : "=r"(sp));
-#endif
-    exit_stack_low = sp;
-}
-
-/* What of the calling thread is alive:
- *
- *   exit()            what was when it was called: handlers that ran since have left nothing
- *   return from main  what lies above main's frame
- *   the last thread   ended, and libc calls exit: what lies above its first frame
- *   _exit() …         everything from `low` up, a frame in which the caller's registers are saved */
-static void save_own_context(struct thread_state *self, const struct capture_start *from, uintptr_t low)
-{
-    enum record_end how = (enum record_end)midden_anchor.end;
-    if (from && how != RECORD_END_EXIT && how != RECORD_END_RETURN) {
-        threads_save_start(self, from, low);
-    } else if (exit_caller == self && how != RECORD_END_NONE) {
-        threads_save_start(self, &exit_start, exit_stack_low);
-    } else if (main_left && !exit_caller && how != RECORD_END_NONE) {
-        self->record->main_returned = 1;
-        self->record->n_registers = 0;
-        self->record->stack_low = main_frame;
-    } else if (self->record->state == RECORD_THREAD_ENDED) {
-        self->record->n_registers = 0;
-        self->record->stack_low = self->record->start_sp;
-    } else {
-        threads_save_context(self, low);
-    }
-}
-
-/* ---- asking for reports ---- */
-
-/* Has the agent look at the process while every other thread stands still. The channel is taken before the threads are stopped,
- * and no other lock after. */
-static bool ask_parked(struct thread_state *self, enum wire_event event, int32_t status, const struct capture_start *from,
-                       uintptr_t low, struct wire_reply *reply)
-{
-    agent_hold();
-    unsigned silent = park_all(config_of(OPTION_PARK_TIMEOUT));
-    if (silent)
-        __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
-    save_own_context(self, from, low);
-    uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
-    if (event == WIRE_END)
-        dump_on_exit();
-    bool answered = agent_ask(event, silent ? 0 : WIRE_PARKED, status, reply);
-    __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
-    park_release();
-    agent_drop();
-    return answered;
-}
-
-bool engine_may_release(void)
-{
-    if (!engine_started() || threads_self()->depth || config_of(OPTION_LEAK_CHECK) == LEAK_CHECK_NO)
-        return false;
-    if (threads_others() == 0)
-        return true;
-    __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_LIBC_KEPT, __ATOMIC_RELAXED);
-    return false;
-}
-
-int engine_end(enum record_end how, int status, const struct capture_start *from)
-{
-    uintptr_t low = (uintptr_t)__builtin_frame_address(0);
-    uint32_t expected = ENGINE_READY;
-    if (!__atomic_compare_exchange_n(&engine.stage, &expected, ENGINE_ENDED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-        return status;
-    struct thread_state *self = threads_self();
-    if (how == RECORD_END_EXIT && main_left && !exit_caller)
-        how = RECORD_END_RETURN;
-    midden_anchor.end = how;
-    midden_anchor.end_status = status;
-    midden_anchor.end_thread = self->index;
-    __atomic_store_n(&midden_anchor.phase, RECORD_EXITING, __ATOMIC_RELEASE);
-    engine_enter(self);
-    watch_stop(false);
-    report_sweep(RECORD_AT_EXIT);
-    blocks_fold(self);
-    blocks_refresh();
-    bool anything = agent_is_parent() || finding_count() || config_of(OPTION_LEAK_CHECK) != LEAK_CHECK_NO;
-    if (anything) {
-        struct wire_reply reply;
-        if (ask_parked(self, WIRE_END, status, from, low, &reply) && reply.exitcode >= 0)
-            status = reply.exitcode;
-    }
-    engine_leave(self);
-    return status;
-}
-
-void engine_before_exec(void)
-{
-    if (!engine_started() || (!agent_is_parent() && !finding_count()))
-        return;
-    struct thread_state *self = threads_self();
-    struct wire_reply reply;
-    engine_enter(self);
-    agent_hold();
-    agent_ask(WIRE_EXEC, 0, 0, &reply);
-    agent_drop();
-    engine_leave(self);
 }
 
 int engine_park_signal(void)

@@ -12,6 +12,7 @@
  * The actions the program asked for are kept in pairs, one current and one spare, so that a reader needs no lock: a writer fills
  * the spare and turns the index. */
 #include "engine/signals.h"
+#include "engine/end.h"
 #include "engine/snapshot.h"
 
 #include <errno.h>
@@ -227,6 +228,7 @@ static void decide(void *argument)
     engine_enter(self);
     tell_death(self, number, info, delivery->context);
     dump_on_crash(self, number, info, delivery->context);
+    end_by_signal(self, number, delivery->context);
     engine_leave(self);
     default_action(number, info);
 }

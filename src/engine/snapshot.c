@@ -211,27 +211,35 @@ bool snapshot_tell(struct thread_state *self, struct snapshot *snapshot)
 }
 
 /* What is alive of the caller: its stack, and its registers, which lie in the frame of engine_leak_check. */
-static __attribute__((noinline)) int check_now(void)
+static __attribute__((noinline)) int check_now(unsigned mode, struct engine_leaks *figures)
 {
     struct thread_state *self = threads_self();
     struct capture_start from = CAPTURE_HERE();
-    struct wire_reply reply;
+    struct wire_reply reply = {.leaks = 0};
     struct snapshot snapshot = {.reply = &reply, .from = &from, .low = (uintptr_t)__builtin_frame_address(0)};
-    engine_enter(self);
-    report_sweep(RECORD_AT_SWEEP);
-    agent_hold();
-    agent_fill(&snapshot.request, WIRE_CHECK, 0, 0, 0);
-    snapshot.request.cause = WIRE_CAUSE_API;
-    bool answered = snapshot_tell(self, &snapshot);
-    agent_drop();
+    bool answered = false;
+    if (engine_enter(self)) {
+        report_sweep(RECORD_AT_SWEEP);
+        agent_hold();
+        agent_fill(&snapshot.request, WIRE_CHECK, 0, mode, 0);
+        snapshot.request.cause = WIRE_CAUSE_API;
+        answered = snapshot_tell(self, &snapshot) && reply.status == 0;
+        agent_drop();
+    }
     engine_leave(self);
+    for (unsigned i = 0; figures && i < ENGINE_LEAK_KINDS; i++) {
+        figures->bytes[i] = answered ? reply.leak_bytes[i] : 0;
+        figures->blocks[i] = answered ? reply.leak_blocks[i] : 0;
+    }
+    if (figures)
+        figures->end_status = answered ? reply.end_status : 0;
     return answered ? (int)reply.leaks : -1;
 }
 
-int engine_leak_check(void)
+int engine_leak_check(unsigned mode, struct engine_leaks *figures)
 {
     __builtin_unwind_init();
-    return engine_started() ? check_now() : -1;
+    return engine_started() ? check_now(mode, figures) : -1;
 }
 
 struct delivery {

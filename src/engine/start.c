@@ -2,6 +2,7 @@
  *
  * That call often comes from the dynamic loader, before libc's own constructors: nothing here may depend on them. The environment
  * is found through `environ` or, while libc has not set that yet, behind the arguments at the top of the initial stack. */
+#include "engine/end.h"
 #include "engine/signals.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -21,6 +22,7 @@
 #include "check/finding.h"
 #include "check/quarantine.h"
 #include "check/watch.h"
+#include "engine/objects.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
 #include "trace/depot.h"
@@ -298,7 +300,7 @@ void engine_start(void)
     midden_anchor.options = options ? table_string(options, memory_length(options)) : 0;
 
     apply_profile();
-    bool whole = table_init(anchor_table(RECORD_TABLE_ROOTS), sizeof(struct record_root), 8, 1 << 16)
+    bool whole = table_init(anchor_table(RECORD_TABLE_ROOTS), sizeof(struct record_root), 8, 1 << 16) && marks_init() && objects_init()
         && blocks_init() && finding_init(config_of(OPTION_MAX_FINDINGS)) && modules_init() && depot_init();
     threads_init();
     if (!start_heap()) {
@@ -326,6 +328,7 @@ void engine_open_libraries(void)
     park_init(snapshot_on_signal);
     snapshot_publish();
     signals_init();
+    endings_init();
     watch_open(engine_takes_signal(SIGTRAP));
     struct thread_state *self = threads_self();
     engine_enter(self);         /* who asks for a snapshot now asks again */

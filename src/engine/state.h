@@ -91,6 +91,9 @@ static inline uint32_t blocks_next_sequence(struct thread_state *self)
 {
     return __builtin_expect(self->sequence != self->sequence_end, 1) ? ++self->sequence : blocks_more_sequence(self);
 }
+
+/* Checked calls look at all memory in [low, high) from now on. */
+void blocks_extend_bounds(uintptr_t low, uintptr_t high);
 void blocks_fork_child(struct thread_state *self);
 
 /* Totals. */
@@ -142,6 +145,12 @@ void report_sweep_now_and_then(struct thread_state *self);
 
 /* true: the signal was of a watchpoint of ours, and whatever it meant has been dealt with. The engine was entered for it. */
 bool watched_access(struct thread_state *self, const siginfo_t *info, const ucontext_t *context);
+
+/* ---- marks, names and roots (engine/marks.c); the locks are for around fork ---------------------------------------------------- */
+
+bool marks_init(void);
+void marks_lock(void);
+void marks_unlock(void);
 
 /* ---- frees put off (engine/deferred.c) -------------------------------------------------------------------------------------- */
 

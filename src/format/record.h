@@ -8,6 +8,7 @@
  *           ─▶ table of stack nodes (a tree: a node's parent is its caller)
  *           ─▶ table of threads, modules, findings, own mappings, extra roots
  *           ─▶ table of strings
+ *           ─▶ tables of what the program told about its memory: names of blocks, pools and the objects in them
  *
  * A reader finds the anchor by its magic: it lies, 64-byte aligned, in a writable mapping of the module libmidden.so.
  *
@@ -50,6 +51,9 @@ enum record_table_id {
     RECORD_TABLE_MAPPINGS,  /* struct record_mapping */
     RECORD_TABLE_STRINGS,   /* bytes; a reference is the index of the first, strings end with NUL and lie within one chunk */
     RECORD_TABLE_ROOTS,     /* struct record_root */
+    RECORD_TABLE_LABELS,    /* struct record_label */
+    RECORD_TABLE_POOLS,     /* struct record_pool */
+    RECORD_TABLE_OBJECTS,   /* struct record_object */
     RECORD_TABLES
 };
 
@@ -80,7 +84,7 @@ struct record_anchor {
     uint32_t image;             /* 1 for the first program image of this pid that we saw, +1 for each exec */
     uint32_t generation;        /* +1 in each fork child, counted from the first process of the tree */
     uint32_t end;               /* enum record_end */
-    int32_t end_status;         /* exit status where `end` has one */
+    int32_t end_status;         /* exit status where `end` has one; the signal's number with RECORD_END_SIGNAL */
     uint32_t end_thread;        /* index of the thread that ended the program */
     uint32_t profile;           /* index of the profile: 0 full, 1 leaks, 2 paranoid, 3 production */
     uint32_t front_guard;       /* bytes of guard zone in front of every block (0 or 16) */
@@ -118,9 +122,19 @@ struct record_anchor {
     uint64_t snapshots;         /* taken of this process */
     uint64_t longest_pause;     /* of its threads for one of them, nanoseconds */
     uint64_t siginfo;           /* address of the siginfo_t (128 bytes) of the signal that the program is dying of; 0: none */
+    uint64_t program_options;               /* string reference: what __lsan_default_options and LSAN_OPTIONS say; 0: nothing */
+    uint64_t program_suppressions;          /* string reference: what __lsan_default_suppressions says; 0: nothing */
+    uint32_t program_wants;                 /* bits, enum record_wish; atomic */
+    uint32_t pad;
     uint64_t reserved[10];
 
     struct record_table tables[RECORD_TABLES];
+};
+
+/* What the program itself said about leak checks. */
+enum record_wish {
+    RECORD_WISH_CHECKED = 1 << 0,   /* it made its final check already (__lsan_do_leak_check): none at the end */
+    RECORD_WISH_OFF = 1 << 1        /* __lsan_is_turned_off says so: none at the end */
 };
 
 /* What the figures do not cover; each bit becomes a line of the coverage section. */
@@ -362,6 +376,48 @@ struct record_mapping {
 struct record_root {
     uint64_t start, bytes;
     uint32_t state;             /* 0: withdrawn; atomic */
+    uint32_t reserved;
+};
+
+/* ---- what the program told about its memory ------------------------------------------------------------------------------ */
+
+/* A name that the program gave a block or an object. It is of the block with this sequence number; another one at the address
+ * has none. Entries are used again. */
+struct record_label {
+    uint64_t address;           /* of the block; 0: empty; atomic */
+    uint64_t name;              /* string reference */
+    uint32_t sequence;          /* of the block */
+    uint32_t reserved;
+};
+
+enum record_pool_flag {
+    RECORD_POOL_META = 1,       /* its objects are the superblocks of another allocator, whose blocks lie in them */
+    RECORD_POOL_AUTO_FREE = 2,  /* blocks in an object of it go when the object does */
+    RECORD_POOL_ZEROED = 4
+};
+
+/* A pool: objects that the program places itself, in memory of its own. */
+struct record_pool {
+    uint64_t anchor;            /* the address that the program knows it by; 0: it is gone; atomic */
+    uint64_t name;              /* string reference; 0: none */
+    uint32_t flags;             /* enum record_pool_flag */
+    uint32_t redzone;           /* bytes that the program leaves between two objects */
+    uint32_t stack;             /* where it was created */
+    uint32_t objects;           /* living ones; atomic */
+};
+
+/* An object that the program placed itself. Its memory may lie in a block of the heap (which then is its superblock: no block of its
+ * own to a leak check) or anywhere else; objects may not overlap, but for those of a RECORD_POOL_META pool. Entries of objects that
+ * were freed are used again, the oldest first.
+ *
+ *    superblock, from malloc, mmap or static: │ the pool's own │ object │ free │ object │ … │
+ *                                                              ▲ address, block.head: size and state */
+struct record_object {
+    uint64_t address;           /* 0: empty */
+    struct record_block block;
+    uint32_t pool;              /* index into RECORD_TABLE_POOLS; 0: in none (midden_block_alloc) */
+    uint32_t next_free;         /* the library's own: list of entries that can be used again */
+    uint32_t superblock;        /* sequence number of the heap's block that it lies in; 0: in none */
     uint32_t reserved;
 };
 

@@ -48,7 +48,19 @@ enum wire_event {
     WIRE_CHECK = 5,     /* a leak check was asked for by the program */
     WIRE_DUMP = 6,      /* a dump was asked for */
     WIRE_HIT = 7,       /* a hardware watchpoint was hit: `index` is the address of a struct wire_hit; answered by a wire_verdict */
-    WIRE_SNAPSHOT = 8   /* the answer of a process that was asked for its image; goes to the one who asked */
+    WIRE_SNAPSHOT = 8,  /* the answer of a process that was asked for its image; goes to the one who asked */
+    WIRE_DESCRIBE = 9,  /* the program asks what is known about an address: `index` */
+    WIRE_EVENTS         /* one more than the last */
+};
+
+/* WIRE_CHECK: what shall be shown, in `index`. Answered with figures. */
+enum wire_check {
+    WIRE_CHECK_FULL,        /* as at the end */
+    WIRE_CHECK_SUMMARY,     /* figures alone */
+    WIRE_CHECK_ADDED,       /* records with more bytes or blocks than at this image's last check */
+    WIRE_CHECK_CHANGED,     /* with more or fewer */
+    WIRE_CHECK_NEW,         /* that were not there */
+    WIRE_CHECK_COUNT        /* nothing: the program wants the figures */
 };
 
 #define WIRE_PATH_BYTES 4096u
@@ -103,7 +115,8 @@ struct wire_reply {
     uint32_t leaks;         /* WIRE_CHECK: records that gate */
     uint32_t image;         /* WIRE_STARTED: the number of this program image among those of its pid, from 1, as the agent counts
                                them (the library cannot: exec keeps the pid and nothing else); 0: not known */
-    uint32_t reserved;
+    int32_t end_status;     /* WIRE_CHECK: exit status that these leaks would give the program; 0: they are no reason for one */
+    uint64_t leak_bytes[5], leak_blocks[5]; /* WIRE_CHECK: definite, indirect, possible, reachable, suppressed (ignored included) */
 };
 
 /* A hardware watchpoint beside a block was hit: what is needed to tell whether the program made a mistake. Lies in the memory
