@@ -229,8 +229,10 @@ bool engine_interrupted(void) { return false; }
 void engine_other_thread_renamed(void) { journal("other thread renamed"); }
 void engine_fork_prepare(void) { lock(); }
 void engine_fork_parent(void) { unlock(); }
+static bool claimed;        /* the end; atomic */
 void engine_fork_child(void)
 {
+    claimed = false;
     unlock();
     live_threads = 1;
     journal("fork child");
@@ -246,7 +248,60 @@ void engine_main_entered(uintptr_t frame) { journal(frame ? "main entered" : "ma
 void engine_main_returned(void) { journal("main returned"); }
 void engine_exit_called(const struct capture_start *from) { journal(from && from->pc ? "exit called" : "exit called from nowhere"); }
 void engine_before_exec(void) { journal("exec"); }
-int engine_leak_check(void) { return 42; }
+int engine_leak_check(unsigned mode, struct engine_leaks *figures)
+{
+    (void)mode;
+    if (figures)
+        memory_fill(figures, 0, sizeof *figures);
+    return 42;
+}
+bool engine_claim_end(void)
+{
+    return !__atomic_exchange_n(&claimed, true, __ATOMIC_RELAXED);
+}
+void engine_wish(unsigned wish) { journal("wish %u", wish); }
+void engine_program_options(const char *options, const char *suppressions) { (void)options, (void)suppressions; }
+bool engine_describe(const void *address) { (void)address; return false; }
+bool engine_mark_intended(const void *address) { (void)address; return false; }
+void engine_leaks_disable(void) {}
+void engine_leaks_enable(void) {}
+bool engine_name(const void *address, const char *text) { (void)address, (void)text; return false; }
+bool engine_root_add(const void *start, size_t bytes) { (void)start, (void)bytes; return false; }
+bool engine_root_remove(const void *start, size_t bytes) { (void)start, (void)bytes; return false; }
+bool engine_ends_by(int signal) { (void)signal; return false; }
+int engine_ending_action(int signal, const struct sigaction *new, struct sigaction *old,
+                         int (*real)(int, const struct sigaction *, struct sigaction *))
+{
+    return real(signal, new, old);
+}
+void engine_ending_seen(int signal, struct sigaction *action) { (void)signal, (void)action; }
+bool engine_pool_create(const void *anchor, size_t redzone, unsigned flags, const struct capture_start *from)
+{
+    (void)anchor, (void)redzone, (void)flags, (void)from;
+    return false;
+}
+bool engine_pool_destroy(const void *anchor, const struct capture_start *from) { (void)anchor, (void)from; return false; }
+bool engine_pool_exists(const void *anchor) { (void)anchor; return false; }
+bool engine_pool_move(const void *anchor, const void *to, const struct capture_start *from) { (void)anchor, (void)to, (void)from; return false; }
+bool engine_pool_alloc(const void *anchor, const void *address, size_t size, const struct capture_start *from)
+{
+    (void)anchor, (void)address, (void)size, (void)from;
+    return false;
+}
+bool engine_pool_free(const void *anchor, const void *address, const struct capture_start *from) { (void)anchor, (void)address, (void)from; return false; }
+bool engine_pool_change(const void *anchor, const void *old, const void *address, size_t size, const struct capture_start *from)
+{
+    (void)anchor, (void)old, (void)address, (void)size, (void)from;
+    return false;
+}
+bool engine_pool_trim(const void *anchor, const void *start, size_t bytes, const struct capture_start *from)
+{
+    (void)anchor, (void)start, (void)bytes, (void)from;
+    return false;
+}
+bool engine_block_alloc(const void *address, size_t size, const struct capture_start *from) { (void)address, (void)size, (void)from; return false; }
+bool engine_block_resize(const void *address, size_t size, const struct capture_start *from) { (void)address, (void)size, (void)from; return false; }
+bool engine_block_free(const void *address, const struct capture_start *from) { (void)address, (void)from; return false; }
 void engine_internal_begin(void) { internal++; }
 void engine_internal_end(void) { internal--; }
 uint32_t engine_park_count(void) { return parks; }

@@ -17,6 +17,9 @@ static const struct { uint32_t size, shift, chunks; } shapes[RECORD_TABLES] = {
     [RECORD_TABLE_MAPPINGS] = {sizeof(struct record_mapping), 2, 32},
     [RECORD_TABLE_STRINGS] = {1, 9, 32},
     [RECORD_TABLE_ROOTS] = {sizeof(struct record_root), 2, 8},
+    [RECORD_TABLE_LABELS] = {sizeof(struct record_label), 2, 32},
+    [RECORD_TABLE_POOLS] = {sizeof(struct record_pool), 2, 8},
+    [RECORD_TABLE_OBJECTS] = {sizeof(struct record_object), 3, 4096},
 };
 
 uint64_t fake_map(struct fake *fake, size_t bytes, unsigned access, const char *path)
