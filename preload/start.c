@@ -142,6 +142,11 @@ EXPORT int __libc_start_main(int (*main)(int, char **, char **), int argc, char 
 void cfree(void *block);
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t align, size_t size);
+/* Of interface.c. */
+int midden_pool_alloc(const void *anchor, const void *object, size_t bytes);
+int midden_pool_free(const void *anchor, const void *object);
+int midden_block_alloc(const void *block, size_t bytes);
+int midden_block_free(const void *block);
 
 static void set_entry_points(void)
 {
@@ -160,6 +165,8 @@ static void set_entry_points(void)
         AT(DELETE_ARRAY, _ZdaPv), AT(DELETE_ARRAY_SIZED, _ZdaPvm), AT(DELETE_ARRAY_NOTHROW, _ZdaPvRKSt9nothrow_t),
         AT(DELETE_ARRAY_ALIGNED, _ZdaPvSt11align_val_t), AT(DELETE_ARRAY_SIZED_ALIGNED, _ZdaPvmSt11align_val_t),
         AT(DELETE_ARRAY_ALIGNED_NOTHROW, _ZdaPvSt11align_val_tRKSt9nothrow_t),
+        AT(POOL_ALLOC, midden_pool_alloc), AT(POOL_FREE, midden_pool_free),
+        AT(BLOCK_ALLOC, midden_block_alloc), AT(BLOCK_FREE, midden_block_free),
     };
 #undef AT
     memory_copy(entry_points, table, sizeof entry_points);

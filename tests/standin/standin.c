@@ -215,6 +215,7 @@ void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stac
 {
     (void)stack_start, (void)stack_end;
     __atomic_fetch_add(&live_threads, 1, __ATOMIC_RELAXED);
+    (void)stack_start, (void)stack_end;
     journal("thread starts, stack %u, creator %u", create_stack, creator);
 }
 void engine_thread_end(void)
