@@ -80,6 +80,7 @@ struct model_leak {
     bool baseline, suppressed;  /* known before; not to be reported: neither gates */
     const char *growth;         /* known before, but not as much: what has grown; NULL: not so */
     const struct model_rule *rule;  /* by which it is suppressed; NULL: none */
+    bool moved;                 /* suppressed, and taken out of the totals */
     bool excuses;               /* suppressed, and with it the indirect_bytes that only it leads to */
 };
 

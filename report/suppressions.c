@@ -228,8 +228,9 @@ void suppressions_apply(struct suppressions *suppressions, struct model *model)
             hold_to_limit(model, suppressions->rules[i]);
     for (size_t i = 0; i < model->n_leak_records; i++) {
         struct model_leak *leak = &model->leak_records[i];
-        if (!leak->rule)
+        if (!leak->rule || leak->moved)
             continue;
+        leak->moved = true;
         leak->excuses = leak->raw.kind == LEAK_DEFINITE && !has_limit(leak->rule);
         move(&model->leaks->totals[leak->raw.kind], leak->raw.bytes, leak->raw.blocks);
     }
