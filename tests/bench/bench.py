@@ -217,6 +217,13 @@ def tables_of_tool(report, options, build, program, rounds, wanted, place, quick
         for heading, figures in scans:
             for name, figure in figures.items():
                 report.keep("leak check", heading, "midden", name, figure)
+    if wanted("snapshot"):
+        live = tool.snapshots(build, program["scan"], options.size, place, min(rounds, 3), say)
+        report.table("A living process asked from outside", ["heap", "it stood still, ms", "a fork of it alone, ms", "dump, GB/s of memory"],
+                     [[heading, *(output.cell(f[k]) for k in ("pause_ms", "fork_ms", "dump_gigabytes_per_second"))] for heading, f in live])
+        for heading, figures in live:
+            for name, figure in figures.items():
+                report.keep("snapshot", heading, "midden", name, figure)
 
 
 if __name__ == "__main__":

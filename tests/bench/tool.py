@@ -1,6 +1,7 @@
 """What the tool itself takes: to start, to look for leaks, to name stacks."""
 import json
 import pathlib
+import re
 import subprocess
 
 import measure
@@ -14,6 +15,9 @@ SCANS = {
                ("10 M blocks, all lost", ["lost", "10000000"]), ("4 GiB of data", ["data", str(4 * GIB)]), ("2 GiB list", ["list", str(2 * GIB)])],
 }
 SCANS["long"] = SCANS["normal"]
+HEAPS = {"quick": [("100 MiB", ["data", str(100 << 20)]), ("1 M blocks of 48 bytes", ["pointers", "1000000"])],
+         "normal": [("100 MiB", ["data", str(100 << 20)]), ("1 GiB", ["data", str(GIB)]), ("10 M blocks of 48 bytes", ["pointers", "10000000"])]}
+HEAPS["long"] = [*HEAPS["normal"], ("4 GiB", ["data", str(4 * GIB)])]
 
 
 def start(build, rounds):
@@ -49,6 +53,45 @@ def scans(build, program, sizes, place, rounds, say):
             continue
         rows.append((heading, {name: measure.Figure.of(values) for name, values in figures.items()}))
     return rows
+
+
+def snapshots(build, program, sizes, place, rounds, say):
+    """[(heading, {figure: Figure})] for a heap that lives: milliseconds that the program stood still for a leak check from outside, those of a plain fork
+    there, gigabytes a second of a dump (of memory, into the page cache)."""
+    rows = []
+    env = peers.environment()
+    for heading, arguments in HEAPS[sizes]:
+        say(f"snapshot and dump, {heading}")
+        child = subprocess.Popen([program, *arguments, "hold"], env={**env, "LD_PRELOAD": f"{build}/.libs/libmidden.so",
+                                 "MIDDEN_OPTIONS": "profile=leaks:log-file=/dev/null:leak-check=no"},
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        figures = {"pause_ms": [], "fork_ms": [], "dump_gigabytes_per_second": []}
+        try:
+            figures["fork_ms"].append(float(child.stdout.readline().split()[1]))
+            report, dump = f"{place}/live.json", f"{place}/live.dump"
+            for _ in range(rounds):
+                measure.run([f"{build}/midden", "leaks", str(child.pid), f"--json={report}"], env)
+                found = json.loads(pathlib.Path(report).read_text())
+                figures["pause_ms"].append(pause_of(found) / 1e6)
+                told = measure.run([f"{build}/midden", "dump", str(child.pid), "-o", dump], env).output
+                memory, seconds = re.search(r"([\d.]+) MB of memory.* written in ([\d.]+) s", told).groups()
+                figures["dump_gigabytes_per_second"].append(float(memory) / 1e3 / max(float(seconds), 0.005))
+                pathlib.Path(dump).unlink()
+            rows.append((heading, {name: measure.Figure.of(values) for name, values in figures.items()}))
+        except (measure.Failed, OSError, AttributeError, IndexError, KeyError, TypeError) as why:
+            say(f"  {why!r}")
+        finally:
+            child.communicate("")
+    return rows
+
+
+def pause_of(report):
+    """The pause in nanoseconds, wherever in the report it is told."""
+    if isinstance(report, dict):
+        if report.get("pause_ns") is not None:
+            return report["pause_ns"]
+        return next((found for value in report.values() if (found := pause_of(value)) is not None), None)
+    return None
 
 
 FUNCTION = """

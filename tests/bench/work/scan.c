@@ -3,11 +3,17 @@
  *   scan list BYTES       one list of nodes of 256 bytes
  *   scan pointers BLOCKS  blocks of 48 bytes, each pointing to two others at random
  *   scan data BYTES       blocks of 64 KiB full of numbers that are no addresses
- *   scan lost BLOCKS      blocks of 48 bytes, all lost */
+ *   scan lost BLOCKS      blocks of 48 bytes, all lost
+ *
+ * With a further argument `hold` it says what a fork takes here (`fork_ms value`), and waits for the end of its standard input. */
+#define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 static void *root;
 
@@ -16,6 +22,33 @@ static uint64_t step(uint64_t *state)
     uint64_t x = *state;
     x ^= x << 13, x ^= x >> 7, x ^= x << 17;
     return *state = x;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The kernel's part of a snapshot: the best of a few forks. */
+static void hold(void)
+{
+    double best = 1e9;
+    char byte;
+    for (int i = 0; i < 5; i++) {
+        double begun = now();
+        pid_t pid = fork();
+        double taken = now() - begun;
+        if (pid == 0)
+            _exit(0);
+        waitpid(pid, NULL, 0);
+        best = taken < best ? taken : best;
+    }
+    printf("fork_ms %.3f\n", best * 1e3);
+    fflush(stdout);
+    while (read(0, &byte, 1) > 0)
+        ;
 }
 
 int main(int argc, char **argv)
@@ -55,5 +88,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "scan: unknown mode '%s'\n", mode), 2;
     }
     __asm__ volatile("" : : "r"(&root) : "memory");
+    if (argc > 3 && !strcmp(argv[3], "hold"))
+        hold();
     return 0;
 }
