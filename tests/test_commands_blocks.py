@@ -1,0 +1,153 @@
+"""`midden blocks`: its figures against each other, against the leak check and against what the program knows of itself."""
+import csv
+import io
+
+import pytest
+
+from commands_kit import Standing, midden
+
+
+@pytest.fixture(scope="module")
+def alive(workshop, tmp_path_factory):
+    with Standing(workshop.build("commands/shapes.c"), tmp_path_factory.mktemp("blocks")) as standing:
+        yield standing
+
+
+def listed(alive, *options):
+    return midden("blocks", alive.pid, "--json", *options).json()
+
+
+def addresses(report):
+    return [int(block["address"], 16) for block in report["list"]]
+
+
+def test_every_known_block_is_there(alive):
+    report = listed(alive)
+    by_address = {int(block["address"], 16): block for block in report["list"]}
+    for name, size, function in [("first", 48, "make_node"), ("leader", 48, "make_node"), ("inside", 1000, "make_inside"),
+                                 ("tabled", 123, "make_inside"), ("held", 333, "stand")]:
+        block = by_address[alive.at[name]]
+        assert (block["size"], block["state"], block["function"]) == (size, "live", function)
+        assert block["file"].endswith("shapes.c") and block["module"] == "shapes"
+    assert by_address[alive.at["tabled"]]["allocator"] == "calloc"
+    assert alive.at["freed"] not in by_address
+    assert report["blocks"] == len(report["list"])
+    assert report["bytes"] == sum(block["size"] for block in report["list"])
+
+
+def test_address_order_without_repetition(alive):
+    found = addresses(listed(alive, "--state=all"))
+    assert found == sorted(set(found))
+
+
+def test_figures_of_the_heap(alive):
+    heap = midden("report", alive.pid, "--json").json()["heap"]
+    report = listed(alive)
+    assert (report["bytes"], report["blocks"]) == (heap["live_bytes"], heap["live_blocks"])
+
+
+@pytest.mark.parametrize("option, wanted", [
+    ("--size=333", {"held"}), ("--size=300..400", {"held"}), ("--size=1000..", {"inside"}), ("--size=..47", set()),
+    ("--function=stand", {"held"}), ("--function=make_in*", {"inside", "tabled"}), ("--function=make_lost", {"leader", "follower"}),
+    ("--thread=2", {"held"}), ("--thread=stand*", {"held"}), ("--kind=definite", {"leader"}), ("--kind=indirect", {"follower"}),
+    ("--kind=possible", {"inside"}), ("--source=shapes.c", None), ("--source=nowhere.c", set()), ("--module=libc.so*", None),
+    ("--state=quarantined", {"freed"}), ("--size=1k..1m", set()), ("--function=make_chain", {"first", "last"}),
+])
+def test_filters(alive, option, wanted):
+    """Of the blocks that the program knows by name, the filter lets through these."""
+    found = set(addresses(listed(alive, option)))
+    if wanted is not None:
+        assert {name for name, address in alive.at.items() if address in found} == wanted
+    else:
+        assert found
+
+
+def test_filters_add_up(alive):
+    whole = {address for address in addresses(listed(alive))}
+    parts = [set(addresses(listed(alive, option))) for option in ("--size=..99", "--size=100..")]
+    assert parts[0] | parts[1] == whole and not parts[0] & parts[1]
+    kinds = [set(addresses(listed(alive, f"--kind={kind}"))) for kind in ("definite", "indirect", "possible", "reachable")]
+    assert set().union(*kinds) == set(addresses(listed(alive, "--kind=all")))
+    assert sum(map(len, kinds)) == len(set().union(*kinds))
+
+
+def test_kinds_are_the_leak_check(alive):
+    leaks = midden("leaks", alive.pid, "--json").json()["leaks"]
+    for kind in ("definite", "indirect", "possible", "reachable"):
+        report = listed(alive, f"--kind={kind}")
+        assert (report["bytes"], report["blocks"]) == (leaks[kind]["bytes"], leaks[kind]["blocks"])
+
+
+def test_line_of_a_source(alive):
+    line = next(block["line"] for block in listed(alive)["list"] if int(block["address"], 16) == alive.at["held"])
+    assert addresses(listed(alive, f"--source=shapes.c:{line}")) == [alive.at["held"]]
+
+
+@pytest.mark.parametrize("sort, key", [("size", lambda b: -b["size"]), ("age", lambda b: -b["age"])])
+def test_sorting_and_limit(alive, sort, key):
+    whole = listed(alive, f"--sort={sort}")["list"]
+    assert whole == sorted(whole, key=lambda b: (key(b), int(b["address"], 16)))
+    assert listed(alive, f"--sort={sort}", "--limit=3")["list"] == whole[:3]
+    assert listed(alive, f"--sort={sort}", "--reverse=yes", "--limit=2")["list"] == whole[::-1][:2]
+
+
+def test_age_counts_allocations(alive):
+    """Blocks of one thread, made one after the other."""
+    age = {int(block["address"], 16): block["age"] for block in listed(alive, "--state=all")["list"]}
+    order = [age[alive.at[name]] for name in ("last", "first", "follower", "leader", "inside", "tabled", "freed")]
+    assert order == sorted(order, reverse=True) and len(set(order)) == len(order)
+    young = order[-1]
+    found = addresses(listed(alive, "--state=all", f"--age=..{young}"))
+    assert alive.at["freed"] in found and alive.at["tabled"] not in found
+
+
+@pytest.mark.parametrize("by", ["site", "function", "module", "thread", "size"])
+def test_groups_add_up(alive, by):
+    whole, groups = listed(alive), listed(alive, f"--by={by}")
+    assert (groups["blocks"], groups["bytes"]) == (whole["blocks"], whole["bytes"])
+    assert sum(group["blocks"] for group in groups["groups"]) == whole["blocks"]
+    assert sum(group["bytes"] for group in groups["groups"]) == whole["bytes"]
+    assert [g["bytes"] for g in groups["groups"]] == sorted((g["bytes"] for g in groups["groups"]), reverse=True)
+    if by == "size":
+        assert {g["size"] for g in groups["groups"]} == {b["size"] for b in whole["list"]}
+
+
+def test_site_filter_takes_what_is_printed(alive):
+    block = next(b for b in listed(alive)["list"] if int(b["address"], 16) == alive.at["inside"])
+    assert addresses(listed(alive, f"--site={block['site']}")) == [alive.at["inside"]]
+    group = next(g for g in listed(alive, "--by=site")["groups"] if g["site"] == block["site"])
+    assert group["stack"][0]["function"] == "malloc" and group["stack"][1]["function"] == "make_inside"
+
+
+def test_csv_and_json_agree(alive, tmp_path):
+    file = tmp_path / "blocks.csv"
+    done = midden("blocks", alive.pid, f"--csv={file}", "--json", "--state=all")
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    blocks = done.json()["list"]
+    assert [row["address"] for row in rows] == [block["address"] for block in blocks]
+    for row, block in zip(rows, blocks):
+        assert (int(row["size"]), row["state"], row["function"]) == (block["size"], block["state"], block["function"] or "")
+        assert row["line"] == ("" if block["line"] is None else str(block["line"]))
+
+
+def test_text_table(alive):
+    lines = midden("blocks", alive.pid, "--size=333", "--columns=address,size,function").stdout.splitlines()
+    assert lines[0].startswith(f"midden: 1 live block, 333 bytes, in pid {alive.pid} ")
+    assert lines[2].split() == ["address", "size", "function"]
+    assert lines[3].split() == [f"0x{alive.at['held']:x}", "333", "stand"]
+    assert len(lines) == 4
+
+
+def test_limit_says_that_there_is_more(alive):
+    lines = midden("blocks", alive.pid, "--limit=1").stdout.splitlines()
+    assert lines[-1].startswith("… and ") and lines[-1].endswith("more (--limit)")
+
+
+def test_the_program_does_not_notice(workshop, tmp_path):
+    with Standing(workshop.build("commands/shapes.c"), tmp_path) as alive:
+        before = midden("blocks", alive.pid, "--json", "--state=all").json()["list"]
+        for _ in range(5):
+            midden("leaks", alive.pid)
+        assert midden("blocks", alive.pid, "--json", "--state=all").json()["list"] == before
+        status, report = alive.end()
+    assert status == 23 and not report["errors"]     # its own leaks
