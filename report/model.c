@@ -142,7 +142,7 @@ static void coverage_of(struct model *model, struct symbols *symbols)
     const struct record_anchor *anchor = &records->anchor;
     static const struct { uint64_t bit; const char *line; } bits[] = {
         {RECORD_COVER_NO_UNWINDER, "libunwind could not be opened: some stacks end early"},
-        {RECORD_COVER_LIBC_KEPT, "other threads were running, so libc did not release its own blocks before the check: they count as reachable"},
+        {RECORD_COVER_LIBC_KEPT, "other threads were running (or were when the process was forked), so libc did not release its own blocks before the check: they count as reachable"},
         {RECORD_COVER_STATIC_ALLOCATOR, "a module brings an allocator of its own: blocks from it are not covered"},
     };
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)

@@ -111,7 +111,8 @@ bool engine_may_release(void)
 {
     if (!engine_started() || threads_self()->depth || config_of(OPTION_LEAK_CHECK) == LEAK_CHECK_NO)
         return false;
-    if (threads_others() == 0)
+    /* Of threads that did not survive a fork libc would unmap the stacks, which are roots. */
+    if (threads_others() == 0 && !threads_gone())
         return true;
     __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_LIBC_KEPT, __ATOMIC_RELAXED);
     return false;

@@ -141,7 +141,7 @@ enum record_wish {
 enum record_coverage {
     RECORD_COVER_NO_UNWINDER = 1 << 0,       /* libunwind could not be opened: some stacks end early */
     RECORD_COVER_UNPARKED = 1 << 1,          /* a thread did not answer the park signal in time */
-    RECORD_COVER_LIBC_KEPT = 1 << 2,         /* libc's own blocks were not released before the check (other threads ran) */
+    RECORD_COVER_LIBC_KEPT = 1 << 2,         /* libc's own blocks were not released before the check (other threads ran, or had at a fork) */
     RECORD_COVER_STATIC_ALLOCATOR = 1 << 3,  /* a module brings an allocator of its own */
     /* Blocks between page guards had one side unguarded, because hardware watchpoints … */
     RECORD_COVER_WATCH_REFUSED = 1 << 4,     /* were not to be had; see watch_error */

@@ -43,6 +43,7 @@ static struct thread_state *first;      /* threads_lock to write; atomic */
 static struct thread_state *last;       /* threads_lock */
 static struct thread_state *hand;       /* where the search for a free state goes on; threads_lock */
 uint32_t threads_count;                 /* running now; atomic */
+static bool some_gone;                  /* set in a fork child, for good */
 static long registry_pid;               /* whose tids the records name; differs after a fork that ran no handlers */
 
 static struct record_thread shared_record;
@@ -261,6 +262,11 @@ unsigned threads_others(void)
     return threads_running() - counted;
 }
 
+bool threads_gone(void)
+{
+    return some_gone;
+}
+
 struct thread_state *threads_first(void)
 {
     return __atomic_load_n(&first, __ATOMIC_ACQUIRE);
@@ -330,6 +336,7 @@ void threads_fork_child(void)
         if (state != self && (phase == RECORD_THREAD_RUNNING || phase == RECORD_THREAD_PARKED)) {
             threads_fold(state->record);
             __atomic_store_n(&state->record->state, RECORD_THREAD_GONE, __ATOMIC_RELEASE);
+            some_gone = true;
         }
         if (!state->next)
             last = state;

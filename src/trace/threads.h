@@ -78,6 +78,9 @@ static inline unsigned threads_running(void) { return __atomic_load_n(&threads_c
 /* The same without the caller, who may have ended already as a thread. */
 unsigned threads_others(void);
 
+/* true: this process was forked from one that had other threads. */
+bool threads_gone(void);
+
 /* The first of all states (linked by next). Entries may belong to threads that have ended: see record->state. */
 struct thread_state *threads_first(void);
 
