@@ -156,6 +156,17 @@ static enum result hear(struct asking *asking, int fd, struct image **image, str
     return *image ? ANSWERED : FAILED;
 }
 
+static bool is_stopped(struct target *target)
+{
+    struct error unsaid;
+    return target_look(target, target->pid, &unsaid) && (target->state == 'T' || target->state == 't');
+}
+
+static void say_stopped(const struct target *target, struct error *error)
+{
+    error_set(error, "process %d is stopped%s and cannot answer", target->pid, target->tracer ? " by its debugger" : "");
+}
+
 static struct image *ask(struct asking *asking, struct error *error)
 {
     struct image *image = NULL;
@@ -169,6 +180,10 @@ static struct image *ask(struct asking *asking, struct error *error)
             free(tids);
             tids = target_threads(&asking->target, &n);
             next = 0;
+            if (!tids && is_stopped(&asking->target)) {
+                say_stopped(&asking->target, error);
+                break;
+            }
         }
         bool sent = tids && send_word(asking, tids[next]);
         if (!sent && tids && errno == EPERM) {
@@ -222,7 +237,7 @@ struct image *request_snapshot(int pid, bool *no_library, struct error *error)
     }
     struct image *image = NULL;
     if (asking.target.state == 'T' || asking.target.state == 't') {
-        error_set(&why, "process %d is stopped%s and cannot answer", pid, asking.target.tracer ? " by its debugger" : "");
+        say_stopped(&asking.target, &why);
     } else if (start_listening(&asking, &why)) {
         asking.until = milliseconds() + ANSWER_MS;
         image = ask(&asking, &why);

@@ -6,7 +6,7 @@
  * as many analyses as there are threads.
  *
  * Of one process, requests are taken one after the other, in the order they came: a task waits while an older one of the same
- * process is under way. What needs no analysis (a program image that begins, a hit of a watchpoint) is answered at once.
+ * process is under way; a finding, for which a thread of the program waits, not for the analysis of a copy, for which nobody does. What needs no analysis (a program image that begins, a hit of a watchpoint) is answered at once.
  *
  *   request ─▶ tasks ─▶ jobs: analysis_read() ─▶ deliver_done() ─▶ answer
  *                 └── no memory to read: deliver_…() ─────────────────▲ */
@@ -50,6 +50,8 @@ static void work(struct job *job)
 static void answer(const struct service *service, const struct task *task, const struct delivered *result)
 {
     int exitcode = -1;
+    if (task->message.request.flags & WIRE_NO_REPLY)
+        return;
     if (service->bare && task->message.request.event == WIRE_END && result->gating)
         exitcode = service->delivery->options.error_exitcode ? service->delivery->options.error_exitcode : -1;
     if (task->message.request.event == WIRE_CHECK) {
@@ -101,6 +103,12 @@ static bool begin(struct service *service, struct task *task)
     return true;
 }
 
+static bool passes(const struct task *task, const struct task *older)
+{
+    const uint32_t unhurried = WIRE_FROZEN | WIRE_NO_REPLY;
+    return task->message.request.event == WIRE_FINDING && (older->message.request.flags & unhurried) == unhurried;
+}
+
 /* Begins what waits for nothing any more. */
 static void begin_all(struct service *service)
 {
@@ -108,7 +116,7 @@ static void begin_all(struct service *service)
     while (task) {
         bool waits = task->under_way;
         for (const struct task *older = service->tasks; older != task && !waits; older = older->next)
-            waits = older->process == task->process;
+            waits = older->process == task->process && !passes(task, older);
         if (waits || !begin(service, task))
             task = task->next;
         else

@@ -145,8 +145,10 @@ static void serve(int life, uint64_t until)
             return;
         size_t n = range.bytes < WIRE_RANGE_MOST ? (size_t)range.bytes : WIRE_RANGE_MOST;
         long sent = kernel_call(SYS_sendto, life, (long)range.address, (long)n, MSG_NOSIGNAL, 0, 0);
-        if (sent == -EFAULT)
-            sent = kernel_call(SYS_sendto, life, (long)range.address, (long)readable_bytes(range.address, n), MSG_NOSIGNAL, 0, 0);
+        if (sent == -EFAULT) {
+            n = readable_bytes(range.address, n);
+            sent = kernel_call(SYS_sendto, life, n ? (long)range.address : 0, (long)n, MSG_NOSIGNAL, 0, 0);
+        }
         if (sent < 0)
             return;
     }

@@ -78,6 +78,12 @@ static bool handler_waits(const ucontext_t *context)
 
 static void park(const ucontext_t *context);
 
+/* A thread that gets its turn late may find that further requests have come and gone. */
+static bool is_released(uint32_t wanted)
+{
+    return (int32_t)(__atomic_load_n(&release, __ATOMIC_ACQUIRE) - wanted) >= 0;
+}
+
 /* The interposers go on with a call that this signal ended, unless a signal of the program would have ended it, too. */
 static void handle(int number, siginfo_t *info, void *context)
 {
@@ -93,7 +99,7 @@ static void park(const ucontext_t *context)
 {
     struct thread_state *self = thread_self_pointer;
     uint32_t wanted = __atomic_load_n(&request, __ATOMIC_ACQUIRE);
-    if (!self || self->park_word == wanted || __atomic_load_n(&release, __ATOMIC_ACQUIRE) == wanted)
+    if (!self || self->park_word == wanted || is_released(wanted))
         return;
     note_context(self->record, context);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
@@ -101,9 +107,11 @@ static void park(const ucontext_t *context)
     uint32_t count = __atomic_add_fetch(&answers, 1, __ATOMIC_SEQ_CST);
     if ((int32_t)(count - __atomic_load_n(&awaited, __ATOMIC_SEQ_CST)) >= 0)
         kernel.futex_wake(&answers, 1);
-    uint32_t seen;
-    while ((seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE)) != wanted)
-        kernel.futex_wait(&release, seen, 0);
+    while (!is_released(wanted)) {
+        uint32_t seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE);
+        if (!is_released(wanted))
+            kernel.futex_wait(&release, seen, 0);
+    }
     __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
     park_forget_self();
 }
@@ -163,9 +171,10 @@ uint32_t park_count(void)
 
 static bool is_silent(const struct thread_state *state, uint32_t wanted, const struct thread_state *self)
 {
-    return state != self && state->record
-        && __atomic_load_n(&state->record->state, __ATOMIC_ACQUIRE) == RECORD_THREAD_RUNNING
-        && __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) != wanted;
+    if (state == self || !state->record || __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) == wanted)
+        return false;
+    uint32_t phase = __atomic_load_n(&state->record->state, __ATOMIC_ACQUIRE);
+    return phase == RECORD_THREAD_RUNNING || phase == RECORD_THREAD_PARKED;     /* parked still, but released */
 }
 
 /* Threads that run and have not answered `wanted`. Those that were not sent this signal yet are sent it. */

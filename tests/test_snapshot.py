@@ -1,0 +1,306 @@
+"""Looking into a process that goes on: `midden leaks PID`, what the process feels of it, and who may.
+
+The subject (subjects/live/server.c) says at its end whether a call of it was interrupted, a sleep cut short, or a wait met a child
+that is not its own. In every one of its states the figures are the same: one block of 1,234 bytes is lost, nothing else.
+"""
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+import harness
+import live_kit
+from live_kit import DENIED, GIVEN, Live, ask, command, leaks, lost
+
+UNHARMED = "interrupted 0, late 0, strangers 0, left 0, worked {}"
+NOBODY = 65534
+
+
+@pytest.fixture
+def server(workshop):
+    program = workshop.build("live/server.c", "gcc-O2")
+    return lambda *argv, **keywords: Live([program, *argv], **keywords)
+
+
+def gone(pid):
+    """The process is not there any more, or only waits to be buried."""
+    try:
+        return "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def soon(what, seconds=10):
+    until = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+# ---- in every state ---------------------------------------------------------------------------------------------------------------
+
+STATES = {
+    "alone": [], "in a long call": ["reader=3"], "busy": ["busy=8"], "signals blocked": ["blocker=4"], "sleeping": ["sleeper=8"],
+    "many threads": ["reader=200"], "threads come and go": ["churn=4"], "children come and go": ["forker=1", "busy=2"],
+    "all at once": ["busy=3", "sleeper=4", "churn=2", "forker=1", "blocker=2"],
+}
+
+
+@pytest.mark.parametrize("argv", STATES.values(), ids=STATES)
+def test_figures_in_every_state(argv, server):
+    works = int(any(kind.split("=")[0] in ("busy", "churn", "forker") for kind in argv))
+    with server(*argv) as live:
+        for number in range(1, 4):
+            report = leaks(live.pid)
+            assert lost(report) == [(1234, 1)], report["leaks"]
+            assert report["snapshot"]["sequence"] == number
+            assert report["snapshot"]["frozen"] and report["snapshot"]["silent_threads"] == 0
+            assert 0 < report["snapshot"]["pause_ns"] < 3_000_000_000
+            assert report["snapshot"]["cause"] == "request"
+        last, stderr, status = live.end()
+    assert (last, status) == (UNHARMED.format(works), 0), stderr
+    assert not stderr
+
+
+def test_the_pause_is_printed(server):
+    with server("busy=2") as live:
+        assert re.search(r"^snapshot 1: paused \d+\.\d+ ms$", command("leaks", live.pid).stdout, re.M)
+        assert re.search(r"^snapshot 2: paused \d+\.\d+ ms$", command("report", live.pid).stdout, re.M)
+
+
+def test_a_thread_that_cannot_be_stopped(server):
+    """Its whole stack counts: what it holds is not lost, and the report says that it went on."""
+    with server("deaf=1") as live:
+        report = leaks(live.pid)
+        assert report["snapshot"]["silent_threads"] == 1
+        assert (3456, 1) not in lost(report, "definite")
+        assert report["coverage"]["unparked_threads"] == 1
+        assert "1 thread did not stop" in command("leaks", live.pid).stdout
+        assert live.end()[0] == UNHARMED.format(0)
+
+
+# ---- debuggers --------------------------------------------------------------------------------------------------------------------
+
+def child_of(pid):
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[-1]) if children else 0
+
+
+def test_under_gdb(server, tmp_path):
+    """gdb does not stop the program at the library's signals, and sees no other process."""
+    script = tmp_path / "commands"
+    script.write_text(f"set environment LD_PRELOAD {harness.LIBRARY}\nset environment MIDDEN_OPTIONS leak-check=no\n"
+                      "set startup-with-shell off\nset confirm off\nrun\n")
+    with server("busy=2", "reader=2", wrapper=["gdb", "-q", "-nx", "-batch", "-x", script, "--args"]) as live:
+        program = child_of(live.pid)
+        for _ in range(3):
+            assert lost(leaks(program)) == [(1234, 1)]
+        stdout, _ = live.process.communicate(timeout=60)
+    assert UNHARMED.format(1).encode() in stdout, stdout
+    assert b"exited normally" in stdout and b"received signal" not in stdout
+
+
+def test_under_strace(server, tmp_path):
+    trace = tmp_path / "trace"
+    wrapper = ["strace", "-f", "-o", trace, "-e", "trace=fork,vfork,clone,clone3,wait4", "-E", f"LD_PRELOAD={harness.LIBRARY}", "-E", "MIDDEN_OPTIONS=leak-check=no"]
+    with server("busy=2", wrapper=wrapper) as live:
+        program = child_of(live.pid)
+        assert lost(leaks(program)) == [(1234, 1)]
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+def test_stopped(server):
+    """A stopped process cannot answer; whoever may read it does so, as it keeps still anyway."""
+    with server("busy=2") as live:
+        os.kill(live.pid, signal.SIGSTOP)
+        report = leaks(live.pid)
+        assert not report["snapshot"] and lost(report, "definite", "possible") == [(1234, 1)]
+        os.kill(live.pid, signal.SIGCONT)
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+# ---- who may, and who cannot ------------------------------------------------------------------------------------------------------
+
+def refused(done, *words):
+    assert done.returncode == 1 and not done.stdout
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def test_without_the_library():
+    """It is left alone: the signal would end it."""
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        refused(command("leaks", sleeper.pid), f"process {sleeper.pid}", "libmidden.so")
+        assert sleeper.poll() is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_no_such_process():
+    refused(command("leaks", 4194303), "4194303")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="other users are needed")
+def test_another_user(server):
+    """Neither gets anything of root's process, nor does the process feel a signal of his."""
+    with server() as live:
+        refused(command("leaks", live.pid, user=NOBODY), f"process {live.pid}")
+        assert live.end()[0] == UNHARMED.format(0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="other users are needed")
+def test_without_the_right_to_trace(server):
+    """By another user's process that has lost every capability, for one of its own user; and root for everybody's."""
+    with server("busy=1", f"user={NOBODY}") as live:
+        assert lost(leaks(live.pid)) == [(1234, 1)]
+        done = subprocess.run(["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
+                               "--no-new-privs", str(harness.COMMAND), "leaks", str(live.pid)],
+                              capture_output=True, text=True, env=harness.environment(), timeout=60)
+        assert done.returncode == 0 and "1,234 bytes in 1 block" in done.stdout, done.stderr
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="other users are needed")
+def test_secret(server):
+    """A process that is not dumpable answers root alone, and him over its socket: its files in /proc are not its user's."""
+    with server(f"user={NOBODY}", "secret") as live:
+        refused(command("leaks", live.pid, user=NOBODY), f"process {live.pid}")
+        assert lost(leaks(live.pid)) == [(1234, 1)]
+        image = ask(live.pid)
+        assert image.request["status"] == GIVEN and "mem" not in image.fds
+        image.close()
+
+
+def test_sandbox(server):
+    """In a filter of its own the program makes no call for us; it is not killed for one."""
+    with server("sandbox", "reader=1") as live:
+        assert ask(live.pid, timeout=1) is None
+        assert live.end()[0] == UNHARMED.format(0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="chroot is needed")
+def test_without_proc(server, tmp_path):
+    with server("busy=1", f"chroot={tmp_path}") as live:
+        image = ask(live.pid)
+        assert image.request["status"] == GIVEN and set(image.fds) == {"life"}
+        image.close()
+        assert lost(leaks(live.pid)) == [(1234, 1)]
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user is needed: root may always fork")
+def test_fork_refused(server):
+    """The process itself is read while its threads stand still."""
+    with server("alone", f"user={NOBODY}", "busy=2") as live:
+        report = leaks(live.pid)
+        assert lost(report) == [(1234, 1)] and not report["snapshot"]["frozen"]
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+# ---- the copy ---------------------------------------------------------------------------------------------------------------------
+
+def test_the_copy_holds_nothing(server):
+    """No descriptor of the program's, no chance in a shortage of memory, and an end when its reader has gone."""
+    with server("reader=1") as live:
+        image = ask(live.pid)
+        copy = image.request["tid"]
+        assert image.frozen and set(image.fds) == {"mem", "maps", "pagemap", "life"}
+        place = pathlib.Path(f"/proc/{copy}")
+        assert soon(lambda: len(os.listdir(place / "fd")) == 1), os.listdir(place / "fd")
+        assert (place / "oom_score_adj").read_text() == "1000\n"
+        assert (place / "comm").read_text() == "midden-image\n"
+        # The worker reads a pipe whose other end the program closes: the copy must not keep that open.
+        live.say("c")
+        workers = [task for task in pathlib.Path(f"/proc/{live.pid}/task").iterdir() if int(task.name) != live.pid]
+        assert len(workers) == 1 and soon(lambda: "pipe_read" not in (workers[0] / "wchan").read_text())
+        os.kill(live.pid, signal.SIGKILL)       # what has been given lasts
+        live.process.wait()
+        maps = os.read(image.fds["maps"], 1 << 16)
+        start = int(maps.split(b"-")[0], 16)
+        assert len(os.pread(image.fds["mem"], 4096, start)) == 4096
+        image.close()
+        assert soon(lambda: gone(copy))
+
+
+def test_ranges_over_the_socket(server):
+    """As much as can be read from the address on, in pieces; nothing where nothing is."""
+    with server() as live:
+        image = ask(live.pid)
+        with socket.socket(fileno=os.dup(image.fds["life"])) as life:
+            maps = [line.split() for line in os.read(image.fds["maps"], 1 << 20).decode().splitlines()]
+            readable = next([int(a, 16) for a in line[0].split("-")] for line in maps if line[1].startswith("rw"))
+            for address, n in ((readable[0], 100), (readable[0] + 7, 4096), (readable[1] - 50, 50)):
+                life.send(struct.pack("<QQ", address, n))
+                assert life.recv(1 << 17) == os.pread(image.fds["mem"], n, address)
+            life.send(struct.pack("<QQ", 16, 4096))
+            assert life.recv(1 << 17) == b""
+            life.send(struct.pack("<QQ", 2**64 - 8, 2**64 - 1))
+            assert life.recv(1 << 17) == b""
+            life.send(b"nonsense")
+            assert life.recv(1 << 17) == b""        # it has gone
+        image.close()
+        assert soon(lambda: gone(image.request["tid"]))
+
+
+def test_the_copy_has_its_time(server):
+    with server(options="leak-check=no:snapshot-timeout=1") as live:
+        image = ask(live.pid)
+        assert not gone(image.request["tid"])
+        assert soon(lambda: gone(image.request["tid"]), 5)
+        image.close()
+
+
+def test_too_many_copies(server):
+    """When eight are held, the ninth reader gets the process itself; nobody waits for ever."""
+    with server("busy=1") as live:
+        held = [ask(live.pid) for _ in range(8)]
+        assert all(image.frozen for image in held)
+        ninth = ask(live.pid)
+        assert ninth is not None and not ninth.frozen
+        ninth.close()
+        for image in held:
+            image.close()
+        assert soon(lambda: (one := ask(live.pid)).frozen and not one.close())
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+def test_guard_pages_stay_closed(server):
+    """What cannot be touched in the program cannot be read in its copy, and what is locked in memory can."""
+    with server("busy=1", options="leak-check=no:profile=paranoid") as live:
+        assert lost(leaks(live.pid)) == [(1234, 1)]
+        assert live.end()[0] == UNHARMED.format(1)
+
+
+# ---- many -------------------------------------------------------------------------------------------------------------------------
+
+def test_snapshots_without_end(server):
+    """While eight threads allocate and free, four sleep and one forks. Every call lasts its time; the program's own threads
+    and children are all that it meets."""
+    pauses = []
+    with server("busy=8", "sleeper=4", "forker=1") as live:
+        begun = time.monotonic()
+        for number in range(1000 if harness.LONG else 150):
+            image = ask(live.pid)
+            assert image is not None and image.request["status"] == GIVEN, number
+            pauses.append(image.request["pause_ns"] / 1e6)
+            image.close()
+            if time.monotonic() - begun > 240:
+                pytest.fail(f"only {number} in four minutes")
+        assert lost(leaks(live.pid)) == [(1234, 1)]
+        last, stderr, status = live.end()
+    assert (last, status) == (UNHARMED.format(1), 0), stderr
+    print(f"pauses: median {statistics.median(pauses):.2f} ms, least {min(pauses):.2f}, most {max(pauses):.2f}")
+    assert min(pauses) < 20
