@@ -154,7 +154,7 @@ static void keep_errors(const struct delivery *delivery, struct process *process
 {
     bool wanted = false;
     for (int i = 0; i < FORMATS; i++) {
-        const char *file = delivery->settings->text[formats[i].option];
+        const char *file = place_file(delivery->settings, (enum format_id)i);
         wanted |= file[0] && !output_each(file);
     }
     if (!process->program || !wanted)
@@ -185,7 +185,7 @@ static void judge_run(const struct delivery *delivery, struct model *model)
 static void write_files(struct delivery *delivery, struct process *process, const struct model *model, bool gone, bool each)
 {
     for (int i = 0; i < FORMATS; i++) {
-        const char *file = delivery->settings->text[formats[i].option];
+        const char *file = place_file(delivery->settings, (enum format_id)i);
         if (!place_has_file(delivery->settings, (enum format_id)i) || output_each(file) != each)
             continue;
         if (each || is_last(process, gone) || (process->owner && !process->program)

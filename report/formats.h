@@ -14,7 +14,7 @@ enum format_id {
 
 struct format {
     const char *name;
-    enum option_id option;      /* of `run`, whose value is the file */
+    enum option_id option;      /* of `run`, whose value is the file; OPTIONS: none */
     const char *text;
     /* Writes the whole report. false: it could not be written (errno). */
     bool (*render)(const struct model *model, const struct render_options *look, FILE *out);

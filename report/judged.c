@@ -21,12 +21,13 @@ static uint64_t default_gate(void)
     return bits;
 }
 
-static struct model *analyse(const struct opened *opened, const struct arguments *arguments, struct suppressions *suppressions, unsigned parts)
+static struct model *analyse(const struct opened *opened, const struct arguments *arguments, struct suppressions *suppressions, unsigned parts,
+                             uint64_t show_leak_kinds)
 {
     struct progress progress;
     struct model_options options = {
         .leak_check = parts & RENDER_LEAKS ? SETTINGS_LEAKS_FULL : SETTINGS_LEAKS_NO,
-        .show_leak_kinds = arguments->meaning[ARGUMENT_SHOW_LEAK_KINDS],
+        .show_leak_kinds = show_leak_kinds,
         .fail_on = arguments->meaning[ARGUMENT_FAIL_ON] ? arguments->meaning[ARGUMENT_FAIL_ON] : default_gate(),
         .live = opened_is_live(opened), .progress = progress_show, .ctx = &progress,
         .excuse = suppressions ? suppressions_excuse : NULL, .excuse_ctx = suppressions,
@@ -52,54 +53,60 @@ static char *title_of(const struct opened *opened, const char *title)
     return need(text);
 }
 
+int judged_open(struct judged *judged, const struct arguments *arguments, unsigned parts, uint64_t show_leak_kinds)
+{
+    const struct argument_list *files = &arguments->lists[ARGUMENT_SUPPRESSIONS], *known = &arguments->lists[ARGUMENT_BASELINE];
+    memset(judged, 0, sizeof *judged);
+    if (files->n && !(judged->suppressions = suppressions_read((char *const *)(uintptr_t)files->items, files->n)))
+        return STATUS_USAGE;
+    if (known->n && !(judged->baseline = baseline_read((char *const *)(uintptr_t)known->items, known->n,
+                                                       arguments->given[ARGUMENT_BASELINE_GROWTH], arguments->meaning[ARGUMENT_BASELINE_GROWTH])))
+        return STATUS_USAGE;
+    judged->symbols = symbols_open();
+    if (!opened_open(&judged->opened, arguments, judged->symbols, arguments->operands[0]))
+        return STATUS_UNUSABLE;
+    judged->model = analyse(&judged->opened, arguments, judged->suppressions, parts, show_leak_kinds);
+    if (judged->suppressions)
+        suppressions_apply(judged->suppressions, judged->model);
+    if (judged->baseline)
+        baseline_apply(judged->baseline, judged->model);
+    model_judge(judged->model);
+    bool asked = arguments->meaning[ARGUMENT_FAIL_ON] || arguments->given[ARGUMENT_MAX_LEAKED];
+    judged->status = asked && judged->model->gating ? (int)arguments->meaning[ARGUMENT_ERROR_EXITCODE] : STATUS_DONE;
+    judged->model->exitcode = judged->status;
+    return -1;
+}
+
+void judged_close(struct judged *judged)
+{
+    model_free(judged->model);
+    if (judged->opened.image)
+        opened_close(&judged->opened);
+    if (judged->symbols)
+        symbols_close(judged->symbols);
+    baseline_free(judged->baseline);
+    suppressions_free(judged->suppressions);
+}
+
 int judged_show(const struct arguments *arguments, const char *title, unsigned parts)
 {
-    struct suppressions *suppressions = NULL;
-    const struct argument_list *files = &arguments->lists[ARGUMENT_SUPPRESSIONS];
-    struct opened opened;
+    struct judged judged;
     struct sheet sheet;
-    if (files->n && !(suppressions = suppressions_read((char *const *)(uintptr_t)files->items, files->n)))
-        return STATUS_USAGE;
-    struct baseline *baseline = NULL;
-    const struct argument_list *known = &arguments->lists[ARGUMENT_BASELINE];
-    if (known->n && !(baseline = baseline_read((char *const *)(uintptr_t)known->items, known->n, arguments->given[ARGUMENT_BASELINE_GROWTH],
-                                               arguments->meaning[ARGUMENT_BASELINE_GROWTH]))) {
-        suppressions_free(suppressions);
-        return STATUS_USAGE;
-    }
-    struct symbols *symbols = symbols_open();
-    int status = STATUS_UNUSABLE;
-    if (!opened_open(&opened, arguments, symbols, arguments->operands[0]))
-        goto close_symbols;
-    struct model *model = analyse(&opened, arguments, suppressions, parts);
-    if (suppressions)
-        suppressions_apply(suppressions, model);
-    if (baseline)
-        baseline_apply(baseline, model);
-    model_judge(model);
-    bool asked = arguments->meaning[ARGUMENT_FAIL_ON] || arguments->given[ARGUMENT_MAX_LEAKED];
-    status = asked && model->gating ? (int)arguments->meaning[ARGUMENT_ERROR_EXITCODE] : STATUS_DONE;
-    model->exitcode = status;
-
-    if (!sheet_begin(&sheet, arguments)) {
+    int status = judged_open(&judged, arguments, parts, arguments->meaning[ARGUMENT_SHOW_LEAK_KINDS]);
+    if (status < 0 && !sheet_begin(&sheet, arguments)) {
         status = STATUS_FAILED;
-    } else {
-        char *heading = title_of(&opened, title);
+    } else if (status < 0) {
+        char *heading = title_of(&judged.opened, title);
         sheet.look.parts = parts;
         sheet.look.title = heading;
         sheet.look.max_leaks = arguments->meaning[ARGUMENT_LIMIT];
         if (sheet.text)
-            render_text(model, &sheet.look, sheet.text);
+            render_text(judged.model, &sheet.look, sheet.text);
         if (sheet.json)
-            render_json(model, sheet.json);
+            render_json(judged.model, sheet.json);
         free(heading);
-        status = sheet_end(&sheet, status);
+        status = sheet_end(&sheet, judged.status);
     }
-    model_free(model);
-    opened_close(&opened);
-close_symbols:
-    symbols_close(symbols);
-    baseline_free(baseline);
-    suppressions_free(suppressions);
+    judged_close(&judged);
     return status;
 }

@@ -26,11 +26,13 @@ libreport_la_SOURCES = \
 	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_about.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
+	report/checkout.h report/checkout.c report/render_sarif.c report/render_html.c report/render_github.c report/render_junit.c \
+	report/xml_parts.h report/xml_parts.c report/render_folded.c report/render_pprof.c report/render_sqlite.c \
 	report/formats.def report/formats.h report/formats.c \
 	report/valgrind.h report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
-libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(LIBXML_CFLAGS)
-libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(LIBXML_LIBS) $(IBERTY_LIBS) -lpthread
+libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(LIBXML_CFLAGS) $(SQLITE_CFLAGS) $(ZLIB_CFLAGS)
+libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(LIBXML_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) $(IBERTY_LIBS) -lpthread
 
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la
@@ -41,7 +43,7 @@ libcommand_la_SOURCES = \
 	report/run.c \
 	report/arguments.h report/arguments.def report/arguments.c report/argument_rows.c \
 	report/image_open.h report/image_open.c report/opened.h report/opened.c \
-	report/judged.h report/judged.c report/command_report.c report/command_leaks.c report/command_dump.c \
+	report/judged.h report/judged.c report/command_report.c report/command_leaks.c report/command_export.c report/command_dump.c \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
 	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_json.c \

@@ -115,9 +115,14 @@ static int shared_place(const struct settings *settings, enum format_id id)
     return id == FORMAT_valgrind_xml && settings->valgrind ? settings->valgrind->xml : -1;
 }
 
+const char *place_file(const struct settings *settings, enum format_id id)
+{
+    return formats[id].option == OPTIONS ? "" : settings->text[formats[id].option];
+}
+
 bool place_has_file(const struct settings *settings, enum format_id id)
 {
-    return settings->text[formats[id].option][0] || shared_place(settings, id) >= 0;
+    return place_file(settings, id)[0] || shared_place(settings, id) >= 0;
 }
 
 /* Renders a report in one of the forms to fd, which is closed unless it is shared with others. name: in messages. */
@@ -125,7 +130,7 @@ static void write_form(const struct settings *settings, const struct model *mode
 {
     struct render_options look = render_defaults;
     struct valgrind_style plain = valgrind_style_default;
-    plain.file = settings->text[formats[id].option];
+    plain.file = place_file(settings, id);
     look.valgrind = settings->valgrind ? settings->valgrind : &plain;
     char *bytes = NULL;
     size_t n = 0;
@@ -144,7 +149,7 @@ void place_write_file(const struct settings *settings, struct process *process, 
 {
     int fd = process->files[id];    /* the program's was opened before it started */
     bool shared = shared_place(settings, id) >= 0;
-    char *name = file_name(process, settings->text[formats[id].option], process->written[id]++);
+    char *name = file_name(process, place_file(settings, id), process->written[id]++);
     if (shared)
         fd = shared_place(settings, id);
     else if (fd < 0)
@@ -158,7 +163,7 @@ void place_write_snapshot(const struct settings *settings, const struct process 
 {
     if (shared_place(settings, id) >= 0)
         return;
-    char *base = file_name(process, settings->text[formats[id].option], process->image > 1);
+    char *base = file_name(process, place_file(settings, id), process->image > 1);
     char *name = output_numbered(base, model->snapshot.sequence);
     write_form(settings, model, id, output_open(name), false, name);
     free(name);

@@ -30,6 +30,9 @@ void text_end(struct text *text, const char *what);
 /* Makes sure that the process's log file of its current image is there. */
 void place_open_log(const struct settings *settings, struct process *process);
 
+/* The file for reports in that form as it was named; "": none. */
+const char *place_file(const struct settings *settings, enum format_id id);
+
 /* Is there a file, or a descriptor, for reports in that form? */
 bool place_has_file(const struct settings *settings, enum format_id id);
 

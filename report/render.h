@@ -49,6 +49,15 @@ void render_escaped(const char *text, size_t n, FILE *out);
 /* JSON, midden-report/1. false: it could not be written (errno). */
 bool render_json(const struct model *model, FILE *out);
 
+/* Other forms (formats.def). Those about living blocks take the listed leak records for them. false: it could not be written (errno). */
+bool render_sarif(const struct model *model, FILE *out);
+bool render_html(const struct model *model, FILE *out);
+bool render_github(const struct model *model, FILE *out);
+bool render_junit(const struct model *model, FILE *out);
+bool render_folded(const struct model *model, FILE *out);
+bool render_pprof(const struct model *model, FILE *out);
+bool render_sqlite(const struct model *model, FILE *out);
+
 /* In memcheck's forms (valgrind.h). Text without what stands in front of every line: what the command starts with, an error at once,
  * the whole at the end. argv: PROGRAM's; NULL: command stands for it. */
 void render_valgrind_banner(char *const *argv, const char *command, const struct valgrind_style *style, FILE *out);

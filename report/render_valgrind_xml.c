@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "escape.h"
 #include "memory.h"
 #include "render.h"
 #include "valgrind.h"
+#include "xml_parts.h"
 
 struct paper {
     xmlTextWriterPtr xml;
@@ -31,31 +31,9 @@ static void close_element(const struct paper *paper)
     xmlTextWriterEndElement(paper->xml);
 }
 
-/* Text as an XML file may hold it. */
-static char *clean(const char *text)
-{
-    char *fixed = NULL;
-    size_t room = 0;
-    FILE *out = open_memstream(&fixed, &room);
-    if (!out)
-        return NULL;
-    for (size_t n = strlen(text), length; n; text += length, n -= length) {
-        uint32_t point = 0;
-        length = escape_utf8(text, n, &point);
-        if (length && (point >= 0x20 || point == '\t' || point == '\n') && point != 0x7f && (point & ~1u) != 0xfffe) {
-            fwrite(text, 1, length, out);
-        } else {
-            length = 1;
-            fprintf(out, "\\x%02x", (unsigned char)*text);
-        }
-    }
-    fclose(out);
-    return fixed;
-}
-
 static void put(const struct paper *paper, const char *name, const char *text)
 {
-    char *fixed = clean(text);
+    char *fixed = xml_clean(text);
     xmlTextWriterWriteElement(paper->xml, BAD_CAST name, BAD_CAST (fixed ? fixed : ""));
     free(fixed);
 }
@@ -209,7 +187,7 @@ static void put_rule(struct paper *paper, const char *text)
             put(paper, i == 0 ? "sname" : i == 1 ? "skind" : "skaux", line);
         }
     }
-    char *fixed = clean(text);
+    char *fixed = xml_clean(text);
     open_element(paper, "rawtext");
     for (const char *at = fixed ? fixed : ""; *at;) {      /* no piece may hold the mark of its end */
         const char *end = strstr(at, "]]>");

@@ -37,9 +37,15 @@
 /* The files to write: the forms of the report by their number, and the text. */
 enum { FILE_LOG = FORMATS, FILES };
 
+/* The option that names the file; OPTIONS: none. */
 static enum option_id file_option(int file)
 {
     return file == FILE_LOG ? OPTION_LOG_FILE : formats[file].option;
+}
+
+static const char *file_named(const struct settings *settings, int file)
+{
+    return file_option(file) == OPTIONS ? "" : settings->text[file_option(file)];
 }
 
 /* Descriptors 0 to 2 that midden was started without are filled with /dev/null, close-on-exec, so that no file of ours gets one
@@ -64,7 +70,7 @@ static void block_signals(struct launch_origin *origin)
 static bool open_files(const struct settings *settings, pid_t pid, int files[FILES])
 {
     for (int i = 0; i < FILES; i++) {
-        const char *file = settings->text[file_option(i)];
+        const char *file = file_named(settings, i);
         files[i] = -1;
         if (!file[0])
             continue;
@@ -242,8 +248,11 @@ int command_run(int argc, char **argv, struct settings *before)
     }
     for (int i = 0; i < FILES; i++) {
         char shown[64];
+        const char *file = file_named(&settings, i);
+        if (!file[0])
+            continue;
         snprintf(shown, sizeof shown, "--%s", option_rows[file_option(i)].name);
-        if (!output_check(shown, settings.text[file_option(i)]))
+        if (!output_check(shown, file))
             return STATUS_USAGE;
     }
     run.settings = &settings;
