@@ -219,6 +219,7 @@ static void close_image(struct delivery *delivery, struct process *process, bool
     suppressions_count(delivery->suppressions, model);
     if (delivery->baseline)
         baseline_note(delivery->baseline, model);
+    delivery->tree.n_known += model_known(model);
     process->images++;
     process->errors += model_gating_errors(model);
     if (model->leaks) {

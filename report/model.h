@@ -212,6 +212,9 @@ void model_free(struct model *model);
 size_t model_gating_errors(const struct model *model);
 size_t model_gating_leaks(const struct model *model);
 
+/* Errors and leak records that would gate, but are known from a baseline. */
+size_t model_known(const struct model *model);
+
 /* Bytes of the leak records that count against --max-leaked: of a kind that --fail-on names, neither suppressed nor known. */
 uint64_t model_counted_bytes(const struct model *model);
 

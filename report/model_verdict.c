@@ -14,6 +14,16 @@ size_t model_gating_errors(const struct model *model)
     return n;
 }
 
+size_t model_known(const struct model *model)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < model->n_errors; i++)
+        n += model->errors[i].severity == RECORD_SEVERITY_ERROR && !model->errors[i].suppressed && model->errors[i].baseline;
+    for (size_t i = 0; i < model->n_leak_records; i++)
+        n += model->leak_records[i].gates && !model->leak_records[i].suppressed && model->leak_records[i].baseline;
+    return n;
+}
+
 static bool counts(const struct model_leak *leak)
 {
     return leak->gates && !leak->suppressed && !leak->baseline;

@@ -6,6 +6,8 @@
  *   3. The return type in front goes: what is left stands after the last space. A space that is part
  *      of an operator's name (operator new, operator unsigned int) does not count.
  *
+ *   4. What is the body of a lambda is called {lambda}, wherever it stands.
+ *
  * Limits: a function that returns a pointer to a function is cut short (the same in every build, though). */
 #include "stable_name.h"
 
@@ -128,6 +130,22 @@ static const char *past_qualifiers(const char *at)
     return at;
 }
 
+/* A lambda's body is told as main::{lambda}::operator() by gcc, main::$_::operator() by clang and, inlined, as operator() alone: all
+ * become {lambda}. */
+static size_t whole_lambda(char *out, size_t n, size_t room)
+{
+    static const char *const ends[] = {"{lambda}::operator()", "$_::operator()", "{lambda}::_FUN", "$_::__invoke"};
+    bool lambda = strcmp(out, "operator()") == 0;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t length = strlen(ends[i]);
+        lambda |= n >= length && strcmp(out + n - length, ends[i]) == 0;
+    }
+    if (!lambda || room < sizeof "{lambda}")
+        return n;
+    memcpy(out, "{lambda}", sizeof "{lambda}");
+    return strlen("{lambda}");
+}
+
 size_t stable_name(const char *name, char *out, size_t room)
 {
     static const char anonymous[] = "(anonymous namespace)";
@@ -169,7 +187,7 @@ size_t stable_name(const char *name, char *out, size_t room)
     writer.n -= start;
     memmove(out, out + start, writer.n);
     out[writer.n] = '\0';
-    return writer.n;
+    return whole_lambda(out, writer.n, room);
 }
 
 bool stable_name_is_library(const char *name)

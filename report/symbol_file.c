@@ -165,6 +165,33 @@ static const char *linkage_name(Dwarf_Die *die)
     return NULL;
 }
 
+/* The name of a C++ function that has no linkage name (static and inlined ones), with the namespaces and classes around it. */
+static const char *qualified_name(struct arena *arena, Dwarf_Die *unit, Dwarf_Die *function)
+{
+    const char *name = dwarf_diename(function);
+    int language = dwarf_srclang(unit), n;
+    if (!name || language == DW_LANG_C || language == DW_LANG_C89 || language == DW_LANG_C99 || language == DW_LANG_C11)
+        return name;
+    Dwarf_Die declared = *function, *scopes;
+    Dwarf_Attribute attribute;
+    for (unsigned step = 0; step < 4 && ((dwarf_hasattr(&declared, DW_AT_abstract_origin) && dwarf_attr(&declared, DW_AT_abstract_origin, &attribute))
+                                         || (dwarf_hasattr(&declared, DW_AT_specification) && dwarf_attr(&declared, DW_AT_specification, &attribute))); step++)
+        if (!dwarf_formref_die(&attribute, &declared))
+            return name;
+    n = dwarf_getscopes_die(&declared, &scopes);
+    for (int i = 1; i < n; i++) {
+        int tag = dwarf_tag(&scopes[i]);
+        const char *outer = dwarf_diename(&scopes[i]);
+        if (tag == DW_TAG_namespace)
+            name = arena_format(arena, "%s::%s", outer ? outer : "(anonymous namespace)", name);
+        else if (outer && (tag == DW_TAG_class_type || tag == DW_TAG_structure_type || tag == DW_TAG_union_type))
+            name = arena_format(arena, "%s::%s", outer, name);
+    }
+    if (n > 0)
+        free(scopes);
+    return name;
+}
+
 /* A path without empty, `.` and `..` components, absolute where a directory is known. */
 static const char *whole_path(struct arena *arena, const char *directory, const char *path)
 {
@@ -248,7 +275,7 @@ static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf
     line_of_table(&frames[0], arena, unit, address - bias);
     for (size_t i = 0; i < n; i++) {
         const char *linkage = linkage_name(&scopes[i]);
-        name_function(&frames[i], arena, linkage ? linkage : dwarf_diename(&scopes[i]));
+        name_function(&frames[i], arena, linkage ? linkage : qualified_name(arena, unit, &scopes[i]));
         frames[i].inlined = i + 1 < n;
         *described = linkage != NULL;
         if (i + 1 < n)

@@ -156,11 +156,14 @@ void tree_summary(const struct tree *tree, FILE *out)
     }
     fprintf(out, "midden: %zu processes, %zu program image%s: ", tree->n_seen, images, plural(images));
     if (!guilty)
-        fputs("no errors, no leaks\n", out);
+        fputs("no errors, no leaks", out);
     else
-        fprintf(out, "%zu error%s, %llu bytes in %llu block%s lost, in %zu process%s%s\n", errors, plural(errors),
+        fprintf(out, "%zu error%s, %llu bytes in %llu block%s lost, in %zu process%s%s", errors, plural(errors),
                 (unsigned long long)leaked.bytes, (unsigned long long)leaked.blocks, plural(leaked.blocks), guilty,
                 guilty == 1 ? "" : "es", gating ? "" : "; none gates");
+    if (tree->n_known)
+        fprintf(out, "; %zu finding%s known from the baseline", tree->n_known, plural(tree->n_known));
+    fputc('\n', out);
     for (int turn = 1; turn >= 0; turn--)       /* those that gate first: the list is cut */
         for (const struct process *process = tree->processes; process; process = process->next)
             if ((process->errors || process->leaked.blocks) && process->gating == turn && ++listed <= LINES)

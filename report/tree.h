@@ -47,6 +47,7 @@ struct process {
 };
 
 struct tree {
+    size_t n_known;             /* findings that a baseline knows, in all images */
     struct process *processes;
     size_t n_seen;              /* processes ever */
     size_t n_images;            /* images of processes that were dropped from the list */

@@ -67,4 +67,4 @@ EXTRA_DIST += tests/valgrind_xml.py tests/test_valgrind_xml.py tests/test_valgri
 EXTRA_DIST += tests/seccomp_filter.py tests/test_watchpoints.py tests/test_snapshot.py tests/live_kit.py
 EXTRA_DIST += tests/run_tool.py tests/test_run_agent.py tests/test_run_signals.py tests/test_run_transparent.py tests/test_run_tree.py tests/test_run_usage.py
 # The gate, as CI meets it: suppressions, baselines, thresholds, and a sample project.
-EXTRA_DIST += tests/test_gate_ci.py tests/ci-project
+EXTRA_DIST += tests/test_gate_ci.py tests/ci-project tests/test_suppressions.py tests/suppressions tests/test_baseline.py
