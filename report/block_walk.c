@@ -37,11 +37,11 @@ void block_walk_end(struct block_walk *walk)
     walk->placed = NULL;
 }
 
-static bool is_block(uint64_t head)
+static bool is_block(const struct block_walk *walk, uint64_t head)
 {
     unsigned state = record_head_state(head);
     return (state == RECORD_BLOCK_LIVE || state == RECORD_BLOCK_QUARANTINED || state == RECORD_BLOCK_FREE)
-        && !(record_head_flags(head) & RECORD_FLAG_OWN);
+        && (walk->own_too || !(record_head_flags(head) & RECORD_FLAG_OWN));
 }
 
 /* By address; of two at one address the one that is not history last. */
@@ -69,7 +69,7 @@ static void read_placed(struct block_walk *walk, const struct record_region *reg
     image_read_around(walk->records->image, region->records, walk->placed, region->slots * sizeof *walk->placed);
     for (uint32_t i = 0; i < region->slots; i++) {
         const struct record_placed *placed = &walk->placed[i];
-        if (is_block(placed->block.head) && placed->address - region->base < region->bytes)
+        if (is_block(walk, placed->block.head) && placed->address - region->base < region->bytes)
             walk->placed[n++] = *placed;
     }
     if (n)
@@ -103,7 +103,7 @@ static bool next_uniform(struct block_walk *walk, const struct record_region *re
         }
         uint32_t slot = walk->slot++;
         const struct record_block *record = &walk->slots[slot - walk->first];
-        if (!is_block(record->head))
+        if (!is_block(walk, record->head))
             continue;
         block->address = region->base + (uint64_t)slot * region->stride + region->user_offset;
         block->block = *record;

@@ -34,6 +34,7 @@ struct block_walk {
     uint32_t first, n;
     struct record_placed *placed;   /* placed: all of it, sorted; NULL: not read yet */
     size_t n_placed, at;
+    bool own_too;               /* set it after the start to be given the tool's own blocks as well */
     uint64_t done, all;         /* records, for a progress line */
 };
 

@@ -149,7 +149,7 @@ static void slab_part(const struct canvas *canvas, const struct heap_map *map)
     fprintf(out, "  %7s %9s %11s %10s %10s  fill\n", "slot", "slabs", "live", "quarantine", "free");
     for (size_t i = 0; i < map->n_classes; i++) {
         const struct map_class *class = &map->classes[i];
-        uint64_t used = class->live + class->quarantined, left = class->slots > used ? class->slots - used : 0;
+        uint64_t used = class->live + class->quarantined + class->own, left = class->slots > used ? class->slots - used : 0;
         char slabs[PAGE_DIGITS], live[PAGE_DIGITS], held[PAGE_DIGITS], rest[PAGE_DIGITS];
         fprintf(out, "  %7u %9s %11s %10s %10s  ", class->stride, page_digits(slabs, class->slabs), page_digits(live, class->live),
                 page_digits(held, class->quarantined), page_digits(rest, left));
@@ -214,7 +214,7 @@ static void text(const struct canvas *canvas, const struct heap_map *map, const 
     FILE *out = page->out;
     struct map_engine total = heap_map_total(map);
     uint64_t rounding = total.live_occupied > total.live_bytes ? total.live_occupied - total.live_bytes : 0;
-    uint64_t inside = total.live_occupied + total.quarantined_occupied + total.free_bytes;
+    uint64_t inside = total.live_occupied + total.quarantined_occupied + total.own_occupied + total.free_bytes;
     page_colour(page, PAGE_BOLD);
     fputs("midden: ", out);
     page_bytes_in_blocks(page, total.live_bytes, total.live);
@@ -262,6 +262,7 @@ static json_t *sums_json(const struct map_engine *engine)
     put_json(object, "live_occupied", as_number(engine->live_occupied));
     put_json(object, "quarantined", as_total(engine->quarantined_bytes, engine->quarantined));
     put_json(object, "quarantined_occupied", as_number(engine->quarantined_occupied));
+    put_json(object, "own", as_total(engine->own_occupied, engine->own));
     put_json(object, "free_bytes", as_number(engine->free_bytes));
     put_json(object, "free_segments", as_number(engine->free_segments));
     put_json(object, "largest_free", as_number(engine->largest_free));
@@ -273,13 +274,14 @@ static json_t *classes_json(const struct heap_map *map)
     json_t *list = json_array();
     for (size_t i = 0; i < map->n_classes; i++) {
         const struct map_class *class = &map->classes[i];
-        uint64_t used = class->live + class->quarantined;
+        uint64_t used = class->live + class->quarantined + class->own;
         json_t *object = json_object(), *fill = json_array();
         put_json(object, "slot_bytes", as_number(class->stride));
         put_json(object, "slabs", as_number(class->slabs));
         put_json(object, "slots", as_number(class->slots));
         put_json(object, "live", as_total(class->live_bytes, class->live));
         put_json(object, "quarantined", as_number(class->quarantined));
+        put_json(object, "own", as_number(class->own));
         put_json(object, "free", as_number(class->slots > used ? class->slots - used : 0));
         for (int k = 0; k < MAP_QUARTERS; k++)
             json_array_append_new(fill, as_number(class->by_fill[k]));

@@ -22,7 +22,7 @@ struct mapper {
     struct heap_map *map;
     struct records *records;
     size_t region;              /* being added up; n_regions: none */
-    uint64_t live, quarantined, live_bytes; /* blocks of it */
+    uint64_t live, quarantined, own, live_bytes;    /* blocks of it */
     uint64_t cursor;            /* placed: end of the last block, from the region's base */
     struct map_arena *arena;
 };
@@ -31,13 +31,25 @@ static unsigned log2_of(uint64_t n) { return n ? 63 - (unsigned)__builtin_clzll(
 
 /* ---- free memory of placed regions ---- */
 
-static void add_chunks(struct map_engine *engine, uint64_t start, uint64_t end)
+static void add_free(struct map_engine *engine, struct map_arena *arena, uint64_t bytes)
+{
+    engine->free_bytes += bytes;
+    engine->free_segments++;
+    arena->free_segments++;
+    if (bytes > engine->largest_free)
+        engine->largest_free = bytes;
+    if (bytes > arena->largest_free)
+        arena->largest_free = bytes;
+}
+
+static void add_chunks(struct map_engine *engine, struct map_arena *arena, uint64_t start, uint64_t end)
 {
     while (start < end) {
         unsigned order = start ? (unsigned)__builtin_ctzll(start) : MAP_ORDERS - 1;
         while (order > 0 && (order >= MAP_ORDERS || (UINT64_C(1) << order) > end - start))
             order--;
         engine->chunks_free[order]++;
+        add_free(engine, arena, UINT64_C(1) << order);
         start += UINT64_C(1) << order;
     }
 }
@@ -46,21 +58,14 @@ static void add_gap(struct map_engine *engine, struct map_arena *arena, bool bud
 {
     if (start >= end)
         return;
-    uint64_t bytes = end - start;
-    unsigned order = log2_of(bytes) < MAP_ORDERS ? log2_of(bytes) : MAP_ORDERS - 1;
-    engine->free_bytes += bytes;
-    engine->free_segments++;
-    arena->free_segments++;
-    if (bytes > engine->largest_free)
-        engine->largest_free = bytes;
-    if (bytes > arena->largest_free)
-        arena->largest_free = bytes;
     if (buddy) {
-        add_chunks(engine, start, end);
-    } else {
-        engine->segments[order]++;
-        engine->segment_bytes[order] += bytes;
+        add_chunks(engine, arena, start, end);
+        return;
     }
+    unsigned order = log2_of(end - start) < MAP_ORDERS ? log2_of(end - start) : MAP_ORDERS - 1;
+    engine->segments[order]++;
+    engine->segment_bytes[order] += end - start;
+    add_free(engine, arena, end - start);
 }
 
 /* Spreads [start, end) of an arena over its cells. */
@@ -102,7 +107,7 @@ static void begin_region(struct mapper *mapper, size_t index)
     const struct record_region *region = &mapper->records->regions[index];
     struct map_engine *engine = &map->engines[kind_of(region)];
     mapper->region = index;
-    mapper->live = mapper->quarantined = mapper->live_bytes = mapper->cursor = 0;
+    mapper->live = mapper->quarantined = mapper->own = mapper->live_bytes = mapper->cursor = 0;
     mapper->arena = NULL;
     engine->regions++;
     engine->mapped += region->bytes;
@@ -117,7 +122,7 @@ static void begin_region(struct mapper *mapper, size_t index)
 
 static void end_slab(struct mapper *mapper, const struct record_region *region, struct map_engine *engine)
 {
-    uint64_t used = mapper->live + mapper->quarantined;
+    uint64_t used = mapper->live + mapper->quarantined + mapper->own;
     uint64_t free_slots = region->slots > used ? region->slots - used : 0;
     engine->free_bytes += free_slots * region->stride;
     if (free_slots && region->stride > engine->largest_free)
@@ -128,6 +133,7 @@ static void end_slab(struct mapper *mapper, const struct record_region *region, 
     class->slots += region->slots;
     class->live += mapper->live;
     class->quarantined += mapper->quarantined;
+    class->own += mapper->own;
     class->live_bytes += mapper->live_bytes;
     class->by_fill[mapper->live == 0 ? 0 : 1 + (4 * mapper->live - 1) / (region->slots ? region->slots : 1)]++;
 }
@@ -144,7 +150,7 @@ static void end_region(struct mapper *mapper)
         end_slab(mapper, region, engine);
     } else if (kind_of(region) == RECORD_ENGINE_GUARDED) {
         engine->slots += region->slots;
-    } else if (!mapper->live && !mapper->quarantined) {
+    } else if (!mapper->live && !mapper->quarantined && !mapper->own) {
         engine->free_bytes += region->bytes;
     }
 }
@@ -185,7 +191,8 @@ static uint64_t add_placed(struct mapper *mapper, const struct record_region *re
     mapper->cursor = end;
     mapper->arena->occupied += end - start;
     fill_cells(mapper->map, mapper->arena, live ? mapper->arena->live : mapper->arena->quarantined, start, end);
-    *(live ? &mapper->arena->live_bytes : &mapper->arena->quarantined_bytes) += walked_size(block);
+    if (!(record_head_flags(block->block.head) & RECORD_FLAG_OWN))
+        *(live ? &mapper->arena->live_bytes : &mapper->arena->quarantined_bytes) += walked_size(block);
     if (buddy) {
         unsigned order = log2_of(end - start) < MAP_ORDERS ? log2_of(end - start) : MAP_ORDERS - 1;
         (live ? engine->chunks_live : engine->chunks_quarantined)[order]++;
@@ -208,6 +215,12 @@ static void add_block(struct mapper *mapper, const struct walked *block)
         occupied = (size / page + (size % page != 0 || size == 0)) * page;
     else
         occupied = kind_of(region) == RECORD_ENGINE_SLAB ? region->stride : region->bytes;
+    if (record_head_flags(block->block.head) & RECORD_FLAG_OWN) {
+        mapper->own++;
+        engine->own++;
+        engine->own_occupied += occupied;
+        return;
+    }
     *(live ? &mapper->live : &mapper->quarantined) += 1;
     *(live ? &engine->live : &engine->quarantined) += 1;
     *(live ? &engine->live_bytes : &engine->quarantined_bytes) += size;
@@ -229,6 +242,7 @@ void heap_map_make(struct heap_map *map, struct records *records, size_t cells)
     memset(map, 0, sizeof *map);
     map->cells = cells ? cells : 1;
     block_walk_start(&walk, records);
+    walk.own_too = true;
     size_t next = 0;
     bool more;
     do {
@@ -268,6 +282,8 @@ struct map_engine heap_map_total(const struct heap_map *map)
         total.quarantined += engine->quarantined;
         total.quarantined_bytes += engine->quarantined_bytes;
         total.quarantined_occupied += engine->quarantined_occupied;
+        total.own += engine->own;
+        total.own_occupied += engine->own_occupied;
         total.free_bytes += engine->free_bytes;
         total.free_segments += engine->free_segments;
         if (engine->largest_free > total.largest_free)

@@ -10,7 +10,7 @@ enum { MAP_ORDERS = 48, MAP_QUARTERS = 5 };
 /* Slots of one size; a slab is one region of them. */
 struct map_class {
     uint32_t stride;            /* bytes from slot to slot */
-    uint64_t slabs, slots, live, quarantined;   /* counts */
+    uint64_t slabs, slots, live, quarantined, own;  /* counts; own: midden's */
     uint64_t live_bytes;        /* asked for */
     uint64_t by_fill[MAP_QUARTERS]; /* slabs: empty, to a quarter, to a half, to three quarters, above */
 };
@@ -28,6 +28,7 @@ struct map_engine {
     uint64_t regions, mapped;
     uint64_t live, live_bytes, quarantined, quarantined_bytes;  /* blocks, and bytes asked for */
     uint64_t live_occupied, quarantined_occupied;   /* with guards and rounding */
+    uint64_t own, own_occupied; /* blocks that libc or the loader keeps for midden: neither listed nor free */
     uint64_t free_bytes, free_segments, largest_free;
     struct map_arena *arenas;   /* freelist, buddy: in address order */
     size_t n_arenas;

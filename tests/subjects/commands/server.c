@@ -90,6 +90,8 @@ int main(void)
     long number = 0;
     for (long i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, work, (void *)i);
+    if (write(STDOUT_FILENO, "ready\n", 6) != 6)
+        return 3;
     while (read(STDIN_FILENO, line, 1) == 1) {
         for (int i = 0; i < 500; i++)
             ask(++number);

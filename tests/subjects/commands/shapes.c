@@ -1,5 +1,5 @@
 /* A program in a state that is known block by block. It prints "name address" lines, then "ready", and waits for a line on standard
- * input: "exit" ends it by exit(0), "crash" by a null pointer, "overflow" makes a mistake first. Nothing is allocated between ready
+ * input: "exit" ends it by exit(0), "crash" by a null pointer, "overflow" and "misuse" make a mistake first. Nothing is allocated between ready
  * and the end. */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -108,6 +108,12 @@ static void overflow(void)
     block[123 + 2] = 0x41;
 }
 
+/* A checked call that reaches over the block's end. */
+static void misuse(size_t n)
+{
+    memset(table[2] + 120, 'A', n);
+}
+
 int main(void)
 {
     pthread_t thread;
@@ -131,6 +137,11 @@ int main(void)
             exit(0);
         if (strncmp(word, "overflow", 8) == 0) {
             overflow();
+            if (write(STDOUT_FILENO, "done\n", 5) != 5)
+                return 3;
+        }
+        if (strncmp(word, "misuse", 6) == 0) {
+            misuse((size_t)n + 1);
             if (write(STDOUT_FILENO, "done\n", 5) != 5)
                 return 3;
         }
