@@ -30,7 +30,7 @@ TEXT = {
     "protocolversion": "4", "protocoltool": "memcheck", "tool": "memcheck", "pid": INT, "ppid": INT, "state": "RUNNING|FINISHED",
     "time": TIME, "unique": HEX, "tid": INT, "kind": "|".join(KINDS), "ip": HEX, "leakedbytes": INT,
     "leakedblocks": INT, "signo": INT, "signame": r"SIG\w+", "sicode": r"-?\d+", "siaddr": HEX, "count": INT,
-    "what": r"\S.*", "auxwhat": r"\S.*", "text": r"\S.*", "file": r"[^/]+", "dir": r".+", "obj": ANY, "fn": r"(?s).+",
+    "what": r"\S.*", "auxwhat": r"\S.*", "text": r"\S.*", "file": r"[^/]+", "dir": r"(?s).+", "obj": ANY, "fn": r"(?s).+",
 }
 
 
