@@ -67,6 +67,11 @@ static void complain(const struct option *rows, const char *command, int got, co
         complain_unknown(rows, command, word + 2);
 }
 
+static bool goes_to_stdout(const struct arguments *arguments, enum argument_id id)
+{
+    return arguments->given[id] && (!*arguments->text[id] || strcmp(arguments->text[id], "-") == 0);
+}
+
 int arguments_read(struct arguments *arguments, enum command_id id, int argc, char **argv, size_t least, size_t most)
 {
     const char *command = commands[id].name;
@@ -110,6 +115,10 @@ int arguments_read(struct arguments *arguments, enum command_id id, int argc, ch
         }
         if (!set(arguments, got - FIRST_ROW, optarg ? optarg : "", true))
             return STATUS_USAGE;
+    }
+    if (goes_to_stdout(arguments, ARGUMENT_JSON) && goes_to_stdout(arguments, ARGUMENT_CSV)) {
+        say("%s: --json and --csv cannot both go to standard output: one of them takes a FILE", command);
+        return STATUS_USAGE;
     }
     arguments->operands = (const char **)(argv + optind);
     arguments->n_operands = (size_t)(argc - optind);

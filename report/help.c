@@ -1,6 +1,7 @@
 /* `midden help`: what a user reads at the terminal. The list of options is made from options.def, that of commands from
  * commands.def; the manual page man/midden.1 and the table in README.md come from the same rows (option_tables.c). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -26,15 +27,32 @@ static void put_wrapped(const char *text, int indent)
     putchar('\n');
 }
 
+/* "one or more of a, b, c" from "a|b|c", wrapped. */
+static void put_words(const char *values, int indent)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = need(open_memstream(&text, &n));
+    fputs("one or more of ", out);
+    for (; *values; values++)
+        fputs(*values == '|' ? ", " : (char[]){*values, '\0'}, out);
+    fclose(out);
+    put_wrapped(text, indent);
+    free(text);
+}
+
 static void put_option(const struct option_row *row, const char *fallback, bool bare)
 {
-    const char *value = row->values[0] ? row->values : "VALUE";
+    bool many = row->type == OPTION_SET && strlen(row->values) > 60;
+    const char *value = many ? "WORD[,WORD]" : row->values[0] ? row->values : "VALUE";
     if (bare)
         printf("  --%s[=%s]\n", row->name, value);
     else
         printf("  --%s=%s\n", row->name, value);
     put_wrapped(row->text, INDENT);
-    if (row->type == OPTION_SET)
+    if (many)
+        put_words(row->values, INDENT);
+    else if (row->type == OPTION_SET)
         printf("%*sone or more, separated by commas\n", INDENT, "");
     if (row->type == OPTION_NUMBER && row->maximum)
         printf("%*sfrom %llu to %llu\n", INDENT, "", (unsigned long long)row->minimum, (unsigned long long)row->maximum);

@@ -132,10 +132,6 @@ static bool form_begin(struct sheet *sheet, const struct arguments *arguments, e
         return true;
     if (!**name || strcmp(*name, "-") == 0) {
         *name = "";
-        if (!sheet->text) {
-            say("--json and --csv cannot both go to standard output: one of them takes a FILE");
-            return false;
-        }
         *out = stdout;
         sheet->text = NULL;
         return true;

@@ -52,7 +52,7 @@ struct sheet {
     const char *json_name, *csv_name;   /* of its file; "": standard output */
 };
 
-/* false: a file cannot be written, or two forms would mix on standard output; said. */
+/* false: a file cannot be written; said. */
 bool sheet_begin(struct sheet *sheet, const struct arguments *arguments);
 
 /* Returns the exit status: `status`, or STATUS_FAILED after a line about what could not be written. A reader that has gone away (a
