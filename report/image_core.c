@@ -155,12 +155,12 @@ static void core_close(void *ctx)
     free(core);
 }
 
-/* More than the page that carries the build id is in the core only when it was written. */
+/* But for the first page of a file, which carries the build id, pages of files are in a core only when they were written. */
 static bool core_written(void *ctx, uint64_t from, uint64_t to)
 {
     const struct core *core = ctx;
     for (size_t i = piece_from(core, from); i < core->n && core->pieces[i].start < to; i++)
-        if (core->pieces[i].held - core->pieces[i].start > PAGE)
+        if (core->pieces[i].held - core->pieces[i].start > (core->pieces[i].file_offset ? 0 : PAGE))
             return true;
     return false;
 }
