@@ -2,9 +2,9 @@
  *
  * Memory is told apart by ranges in address order; what lies in none of them is the program's:
  *
- *    KEEP      midden's records, and libmidden.so itself
+ *    KEEP      midden's records: exactly what a reader of them reads
  *    DATA      mappings of files: modules' data
- *    PROGRAM   everything else: heap, stacks, anonymous memory, and the stacks of midden's own handlers
+ *    PROGRAM   everything else: heap, stacks, anonymous memory, and what midden works with (its caches remember stack words)
  *
  * A word of the program's that is no pointer becomes 0. In modules' data it becomes MARK, for the leak check tells a vtable by the
  * words around it, among which a zero is welcome and a number is not. The first two words of a block become MARK, too, unless one
@@ -24,7 +24,6 @@
 
 #define MARK UINT64_MAX
 #define BATCH 4096u
-#define PAGE_MASK UINT64_C(4095)
 
 enum range_kind { RANGE_KEEP, RANGE_DATA };
 
@@ -96,19 +95,48 @@ static int by_head(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
-/* Mappings of files are modules' data, but for what is ours; the tool's own mappings are kept where they hold records. */
+/* Keeps n bytes of the records: whole words, since what is told apart are words. */
+static void keep(struct dump_mask *mask, uint64_t start, uint64_t n)
+{
+    uint64_t end;
+    if (start && n && !__builtin_add_overflow(start, n + 7, &end))
+        add_range(mask, start & ~UINT64_C(7), end & ~UINT64_C(7), RANGE_KEEP);
+}
+
+static void keep_table(struct dump_mask *mask, const struct table *table)
+{
+    for (size_t c = 0; c < table->n_chunks; c++)
+        keep(mask, table->chunks[c], (uint64_t)table->shape.entry_size << table->shape.chunk_shift);
+}
+
+/* What readers of records read: the anchor, what it leads to, and nothing around it. Lists of chunks and entry points are pointers,
+ * which stay anyway. */
+static void keep_records(struct dump_mask *mask, const struct records *records)
+{
+    keep(mask, records->anchor_address, records->anchor.anchor_size);
+    keep(mask, records->anchor.engines, sizeof records->engines);
+    for (int t = 0; t < RECORD_TABLES; t++)
+        keep_table(mask, &records->tables[t]);
+    /* That of regions was closed when they had been copied. */
+    struct record_table shape;
+    struct table regions;
+    const char *why;
+    if (image_read_all(mask->image, records->anchor_address + records->anchor.tables_offset + RECORD_TABLE_REGIONS * sizeof shape, &shape, sizeof shape)
+        && table_open(&regions, mask->image, &shape, sizeof(struct record_region), &why)) {
+        keep_table(mask, &regions);
+        table_close(&regions);
+    }
+    for (size_t i = 0; i < records->n_regions; i++) {
+        const struct record_region *region = &records->regions[i];
+        keep(mask, region->records, (uint64_t)region->slots * (region->stride ? sizeof(struct record_block) : sizeof(struct record_placed)));
+    }
+}
+
 static void find_ranges(struct dump_mask *mask, struct records *records)
 {
     const struct image *image = mask->image;
     const struct record_anchor *anchor = &records->anchor;
-    struct table *own = &records->tables[RECORD_TABLE_MAPPINGS];
-    for (uint64_t i = 1; i < own->count; i++) {
-        const struct record_mapping *entry = table_entry(own, i);
-        if (entry && entry->purpose == RECORD_PURPOSE_RECORDS && entry->start + entry->bytes > entry->start)
-            add_range(mask, entry->start, entry->start + entry->bytes, RANGE_KEEP);
-    }
-    if (anchor->own_end > anchor->own_start)
-        add_range(mask, anchor->own_start & ~PAGE_MASK, (anchor->own_end + PAGE_MASK) & ~PAGE_MASK, RANGE_KEEP);
+    keep_records(mask, records);
     for (size_t i = 0; i < image->n_mappings; i++) {
         const struct image_mapping *mapping = &image->mappings[i];
         bool ours = mapping->start < anchor->own_end && mapping->end > anchor->own_start;

@@ -345,8 +345,7 @@ unsigned char *dump_notes(const struct image *image, struct records *records, co
             take_core(person, &image->threads[turn]);
         else
             take_record(person, image, &records->threads[index]);
-        int signal = described ? 0 : died ? death.signal : image->signal;
-        put_thread(&notes, person, mask, signal);
+        put_thread(&notes, person, mask, died ? death.signal : image->signal);      /* in every thread, as the kernel does */
         if (!described) {
             put_process(&notes, image, records, mask != NULL);
             if (died)
