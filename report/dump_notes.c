@@ -317,16 +317,29 @@ static bool is_there(const struct record_thread *thread)
     return thread->state == RECORD_THREAD_RUNNING || thread->state == RECORD_THREAD_PARKED;
 }
 
-/* The record of the thread to be shown first; 0: none. */
-static size_t first_thread(const struct records *records, const struct record_finding *death)
+static int by_tid(const void *left, const void *right, void *threads)
 {
-    size_t first = death ? death->thread : records->anchor.end ? records->anchor.end_thread : 0;
-    if (first < records->n_threads && first && is_there(&records->threads[first]))
-        return first;
+    const struct record_thread *all = threads, *a = &all[*(const uint32_t *)left], *b = &all[*(const uint32_t *)right];
+    return a->tid < b->tid ? -1 : a->tid > b->tid;
+}
+
+/* The records of the threads that are there, in order: the first is that of the crash or, when the program ends, of its end;
+ * the others as they were made. Returns their number; *order is to be freed. */
+static size_t order_threads(const struct records *records, const struct record_finding *death, uint32_t **order)
+{
+    size_t n = 0, wanted = death ? death->thread : records->anchor.end ? records->anchor.end_thread : 0;
+    *order = memory_new(records->n_threads, sizeof **order);
     for (size_t i = 1; i < records->n_threads; i++)
         if (is_there(&records->threads[i]))
-            return i;
-    return 0;
+            (*order)[n++] = (uint32_t)i;
+    if (n)
+        qsort_r(*order, n, sizeof **order, by_tid, records->threads);
+    for (size_t i = 1; i < n; i++)
+        if ((*order)[i] == wanted) {
+            memmove(*order + 1, *order, i * sizeof **order);
+            (*order)[0] = (uint32_t)wanted;
+        }
+    return n;
 }
 
 unsigned char *dump_notes(const struct image *image, struct records *records, const struct dump_mask *mask, size_t *n)
@@ -334,17 +347,15 @@ unsigned char *dump_notes(const struct image *image, struct records *records, co
     struct notes notes = {0};
     struct record_finding death;
     bool died = death_of(records, &death), described = false;
-    size_t first = first_thread(records, died ? &death : NULL), from_core = image->n_threads;
+    uint32_t *order;
+    size_t n_order = order_threads(records, died ? &death : NULL, &order), from_core = image->n_threads;
     struct person *person = memory_new(1, sizeof *person);
-    for (size_t turn = 0; turn < (from_core ? from_core : records->n_threads); turn++) {
-        size_t index = turn == 0 ? first : turn;
-        if (!from_core && (index == 0 || (turn && index == first) || !is_there(&records->threads[index])))
-            continue;
+    for (size_t i = 0; i < (from_core ? from_core : n_order); i++) {
         memset(person, 0, sizeof *person);
         if (from_core)
-            take_core(person, &image->threads[turn]);
+            take_core(person, &image->threads[i]);
         else
-            take_record(person, image, &records->threads[index]);
+            take_record(person, image, &records->threads[order[i]]);
         put_thread(&notes, person, mask, died ? death.signal : image->signal);      /* in every thread, as the kernel does */
         if (!described) {
             put_process(&notes, image, records, mask != NULL);
@@ -369,6 +380,7 @@ unsigned char *dump_notes(const struct image *image, struct records *records, co
     }
     put(&notes, CORE_OWN_NAME, CORE_OWN_TYPE, &own, sizeof own);
     free(person);
+    free(order);
     *n = notes.n;
     return notes.bytes;
 }

@@ -55,6 +55,7 @@ struct piece {                  /* of the address space; the parallel entry of i
     const char *path;           /* of the mapped file, into the notes' text; NULL: none */
     bool module;                /* that file is an ELF file: what is not in the core was never written */
     unsigned access;
+    bool cut;                   /* the file ends before it does */
     int file;                   /* descriptor of the module's file; -1: none */
 };
 
@@ -240,14 +241,15 @@ static void take_load(struct core *core, const Elf64_Phdr *segment, struct missi
     }
     missing->by_gdb |= segment->p_align == 1;
     uint64_t room = segment->p_offset < size ? size - segment->p_offset : 0;
-    if (filled > room) {
+    bool cut = filled > room;
+    if (cut) {
         missing->cut += filled - room;
         missing->cut_writable += segment->p_flags & PF_W ? filled - room : 0;
         filled = room;
     }
     add_piece(core, (struct piece){
         .start = segment->p_vaddr, .end = end, .held = segment->p_vaddr + filled, .offset = segment->p_offset, .file = -1,
-        .access = (segment->p_flags & PF_R ? IMAGE_READ : 0u) | (segment->p_flags & PF_W ? IMAGE_WRITE : 0u)
+        .cut = cut, .access = (segment->p_flags & PF_R ? IMAGE_READ : 0u) | (segment->p_flags & PF_W ? IMAGE_WRITE : 0u)
                 | (segment->p_flags & PF_X ? IMAGE_EXECUTE : 0u)});
 }
 
@@ -452,7 +454,7 @@ static bool note_left_out(struct image *image, const struct core *core)
     const struct piece *first = NULL;
     for (size_t i = 0; i < core->n; i++) {
         const struct piece *piece = &core->pieces[i];
-        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && !piece->module
+        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && !piece->module && !piece->cut
             && !(piece->path && strncmp(piece->path, "/dev/", 5) == 0) && left++ == 0)
             first = piece;
     }

@@ -262,7 +262,7 @@ uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word
 static inline uint32_t graph_edges(const struct graph *graph, uint32_t block, const uint32_t **first)
 {
     uint32_t start = block % UNIT_BLOCKS ? graph->edge_end[block - 1] : 0;
-    *first = graph->edges[block / UNIT_BLOCKS] + start;
+    *first = start ? graph->edges[block / UNIT_BLOCKS] + start : graph->edges[block / UNIT_BLOCKS];
     return graph->edge_end[block] - start;
 }
 

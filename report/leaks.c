@@ -46,7 +46,7 @@ bool graph_check(struct graph *graph, struct error *error)
     if (lost)
         records_problem(graph->records, "the core was made by gdb, which stops copying at page guards: the contents of %llu blocks are missing "
                         "(midden dump writes all); what seems definitely lost counts as possibly lost", (unsigned long long)lost);
-    leaks->incomplete = lost || graph->records->image->incomplete;
+    leaks->incomplete = lost || graph->records->partial;
     bool done = graph_index(graph, error);
     if (done && graph->n) {
         graph_mark_tls(graph);

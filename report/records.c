@@ -140,8 +140,10 @@ static void open_tables(struct records *records, const struct record_table *shap
 {
     for (int i = 0; i < RECORD_TABLES; i++) {
         const char *why = "";
-        if (!table_open(&records->tables[i], records->image, &shapes[i], known_sizes[i], &why))
+        if (!table_open(&records->tables[i], records->image, &shapes[i], known_sizes[i], &why)) {
+            records->partial = true;
             records_problem(records, "the table of %s cannot be used: %s", table_names[i], why);
+        }
         if (i == RECORD_TABLE_STRINGS && records->tables[i].count && shapes[i].entry_size != 1) {
             records_problem(records, "the table of strings cannot be used: its entries are no bytes");
             table_close(&records->tables[i]);
@@ -168,6 +170,7 @@ static void *whole_table(struct records *records, enum record_table_id id, size_
         if (entry)
             memcpy(copy + i * table->known_size, entry, table->known_size);
     }
+    records->partial |= table->cut;
     if (table->cut)
         records_problem(records, "a part of the table of %s cannot be read", table_names[id]);
     *n = count;
@@ -292,6 +295,7 @@ struct records *records_open(const struct image *image, uint64_t anchor, struct 
         records_close(records);
         return NULL;
     }
+    records->partial = image->incomplete;
     for (size_t i = 0; i < image->n_notes; i++)
         records_problem(records, "%s", image->notes[i]);
     open_tables(records, shapes);

@@ -49,6 +49,7 @@ struct records {
     size_t command_bytes;
     const char *options;                /* the library's options as understood; "" unknown */
 
+    bool partial;                       /* records or memory are missing: blocks may be unknown, and so may be what holds a block */
     const char **problems;              /* what is missing from the figures, a line each */
     size_t n_problems;
 

@@ -57,6 +57,7 @@ size_t records_check_regions(struct records *records, struct record_region *regi
         record_bytes += bytes;
         regions[believed++] = regions[i];
     }
+    records->partial |= damaged;
     if (damaged)
         records_problem(records, "some of the heap's regions are damaged: blocks in them are left out");
     return believed;

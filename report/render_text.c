@@ -125,7 +125,7 @@ static void leaks_part(const struct page *page, const struct model *model)
     uint64_t blocks = leaks->ignored.blocks + leaks->inherited.blocks + model->suppressed_leaks.blocks;
     for (int kind = 0; kind < LEAK_KINDS; kind++)
         blocks += leaks->totals[kind].blocks;
-    if (!blocks) {
+    if (!blocks && !leaks->incomplete) {
         page_colour(page, PAGE_GOOD);
         fputs("leaks: none; every heap block was freed\n", page->out);
         page_colour(page, PAGE_PLAIN);
@@ -245,7 +245,7 @@ static void other_leaks(const struct page *page, const struct model *model)
         small += leak->gates && !leak->suppressed && !leak->baseline;
     }
     if (!lost.blocks && !known && !small) {
-        fputs("no leaks", page->out);
+        fputs(leaks->incomplete ? "no leaks in the part that can be read" : "no leaks", page->out);
         return;
     }
     fputs("no leak that gates (", page->out);

@@ -204,7 +204,7 @@ static void leak_part(struct sheet *sheet, const struct model *model)
     uint64_t blocks = leaks->ignored.blocks + model->suppressed_leaks.blocks, hidden = 0;
     for (int kind = 0; kind < LEAK_KINDS; kind++)
         blocks += leaks->totals[kind].blocks;
-    if (!blocks) {
+    if (!blocks && !leaks->incomplete) {
         fputs("All heap blocks were freed -- no leaks are possible\n\n", sheet->out);
         return;
     }
