@@ -68,6 +68,5 @@ EXTRA_DIST += tests/seccomp_filter.py tests/test_watchpoints.py tests/test_snaps
 EXTRA_DIST += tests/run_tool.py tests/test_run_agent.py tests/test_run_signals.py tests/test_run_transparent.py tests/test_run_tree.py tests/test_run_usage.py
 # The gate, as CI meets it: suppressions, baselines, thresholds, and a sample project.
 EXTRA_DIST += tests/test_gate_ci.py tests/ci-project tests/test_suppressions.py tests/suppressions tests/test_baseline.py
-EXTRA_DIST += tests/test_gate_ci.py tests/ci-project
 # Dumps and cores.
 EXTRA_DIST += tests/core_kit.py tests/test_cores.py tests/test_cores_fuzz.py
