@@ -41,3 +41,10 @@ def lost_together(figures):
     """The figures with one sum for definite and indirect."""
     lost = tuple(sum(pair) for pair in zip(figures["definite"], figures["indirect"]))
     return {"lost": lost, "possible": figures["possible"], "reachable": figures["reachable"]}
+
+
+@pytest.mark.parametrize("profile", ["leaks", "production"])
+def test_the_end_of_a_block_is_no_neighbour(profile, workshop, midden):
+    """Blocks without guard zones lie apart, too: a pointer to the end of one is none to the start of the next."""
+    run = midden([workshop.build("ends-of-neighbours.c")], f"--profile={profile}")
+    assert run.leaks("definite") == (40 * 48, 40) and run.leaks("reachable") == (0, 0), run.describe()

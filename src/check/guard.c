@@ -10,7 +10,7 @@
 #include "base/kernel.h"
 #include "base/memory.h"
 
-struct guard_setting guard_setting = {0, 0, GUARD_NO_FILL, GUARD_NO_FILL};
+struct guard_setting guard_setting = {0, 0, 1, GUARD_NO_FILL, GUARD_NO_FILL};
 
 #define GUARD_WORD (0x0101010101010101ull * GUARD_BYTE)
 

@@ -29,6 +29,8 @@
 
 struct guard_setting {
     size_t front, rear;         /* bytes; front is 0 or 16 */
+    size_t apart;               /* room that a block takes beyond its size: front + rear, or 1 where there are none; then a pointer to
+                                   its end (of a full std::vector, say) is none to the next block's start, for leak checks */
     unsigned fill_alloc, fill_free; /* a byte, or GUARD_NO_FILL */
 };
 extern struct guard_setting guard_setting;  /* fixed after start */

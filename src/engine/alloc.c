@@ -15,7 +15,7 @@
 /* The room a block of `size` bytes needs; false: it cannot be had. */
 static bool room_for(size_t size, size_t *room)
 {
-    return size <= PTRDIFF_MAX && !__builtin_add_overflow(size, guard_setting.front + guard_setting.rear, room)
+    return size <= PTRDIFF_MAX && !__builtin_add_overflow(size, guard_setting.apart, room)
         && *room <= PTRDIFF_MAX;
 }
 

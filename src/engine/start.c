@@ -201,6 +201,7 @@ static void apply_profile(void)
     bool fill = checks && config_yes(OPTION_FILL);
     guard_setting.front = checks ? 16 : 0;
     guard_setting.rear = checks ? 16 : 0;
+    guard_setting.apart = checks ? guard_setting.front + guard_setting.rear : 1;
     guard_setting.fill_alloc = fill ? GUARD_FILL_ALLOC : GUARD_NO_FILL;
     guard_setting.fill_free = fill ? GUARD_FILL_FREE : GUARD_NO_FILL;
     engine.stacks = true;

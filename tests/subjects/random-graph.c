@@ -2,7 +2,7 @@
  *
  *   1. blocks of random sizes from several allocation functions; some are reallocated, some freed
  *   2. words of the living blocks are filled: pointers to starts, interiors and ends of other blocks (also freed ones),
- *      numbers; the shape is a list, a tree, a ring, a star or no shape at all, with cycles or without (which is printed)
+ *      numbers, the shapes that excuse interior-pointers, some of them spoilt; the shape is a list, a tree, a ring, a star or no shape at all, with cycles or without (which is printed)
  *   3. some blocks are held by roots: globals, thread-local variables, a pthread key, a mapping, the stack of main (which ends
  *      by exit() and so is alive), stack and thread-local variables of a thread that waits
  *   4. everything that might hold an address by accident is wiped
@@ -34,6 +34,12 @@ static uint64_t next(void)
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
 }
+
+/* What the compiler makes of virtual functions: offset, type, functions, in memory of the file. */
+static void function_a(void) { state++; }
+static void function_b(void) { state--; }
+static void (*const tables[2][5])(void) = {{NULL, NULL, function_a, function_b, NULL}, {NULL, NULL, function_b, function_a, function_a}};
+static void *const no_table[4] = {NULL, NULL, (void *)1, (void *)&state};
 
 static unsigned below(unsigned n) { return (unsigned)(next() % n); }
 static int chance(unsigned percent) { return below(100) < percent; }
@@ -88,6 +94,7 @@ static NOINLINE char *somewhere(unsigned i)
     case 0: return sizes[i] > 1 ? block + 1 + below((unsigned)sizes[i] - 1) : block;
     case 1: return sizes[i] > 8 ? block + 8 : block;
     case 2: return block + sizes[i];
+    case 3: return sizes[i] > 24 ? block + 8 * (2 + below(2)) : block;  /* where the shapes below have something to tell */
     default: return block;
     }
 }
@@ -97,6 +104,8 @@ static NOINLINE void store(unsigned i, size_t word, void *value)
     if (!freed[i] && sizes[i] >= (word + 1) * sizeof value)
         memcpy((char *)unhide(hidden[i]) + word * sizeof value, &value, sizeof value);
 }
+
+static void *block_of(unsigned i) { return unhide(hidden[i]); }
 
 /* The block that block i shall point to. */
 static unsigned target(unsigned i) { return acyclic && i + 1 < nodes ? i + 1 + below(nodes - i - 1) : acyclic ? i : below(nodes); }
@@ -108,10 +117,10 @@ static NOINLINE void connect(void)
         size_t words = sizes[i] / sizeof(void *);
         size_t limit = words < 6 ? words : 6;
         switch (shape) {
-        case 0: if (i + 1 < nodes) store(i, 0, unhide(hidden[i + 1])); break;
-        case 1: if (i + 1 < nodes || !acyclic) store(i, 0, unhide(hidden[(i + 1) % nodes])); break;
-        case 2: if (2 * i + 2 < nodes) { store(i, 0, unhide(hidden[2 * i + 1])); store(i, 1, unhide(hidden[2 * i + 2])); } break;
-        case 3: store(acyclic ? i / 10 * 10 : i, 0, unhide(hidden[acyclic ? i : i / 10 * 10])); break;
+        case 0: if (i + 1 < nodes) store(i, 0, block_of(i + 1)); break;
+        case 1: if (i + 1 < nodes || !acyclic) store(i, 0, block_of((i + 1) % nodes)); break;
+        case 2: if (2 * i + 2 < nodes) { store(i, 0, block_of(2 * i + 1)); store(i, 1, block_of(2 * i + 2)); } break;
+        case 3: store(acyclic ? i / 10 * 10 : i, 0, block_of(acyclic ? i : i / 10 * 10)); break;
         default: break;
         }
         for (size_t word = 0; word < limit; word++)
@@ -125,9 +134,13 @@ static NOINLINE void connect(void)
             store(i, 0, (void *)(sizes[i] - 8));
         if (chance(5) && sizes[i] >= 40)            /* the shape of new[]'s blocks, of 8-byte elements */
             store(i, 0, (void *)((sizes[i] - 8) / 8));
-        if (chance(5) && sizes[i] >= 40) {          /* the shape of an old-style string */
+        if (chance(5) && sizes[i] >= 40) {          /* the shape of an old-style string, or nearly */
             store(i, 0, (void *)(sizes[i] - 30));
-            store(i, 1, (void *)(sizes[i] - 25));
+            store(i, 1, (void *)(sizes[i] - 25 - (unsigned)chance(20)));
+        }
+        if (chance(8) && sizes[i] >= 40) {          /* two base classes; now and then the same one, or none */
+            store(i, 0, (void *)(uintptr_t)&tables[0][2]);
+            store(i, 2 + below(2), (void *)(chance(80) ? (uintptr_t)&tables[1][2] : chance(50) ? (uintptr_t)&tables[0][2] : (uintptr_t)&no_table[2]));
         }
     }
 }
@@ -141,7 +154,7 @@ static NOINLINE void hold(void **roots, unsigned percent)
 static NOINLINE void hold_elsewhere(void)
 {
     if (chance(50))
-        pthread_setspecific(key, unhide(hidden[below(nodes)]));
+        pthread_setspecific(key, block_of(below(nodes)));
     if (chance(50)) {
         void **mapping = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         hold(mapping + 1000, 40);

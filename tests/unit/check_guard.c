@@ -10,7 +10,7 @@ int main(void)
 {
     uint64_t random = unit_seed("check_guard");
     static char memory[16384] __attribute__((aligned(64)));
-    guard_setting = (struct guard_setting){16, 16, GUARD_FILL_ALLOC, GUARD_FILL_FREE};
+    guard_setting = (struct guard_setting){16, 16, 32, GUARD_FILL_ALLOC, GUARD_FILL_FREE};
     for (int round = 0; round < 20000; round++) {
         size_t size = unit_random(&random) % (round % 8 ? 300 : 6000);
         size_t room = size + 16 + unit_random(&random) % 64;
@@ -64,7 +64,7 @@ int main(void)
     memcpy(two.address - 16, one.address - 16, 16);
     CHECK(!guard_whole(&two, &damage) && damage.part == GUARD_MAGIC && damage.expected_word, "a copied header passed");
     /* Without guards nothing is written. */
-    guard_setting = (struct guard_setting){0, 0, GUARD_NO_FILL, GUARD_NO_FILL};
+    guard_setting = (struct guard_setting){0, 0, 1, GUARD_NO_FILL, GUARD_NO_FILL};
     memset(memory, 0x33, sizeof memory);
     guard_arm(&one, true);
     guard_retire(&one);
