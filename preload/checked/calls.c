@@ -12,7 +12,7 @@
 
 #define CHECKED(result, name, parameters, arguments, pointers, ...)                                                  \
     CALL_NAMED(name);                                                                                                \
-    static __attribute__((noinline, cold)) void inspect_##name WITH_CHECK parameters                                 \
+    static __attribute__((noinline)) void inspect_##name WITH_CHECK parameters                                 \
     {                                                                                                                \
         __VA_ARGS__                                                                                                  \
     }                                                                                                                \

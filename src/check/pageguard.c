@@ -68,6 +68,14 @@ struct chunk {
 static struct chunk chunks[MOST_CHUNKS];
 static uint32_t n_chunks;           /* atomic: entries below it are complete */
 
+/* Where each chunk lies: a hash of the granules of address space that it reaches into, open addressing. An entry is written once: the number
+ * of the granule, above GRANULE_SHIFT bits for the chunk's index + 1. When it is full the rest of the chunks is gone through one by one. */
+#define GRANULE_SHIFT 18
+#define PLACES (1u << 13)
+static uint64_t places[PLACES];     /* atomic; guards.lock to write */
+static uint32_t n_places;           /* guards.lock */
+static uint32_t unplaced = MOST_CHUNKS;     /* chunks from here on are not in it; atomic */
+
 static struct {
     struct lock lock;               /* guards the lists and the counts */
     uint32_t unused[CLASSES], oldest[CLASSES], newest[CLASSES];
@@ -81,6 +89,8 @@ static struct {
     uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
     struct allowance time;          /* spent: what the slots taken so far are reckoned to cost */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
+
+static inline uint32_t place_of(uint64_t granule) { return (uint32_t)(granule * 0x9e3779b97f4a7c15ull >> 40) % PLACES; }
 
 static inline size_t page(void)
 {
@@ -271,6 +281,24 @@ static struct slot *slot_of(uint32_t link, struct pageguard_slot *out)
 }
 
 /* A new chunk, all of it inaccessible; its slots join the unused ones. The lock is held. */
+static void add_places(uint32_t number)
+{
+    const struct chunk *chunk = &chunks[number];
+    uint64_t first = (uintptr_t)chunk->base >> GRANULE_SHIFT, last = ((uintptr_t)chunk->base + chunk->bytes - 1) >> GRANULE_SHIFT;
+    if (number > unplaced || n_places + (last - first + 1) > PLACES / 2) {
+        if (unplaced > number)
+            __atomic_store_n(&unplaced, number, __ATOMIC_RELEASE);
+        return;
+    }
+    for (uint64_t granule = first; granule <= last; granule++) {
+        uint32_t at = place_of(granule);
+        while (places[at])
+            at = (at + 1) % PLACES;
+        __atomic_store_n(&places[at], granule << GRANULE_SHIFT | (number + 1), __ATOMIC_RELEASE);
+        n_places++;
+    }
+}
+
 static bool add_chunk(unsigned class)
 {
     uint32_t number = n_chunks;
@@ -296,6 +324,7 @@ static bool add_chunk(unsigned class)
     }
     guards.slots += CHUNK_SLOTS;
     guards.announce(chunk->base, chunk->bytes, chunk->records, CHUNK_SLOTS);
+    add_places(number);
     __atomic_store_n(&n_chunks, number + 1, __ATOMIC_RELEASE);
     return true;
 }
@@ -382,33 +411,51 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
     return true;
 }
 
+/* The slot of one chunk that an address in it belongs to. */
+static void slot_in(uint32_t number, const char *address, struct pageguard_slot *slot)
+{
+    const struct chunk *chunk = &chunks[number];
+    size_t offset = (size_t)(address - chunk->base);
+    size_t stride = (size_t)(chunk->pages + 1) * page();
+    size_t index = offset < page() ? 0 : (offset - page()) / stride;
+    if (index >= CHUNK_SLOTS)
+        index = CHUNK_SLOTS - 1;
+    slot_of((uint32_t)(number * CHUNK_SLOTS + index + 1), slot);
+    if (address < slot->data + slot->data_bytes || index + 1 == CHUNK_SLOTS)
+        return;
+    /* In a guard page: the slot behind it may be the one whose block was underrun. */
+    struct pageguard_slot after;
+    slot_of((uint32_t)(number * CHUNK_SLOTS + index + 2), &after);
+    uintptr_t here = (uintptr_t)address, before_end = 0, after_start = 0;
+    if (slot->record->address)
+        before_end = slot->record->address + record_head_size(slot->record->block.head);
+    if (after.record->address)
+        after_start = after.record->address;
+    if (!before_end || (after_start && after_start - here < here - before_end))
+        *slot = after;
+}
+
+static inline bool in_chunk(uint32_t number, const char *address)
+{
+    return (uintptr_t)address - (uintptr_t)chunks[number].base < chunks[number].bytes;
+}
+
 bool pageguard_find(const void *address, struct pageguard_slot *slot)
 {
-    uint32_t n = __atomic_load_n(&n_chunks, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct chunk *chunk = &chunks[i];
-        size_t offset = (size_t)((const char *)address - chunk->base);
-        if ((const char *)address < chunk->base || offset >= chunk->bytes)
-            continue;
-        size_t stride = (size_t)(chunk->pages + 1) * page();
-        size_t index = offset < page() ? 0 : (offset - page()) / stride;
-        if (index >= CHUNK_SLOTS)
-            index = CHUNK_SLOTS - 1;
-        slot_of((uint32_t)(i * CHUNK_SLOTS + index + 1), slot);
-        /* In a guard page: the slot behind it may be the one whose block was underrun. */
-        if ((const char *)address >= slot->data + slot->data_bytes && index + 1 < CHUNK_SLOTS) {
-            struct pageguard_slot after;
-            slot_of((uint32_t)(i * CHUNK_SLOTS + index + 2), &after);
-            uintptr_t here = (uintptr_t)address, before_end = 0, after_start = 0;
-            if (slot->record->address)
-                before_end = slot->record->address + record_head_size(slot->record->block.head);
-            if (after.record->address)
-                after_start = after.record->address;
-            if (!before_end || (after_start && after_start - here < here - before_end))
-                *slot = after;
+    uint64_t granule = (uintptr_t)address >> GRANULE_SHIFT, entry;
+    for (uint32_t at = place_of(granule); (entry = __atomic_load_n(&places[at], __ATOMIC_ACQUIRE)) != 0; at = (at + 1) % PLACES) {
+        uint32_t number = (uint32_t)(entry & ((1u << GRANULE_SHIFT) - 1)) - 1;
+        if (entry >> GRANULE_SHIFT == granule && in_chunk(number, address)) {
+            slot_in(number, address, slot);
+            return true;
         }
-        return true;
     }
+    uint32_t n = __atomic_load_n(&n_chunks, __ATOMIC_ACQUIRE);
+    for (uint32_t i = __atomic_load_n(&unplaced, __ATOMIC_ACQUIRE); i < n; i++)
+        if (in_chunk(i, address)) {
+            slot_in(i, address, slot);
+            return true;
+        }
     return false;
 }
 

@@ -17,6 +17,10 @@
 #include "engine/state.h"
 
 #define SEQUENCE_BATCH 256
+/* Once a program has shown that it needs much memory, the heap asks for more of it in huge pages, which are faulted in, cleared and copied at
+ * a fork at once: before that, they would double the memory of small programs. */
+#define HUGE_AFTER ((size_t)32 << 20)
+#define HUGE_LEAST ((size_t)4 << 20)
 #define STACK_SPAN ((uintptr_t)8 << 20)
 
 static struct lock regions_lock = LOCK_INIT(LOCK_RANK_REGIONS);
@@ -31,7 +35,11 @@ _Static_assert(sizeof(struct heap_lock) == sizeof(struct lock), "the heap's lock
 static void *hook_alloc_pages(void *ctx, size_t bytes, size_t align)
 {
     (void)ctx;
-    return memory_map(bytes, align, RECORD_PURPOSE_HEAP);
+    static size_t mapped;       /* atomic; what was given back is not taken off */
+    void *pages = memory_map(bytes, align, RECORD_PURPOSE_HEAP);
+    if (pages && __atomic_fetch_add(&mapped, bytes, __ATOMIC_RELAXED) >= HUGE_AFTER && bytes >= HUGE_LEAST)
+        kernel.advise(pages, bytes, MADV_HUGEPAGE);
+    return pages;
 }
 
 /* Bookkeeping and the blocks' records: within the limit that the user set. */

@@ -2,6 +2,8 @@
  *
  * 1. The place around the first byte is looked up (engine/blocks: lock-free for slots of slabs and page guards), its record's head read
  *    once, and the range judged by it (check/range). Nearly always that is all.
+ *    Before that: blocks that checked calls of the thread met lately are remembered with their records, by the part of memory that the
+ *    range began in. A record that still has the same head and number is of the same block.
  * 2. Of a range that begins outside its block, in the zone between two, the nearer block is the one that was meant.
  * 3. A fault is published and told at once, named after the function called and the place it was called from.
  * 4. Then the way is cleared for the call to do what it would have done without us: every inaccessible page in the range is opened,
@@ -34,6 +36,57 @@
 #define SHORTEST_RUN 16         /* bytes of allocation fill in a row that are no coincidence */
 
 struct engine_bounds engine_bounds;
+
+/* A block that was met, as its record was then. Two entries may hold it: by the cache line (small blocks) or by the page (large ones) that
+ * the range began in. */
+struct seen_block {
+    uintptr_t address;
+    const struct record_block *record;      /* NULL: a free entry. Records are never unmapped */
+    uint64_t head;
+    uint32_t sequence;
+};
+#define SEEN_BITS 7
+#define SEEN_SMALL 512          /* bytes of a block that is remembered by the line */
+
+static inline size_t seen_by_line(uintptr_t at) { return (at >> 6 ^ at >> 13) & ((1u << SEEN_BITS) - 1); }
+static inline size_t seen_by_page(uintptr_t at) { return (1u << SEEN_BITS) + ((at >> 12 ^ at >> 19) & ((1u << SEEN_BITS) - 1)); }
+#define SEEN_ENTRIES (2u << SEEN_BITS)
+
+static inline bool seen_holds(const struct seen_block *seen, uintptr_t start, size_t n)
+{
+    uintptr_t offset = start - seen->address;
+    uint64_t size = record_head_size(seen->head);
+    return offset < size && n <= size - offset && seen->record
+        && __atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == seen->head
+        && __atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence;
+}
+
+/* true: the range lies in a living block that was met lately. Any context: a handler that comes in the middle of seen_note() finds an
+ * entry that may be of two blocks, whose record then has another head or number. */
+static inline bool seen_lately(const struct thread_state *self, uintptr_t start, size_t n)
+{
+    const struct seen_block *seen = self->seen;
+    return seen && (seen_holds(&seen[seen_by_line(start)], start, n) || seen_holds(&seen[seen_by_page(start)], start, n));
+}
+
+static void seen_note(struct thread_state *self, uintptr_t start, const struct place *place, uint64_t head)
+{
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared)
+        return;
+    if (!self->seen && !(self->seen = memory_keep(SEEN_ENTRIES * sizeof *self->seen, 64)))
+        return;
+    bool small = record_head_size(head) <= SEEN_SMALL;
+    struct seen_block *seen = &self->seen[small ? seen_by_line(start) : seen_by_page(start)];
+    seen->record = NULL;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    seen->address = (uintptr_t)place->address;
+    seen->head = head;
+    seen->sequence = __atomic_load_n(&place->record->sequence, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    /* The number is of the block that had this head if the head is still the same. */
+    if (__atomic_load_n(&place->record->head, __ATOMIC_ACQUIRE) == head)
+        seen->record = place->record;
+}
 
 /* The place around an address, if there is a record of it. */
 static inline bool find_recorded(const void *address, struct place *place)
@@ -161,10 +214,22 @@ size_t engine_room(const void *address)
 {
     struct thread_state *self = threads_self();
     size_t room = RANGE_UNKNOWN;
+    const struct seen_block *seen = self->seen;
+    if (seen) {
+        for (unsigned i = 0; i < 2; i++) {
+            const struct seen_block *entry = &seen[i ? seen_by_page((uintptr_t)address) : seen_by_line((uintptr_t)address)];
+            if (seen_holds(entry, (uintptr_t)address, 1))
+                return (size_t)(record_head_size(entry->head) - ((uintptr_t)address - entry->address));
+        }
+    }
     if (engine_enter(self)) {
         struct place place;
-        if (find_recorded(address, &place))
-            room = range_room((uintptr_t)address, (uintptr_t)place.address, __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE));
+        if (find_recorded(address, &place)) {
+            uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
+            room = range_room((uintptr_t)address, (uintptr_t)place.address, head);
+            if (room && room != RANGE_UNKNOWN)
+                seen_note(self, (uintptr_t)address, &place, head);
+        }
     }
     engine_leave(self);
     return room;
@@ -208,22 +273,33 @@ static __attribute__((noinline)) void at_fault(struct thread_state *self, struct
         open_pages(start, end < UINTPTR_MAX - kernel_page_size() ? end + kernel_page_size() : end);
 }
 
-void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
-                        const struct capture_start *caller)
+/* By the records. */
+static __attribute__((noinline)) void look_up_range(struct thread_state *self, struct engine_call *call, enum record_access access,
+                                                    uintptr_t start, size_t n, const struct capture_start *caller)
 {
-    struct thread_state *self = threads_self();
     if (engine_enter(self)) {
         watch_tick();
         struct place place;
         struct range_fault fault;
         struct record_finding finding;
-        uint64_t head = block_meant(start, n, &place);
-        if (__builtin_expect(head && range_judge((uintptr_t)start, n, (uintptr_t)place.address, head, &fault), 0))
-            at_fault(self, call, access, (uintptr_t)start, n, &place, head, &fault, caller);
-        else if (objects_check(start, n, access, &finding))
+        uint64_t head = block_meant((const void *)start, n, &place);
+        if (__builtin_expect(head && range_judge(start, n, (uintptr_t)place.address, head, &fault), 0))
+            at_fault(self, call, access, start, n, &place, head, &fault, caller);
+        else if (objects_check((const void *)start, n, access, &finding))
             tell(self, call, &finding, caller);
+        else if (head)
+            seen_note(self, start, &place, head);
     }
     engine_leave(self);
+}
+
+void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
+                        const struct capture_start *caller)
+{
+    struct thread_state *self = threads_self();
+    bool objects = __atomic_load_n(&objects_any, __ATOMIC_RELAXED);     /* which may lie in a block */
+    if (__builtin_expect(objects || !seen_lately(self, (uintptr_t)start, n), 0))
+        look_up_range(self, call, access, (uintptr_t)start, n, caller);
 }
 
 size_t engine_stack_room(const void *address, const struct capture_start *caller)

@@ -10,6 +10,8 @@
 #include "format/record.h"
 #include "trace/threads.h"
 
+extern uint32_t objects_any;            /* 1: there was an object; atomic */
+
 bool objects_init(void);
 
 /* Around fork, and whenever what lies in the tables must stand still. */
