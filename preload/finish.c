@@ -33,6 +33,7 @@
 #include "engine.h"
 #include "export.h"
 #include "lsan.h"
+#include "raw.h"
 #include "real.h"
 
 /* Of the C++ ABI, in libc, in no header. */
@@ -176,6 +177,6 @@ long system_call(long number, long a, long b, long c, long d, long e, long f)
             engine_before_sandbox();
         __attribute__((fallthrough));
     default:
-        return REAL(syscall)(number, a, b, c, d, e, f);
+        return raw_call(number, (const long[6]){a, b, c, d, e, f});
     }
 }

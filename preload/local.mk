@@ -4,7 +4,7 @@ preload_sources = \
 	preload/start.c preload/finish.h preload/finish.c \
 	preload/malloc.c preload/duplicate.c preload/statistics.c preload/operators.h preload/operators.c \
 	preload/launch.h preload/launch.c \
-	preload/masks.h preload/masks.c preload/actions.c preload/resume.h preload/waits.c preload/sleeps.c preload/queues.c preload/sockets.h preload/sockets.c \
+	preload/masks.h preload/masks.c preload/actions.c preload/resume.h preload/waits.c preload/raw.h preload/raw.c preload/sleeps.c preload/queues.c preload/sockets.h preload/sockets.c \
 	preload/environment.h preload/environment.c preload/program.h preload/program.c preload/program_file.h preload/needed.c \
 	preload/exec.c preload/spawn.c preload/shell.h preload/shell.c preload/pipes.c preload/reap.c \
 	preload/interface.c preload/lsan.h preload/lsan.c preload/program_symbols.h preload/program_symbols.c

@@ -2,6 +2,7 @@
 #ifndef MIDDEN_PRELOAD_REAL_H
 #define MIDDEN_PRELOAD_REAL_H
 
+#include <aio.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>

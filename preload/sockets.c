@@ -10,6 +10,9 @@
  *
  * The calls that carry bytes are checked calls as well: the interposers are those of checked/, which go on to the functions here.
  *
+ * A write or send that a signal finds half done returns what it has done. When the signal was ours the rest is written as well; if
+ * that fails, what was done before is returned, and the error shows with the next call. So is a recv with MSG_WAITALL gone on with.
+ *
  * read and write and their vector forms are mostly called on something else, so no time is taken for them: they are just made
  * again.
  *
@@ -88,9 +91,38 @@ static bool make_again(struct resume *resume, int fd, int option, short events)
         ;                                                                                        \
     return result
 
-ssize_t sockets_recv(int fd, void *bytes, size_t n, int flags)
+/* After a call that did `result` of `whole` bytes, begun when engine_short_park_count() was `parks`: true if the rest is to be done. */
+static bool was_cut(uint32_t parks, ssize_t result, size_t whole)
+{
+    return __builtin_expect(result > 0 && (size_t)result < whole, 0) && engine_short_park_count() != parks;
+}
+
+/* All of n bytes by `once`, which does those from `done` on, in as many parts as our signal makes of it. A failure of a later part
+ * leaves errno alone: the bytes before it are told, and the next call fails the same way. */
+#define WHOLE(goes_on, once)                                                                     \
+    size_t done = 0;                                                                             \
+    int saved = errno;                                                                           \
+    for (;;) {                                                                                   \
+        uint32_t parks = engine_short_park_count();                                              \
+        ssize_t part = (once);                                                                   \
+        if (part < 0 && done)                                                                    \
+            errno = saved;                                                                       \
+        if (part < 0)                                                                            \
+            return done ? (ssize_t)done : part;                                                  \
+        bool cut = (goes_on) && was_cut(parks, part, n - done);                                  \
+        done += (size_t)part;                                                                    \
+        if (!cut)                                                                                \
+            return (ssize_t)done;                                                                \
+    }
+
+static ssize_t receive(int fd, void *bytes, size_t n, int flags)
 {
     RECEIVED(ssize_t, REAL(recv)(fd, bytes, n, flags));
+}
+
+ssize_t sockets_recv(int fd, void *bytes, size_t n, int flags)
+{
+    WHOLE((flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL, receive(fd, (char *)bytes + done, n - done, flags));
 }
 
 ssize_t sockets_recv_chk(int fd, void *bytes, size_t n, size_t room, int flags)
@@ -124,19 +156,75 @@ EXPORT int accept4(int fd, struct sockaddr *restrict address, socklen_t *restric
     RECEIVED(int, REAL(accept4)(fd, address, length, flags));
 }
 
-ssize_t sockets_send(int fd, const void *bytes, size_t n, int flags)
+/* What is left of n bytes in pieces of which `first` are done, a piece at a time. Each is done whole, or it is the end. */
+#define PIECES(pieces, once)                                                                             \
+    size_t done = (size_t)first;                                                                 \
+    int saved = errno;                                                                           \
+    while (done < n) {                                                                           \
+        uint32_t parks = engine_short_park_count();                                              \
+        const char *from;                                                                        \
+        size_t piece = piece_at(pieces, done, &from);                                            \
+        ssize_t part = (once);                                                                   \
+        if (part < 0)                                                                            \
+            errno = saved;                                                                       \
+        if (part <= 0)                                                                           \
+            break;                                                                               \
+        done += (size_t)part;                                                                    \
+        if ((size_t)part < piece && !was_cut(parks, part, piece))                                \
+            break;                                                                               \
+    }                                                                                            \
+    return (ssize_t)done
+
+static size_t bytes_of(const struct iovec *pieces, size_t n)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += pieces[i].iov_len;
+    return bytes;
+}
+
+/* What is left of the piece that byte `done` lies in, there being one. */
+static size_t piece_at(const struct iovec *pieces, size_t done, const char **from)
+{
+    while (done >= pieces->iov_len)
+        done -= pieces++->iov_len;
+    *from = (const char *)pieces->iov_base + done;
+    return pieces->iov_len - done;
+}
+
+static ssize_t send_once(int fd, const void *bytes, size_t n, int flags)
 {
     SENT(REAL(send)(fd, bytes, n, flags));
 }
 
-ssize_t sockets_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
+static ssize_t sendto_once(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
 {
     SENT(REAL(sendto)(fd, bytes, n, flags, address, length));
 }
 
-ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
+static ssize_t sendmsg_once(int fd, const struct msghdr *message, int flags)
 {
     SENT(REAL(sendmsg)(fd, message, flags));
+}
+
+ssize_t sockets_send(int fd, const void *bytes, size_t n, int flags)
+{
+    WHOLE(true, send_once(fd, (const char *)bytes + done, n - done, flags));
+}
+
+ssize_t sockets_sendto(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *address, socklen_t length)
+{
+    WHOLE(true, sendto_once(fd, (const char *)bytes + done, n - done, flags, address, length));
+}
+
+ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    uint32_t before = engine_short_park_count();
+    ssize_t first = sendmsg_once(fd, message, flags);
+    size_t n = first > 0 ? bytes_of(message->msg_iov, message->msg_iovlen) : 0;
+    if (!was_cut(before, first, n))
+        return first;
+    PIECES(message->msg_iov, send_once(fd, from, piece, flags));
 }
 
 #define RETRIED(call)                                             \
@@ -149,8 +237,24 @@ ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t sockets_read(int fd, void *bytes, size_t n) { RETRIED(REAL(read)(fd, bytes, n)); }
 ssize_t sockets_read_chk(int fd, void *bytes, size_t n, size_t room) { RETRIED(REAL(__read_chk)(fd, bytes, n, room)); }
 ssize_t sockets_readv(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(readv)(fd, pieces, n)); }
-ssize_t sockets_write(int fd, const void *bytes, size_t n) { RETRIED(REAL(write)(fd, bytes, n)); }
-ssize_t sockets_writev(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(writev)(fd, pieces, n)); }
+
+static ssize_t write_retried(int fd, const void *bytes, size_t n) { RETRIED(REAL(write)(fd, bytes, n)); }
+static ssize_t writev_retried(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(writev)(fd, pieces, n)); }
+
+ssize_t sockets_write(int fd, const void *bytes, size_t n)
+{
+    WHOLE(true, write_retried(fd, (const char *)bytes + done, n - done));
+}
+
+ssize_t sockets_writev(int fd, const struct iovec *pieces, int n_pieces)
+{
+    uint32_t before = engine_short_park_count();
+    ssize_t first = writev_retried(fd, pieces, n_pieces);
+    size_t n = first > 0 ? bytes_of(pieces, (size_t)n_pieces) : 0;
+    if (!was_cut(before, first, n))
+        return first;
+    PIECES(pieces, write_retried(fd, from, piece));
+}
 
 EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
 {

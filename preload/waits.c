@@ -7,14 +7,19 @@
  * counts down: calling again with it as it is goes on exactly. When the park came while another signal was already waiting for
  * this thread, that signal's handler has run by the time the call returns, and EINTR is the program's.
  *
- * Limits: io_getevents, aio_suspend and sigpause are not covered. */
+ * io_getevents is libaio's, which need not be there: the call is made here, and fails as libaio's does, by a negated errno.
+ *
+ * Limits: what a library calls by instructions of its own (liburing's io_uring_enter) is not seen. */
+#include <aio.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "export.h"
 #include "masks.h"
 #include "real.h"
@@ -161,6 +166,57 @@ EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct times
     sigset_t copy;
     set = masks_without_park(set, &copy);
     RESUMED_WITH_TIMESPEC(REAL(sigtimedwait)(set, info, limit));
+}
+
+/* As System V has it and as BSD had it: one signal to unblock meanwhile, or the mask's first word. (In the headers both have the name
+ * sigpause.) */
+EXPORT int sigpause_of_system_v(int number) __asm__("__xpg_sigpause");
+EXPORT int sigpause_of_bsd(int bits) __asm__("sigpause");
+
+int sigpause_of_system_v(int number)
+{
+    sigset_t mask;
+    if (sigprocmask(SIG_SETMASK, NULL, &mask) != 0 || sigdelset(&mask, number) != 0)
+        return -1;
+    return sigsuspend(&mask);
+}
+
+int sigpause_of_bsd(int bits)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    masks_set_bits(&mask, (signal_bits)(unsigned)bits);
+    return sigsuspend(&mask);
+}
+
+/* ---- asynchronous input and output --------------------------------------------------------------------------------------- */
+
+EXPORT int aio_suspend(const struct aiocb *const list[], int n, const struct timespec *timeout)
+{
+    RESUMED_WITH_TIMESPEC(REAL(aio_suspend)(list, n, limit));
+}
+
+struct io_event;
+EXPORT int io_getevents(void *context, long least, long most, struct io_event *events, struct timespec *timeout);
+
+int io_getevents(void *context, long least, long most, struct io_event *events, struct timespec *timeout)
+{
+    struct resume resume = resume_begin(timeout != NULL);
+    struct timespec left, *limit = timeout;
+    int saved = errno;
+    long result;
+    for (;;) {
+        result = kernel_call(SYS_io_getevents, (long)context, least, most, (long)events, (long)limit, 0);
+        errno = (int)-result;
+        if (result >= 0 || !resume_after_park(&resume))
+            break;
+        if (timeout) {
+            left = resume_left(&resume, timeout);
+            limit = &left;
+        }
+    }
+    errno = saved;
+    return (int)result;
 }
 
 ALSO_EXPORT(poll, __poll);

@@ -162,6 +162,9 @@ void engine_internal_end(void);
  * an interposer of an interruptible call compares before and after, and goes on with the call. */
 uint32_t engine_park_count(void);
 
+/* The same of parks after which a call may have done less than it was asked to: part of a write, say. */
+uint32_t engine_short_park_count(void);
+
 /* The park signal's number, 0: none. The interposers keep it out of the masks that reach the kernel. */
 int engine_park_signal(void);
 

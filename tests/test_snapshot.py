@@ -304,3 +304,21 @@ def test_snapshots_without_end(server):
     assert (last, status) == (UNHARMED.format(1), 0), stderr
     print(f"pauses: median {statistics.median(pauses):.2f} ms, least {min(pauses):.2f}, most {max(pauses):.2f}")
     assert min(pauses) < 20
+
+
+# ---- calls ------------------------------------------------------------------------------------------------------------------------
+
+def test_no_call_returns_early(workshop):
+    """Under a storm of parks every wait lasts its time, and every transfer is whole."""
+    plain = subprocess.run([workshop.build("live/waits.c", "gcc-O2")], input=b"", capture_output=True, timeout=60)
+    assert plain.stdout == b"ready\nend\n"
+    with Live([workshop.build("live/waits.c", "gcc-O2")]) as live:
+        begun, number = time.monotonic(), 0
+        while time.monotonic() - begun < 8:
+            image = ask(live.pid)
+            assert image and image.request["status"] == GIVEN
+            image.close()
+            number += 1
+        stdout, stderr = live.process.communicate(timeout=60)
+    assert stdout == b"end\n", stdout.decode()
+    assert not stderr and number > 20

@@ -190,6 +190,11 @@ uint32_t engine_park_count(void)
     return park_count();
 }
 
+uint32_t engine_short_park_count(void)
+{
+    return park_short_count();
+}
+
 bool engine_owns_fd(int fd)
 {
     return agent_owns_fd(fd);

@@ -46,6 +46,7 @@ static uint32_t answers;        /* futex: counts them */
 static uint32_t awaited;        /* atomic: the count at which the asker is woken */
 
 static _Thread_local uint32_t parks_of_thread __attribute__((tls_model("initial-exec")));
+static _Thread_local uint32_t short_parks_of_thread __attribute__((tls_model("initial-exec")));
 
 extern int __libc_allocate_rtsig(int high) __attribute__((weak));
 
@@ -91,8 +92,13 @@ static void handle(int number, siginfo_t *info, void *context)
     park(context);
     if (info->si_code != SI_TKILL && other_signal)
         other_signal(info, context);
-    if (sigframe_ended_call(context) && !handler_waits(context))
+    enum sigframe_place place = sigframe_place(context);
+    if (place == SIGFRAME_ELSEWHERE || handler_waits(context))
+        return;
+    if (place == SIGFRAME_ENDED_CALL)
         parks_of_thread++;
+    else
+        short_parks_of_thread++;
 }
 
 static void park(const ucontext_t *context)
@@ -167,6 +173,11 @@ int park_signal(void)
 uint32_t park_count(void)
 {
     return parks_of_thread;
+}
+
+uint32_t park_short_count(void)
+{
+    return short_parks_of_thread;
 }
 
 static bool is_silent(const struct thread_state *state, uint32_t wanted, const struct thread_state *self)

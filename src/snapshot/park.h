@@ -36,4 +36,7 @@ void park_forget_self(void);
 /* Parks that ended a system call of the calling thread, with no signal of the program to end it as well. */
 uint32_t park_count(void);
 
+/* Those that came at the return from one that had done something, though perhaps not all. */
+uint32_t park_short_count(void);
+
 #endif

@@ -101,23 +101,19 @@ unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers)
     return n;
 }
 
-bool sigframe_ended_call(const ucontext_t *context)
+enum sigframe_place sigframe_place(const ucontext_t *context)
 {
     uintptr_t pc = sigframe_pc(context);
 #if defined(__x86_64__)
-    if (context->uc_mcontext.gregs[REG_RAX] != -EINTR)
-        return false;
+    long result = context->uc_mcontext.gregs[REG_RAX];
     const unsigned char *before = (const unsigned char *)pc - 2;
-    if ((pc & (kernel_page_size() - 1)) < 2)    /* on the page before, which may not be readable */
-        return true;
-    return before[0] == 0x0f && before[1] == 0x05;  /* syscall */
+    /* On the page before, which may not be readable: taken for one. */
+    bool call = (pc & (kernel_page_size() - 1)) < 2 ? result == -EINTR : before[0] == 0x0f && before[1] == 0x05;    /* syscall */
 #else
-    if ((long)context->uc_mcontext.regs[0] != -EINTR)
-        return false;
-    if ((pc & (kernel_page_size() - 1)) < 4)
-        return true;
-    return *(const uint32_t *)(pc - 4) == 0xd4000001u;  /* svc #0 */
+    long result = (long)context->uc_mcontext.regs[0];
+    bool call = (pc & (kernel_page_size() - 1)) < 4 ? result == -EINTR : *(const uint32_t *)(pc - 4) == 0xd4000001u;  /* svc #0 */
 #endif
+    return !call ? SIGFRAME_ELSEWHERE : result == -EINTR ? SIGFRAME_ENDED_CALL : result > 0 ? SIGFRAME_AFTER_CALL : SIGFRAME_ELSEWHERE;
 }
 
 uintptr_t sigframe_vectors(const ucontext_t *context)

@@ -60,8 +60,10 @@ enum record_access sigframe_access(const ucontext_t *context);
 #endif
 unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers);
 
-/* true: the signal ended a system call, which returns EINTR. (A call that the kernel restarts, or another place: false.) */
-bool sigframe_ended_call(const ucontext_t *context);
+/* Where a signal came: at the return from a system call that it ended with EINTR; at another return from one, that did something and
+ * may have done more; or elsewhere, which is also the case when the kernel starts the call again. */
+enum sigframe_place { SIGFRAME_ELSEWHERE, SIGFRAME_ENDED_CALL, SIGFRAME_AFTER_CALL };
+enum sigframe_place sigframe_place(const ucontext_t *context);
 
 /* End of the frame's saved state, vector registers included, and where those start. */
 uintptr_t sigframe_end(const ucontext_t *context);

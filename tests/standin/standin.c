@@ -306,6 +306,7 @@ bool engine_block_free(const void *address, const struct capture_start *from) { 
 void engine_internal_begin(void) { internal++; }
 void engine_internal_end(void) { internal--; }
 uint32_t engine_park_count(void) { return parks; }
+uint32_t engine_short_park_count(void) { return 0; }
 int engine_park_signal(void) { return park_number; }
 bool engine_takes_signal(int number) { return number > 0 && number < 65 && (taken_signals >> (number - 1) & 1); }
 void engine_sigaction(int number, const void *new, void *old)
