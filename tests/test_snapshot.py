@@ -3,6 +3,7 @@
 The subject (subjects/live/server.c) says at its end whether a call of it was interrupted, a sleep cut short, or a wait met a child
 that is not its own. In every one of its states the figures are the same: one block of 1,234 bytes is lost, nothing else.
 """
+import json
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import time
 import pytest
 
 import harness
+import schema
 import live_kit
 from live_kit import DENIED, GIVEN, Live, ask, command, leaks, lost
 
@@ -322,3 +324,95 @@ def test_no_call_returns_early(workshop):
         stdout, stderr = live.process.communicate(timeout=60)
     assert stdout == b"end\n", stdout.decode()
     assert not stderr and number > 20
+
+
+# ---- in intervals, at the program's wish, and dumps -------------------------------------------------------------------------------
+
+def reports(place, pattern):
+    return [json.loads(path.read_text()) for path in sorted(place.glob(pattern), key=lambda path: int(re.findall(r"\d+", path.name)[-1]))]
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["run", "preload"])
+def test_intervals(bare, server, workshop, tmp_path):
+    """A report each time, in a file of its own; the program goes on, and its last report is as ever."""
+    program = workshop.build("live/server.c", "gcc-O2")
+    options = ["snapshot-every=200ms", "leak-check=full", "show-leak-kinds=definite", f"json={tmp_path}/report.json", f"log-file={tmp_path}/log"]
+    argv = [program, "busy=2", "sleeper=3", "forker=1"]
+    if bare:
+        live = Live(argv, options=":".join(options))
+    else:
+        live = Live(argv, wrapper=[harness.COMMAND, "run", *(f"--{option}" for option in options), "--"])
+    with live:
+        time.sleep(2)
+        last, stderr, status = live.end()
+    assert (last, status) == (UNHARMED.format(1), 23), stderr
+    taken = reports(tmp_path, "report.snapshot-*.json")
+    assert len(taken) >= 2
+    numbers = [report["snapshot"]["sequence"] for report in taken]
+    assert numbers == sorted(set(numbers))
+    for report in taken:
+        assert not schema.check(report)
+        assert report["snapshot"]["cause"] == "period" and report["snapshot"]["frozen"]
+        assert lost(report) == [(1234, 1)]
+    end = json.loads((tmp_path / "report.json").read_text())
+    assert end["snapshot"] is None and lost(end) == [(1234, 1)]
+    assert (tmp_path / "log").read_text().count("paused") == len(taken)
+
+
+def test_bad_interval(workshop):
+    done = command("run", "--snapshot-every=often", "true")
+    assert done.returncode == 2 and "often" in done.stderr and "500ms" in done.stderr
+
+
+@pytest.fixture
+def dying(workshop):
+    return workshop.build("live/dying.c", "gcc-O0")
+
+
+def gdb(program, dump, *commands):
+    argv = ["gdb", "-q", "-nx", "-batch", *(f"-ex={one}" for one in commands), str(program), str(dump)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, env=harness.environment()).stdout
+
+
+def test_dump_of_a_crash(dying, midden, tmp_path):
+    """gdb sees the instruction that faulted, every thread, variables, and what signal it was; midden sees the same heap."""
+    run = midden([dying, "crash"], "--dump-on=crash", f"--dump-file={tmp_path}/%p.dump")
+    assert run.status == -signal.SIGSEGV
+    [dump] = tmp_path.glob("*.dump")
+    assert dump.stat().st_mode & 0o777 == 0o600
+    seen = gdb(dying, dump, "bt", "info threads", "print head->number", "print $_siginfo.si_signo", "print $_siginfo._sifields._sigfault.si_addr",
+               "thread apply all bt 3", "print $xmm7.v2_int64")
+    assert re.search(r"^#0  (0x[0-9a-f]+ in )?crash \(", seen, re.M), seen
+    assert "$1 = 9" in seen and "$2 = 11" in seen and "$3 = (void *) 0x10" in seen
+    assert len(re.findall(r"^\*? +\d+ +Thread .*LWP", seen, re.M)) == 3 and seen.count("worker (") >= 2
+    assert "{81985529216486895, 81985529216486895}" in seen, "vector registers of the thread that died"
+    report = json.loads(command("report", dump, "--json=-").stdout)
+    assert [error["kind"] for error in report["errors"]] == ["invalid-access"]
+    assert report["process"]["exit"]["signal"] == signal.SIGSEGV
+    assert report["heap"]["live_blocks"] >= 10
+
+
+def test_dump_of_the_first_error(dying, midden, tmp_path):
+    """At once, while the program goes on: what it does afterwards is not in it. One, though there are more errors."""
+    run = midden([dying, "errors"], "--dump-on=error", f"--dump-file={tmp_path}/%p.dump")
+    assert len(run.errors()) == 2 and run.stdout == b"went on\n"
+    [dump] = tmp_path.glob("*.dump")
+    assert re.search(rf"dump of process \d+ .*{re.escape(str(dump))}', .* paused \d+\.\d ms", run.stderr.decode())
+    assert len(json.loads(command("report", dump, "--json=-").stdout)["errors"]) == 1
+    assert "print_state" in gdb(dying, dump, "bt"), "the stack at the error"
+
+
+def test_dump_of_the_end(dying, midden, tmp_path):
+    run = midden([dying, "end"], "--dump-on=exit", f"--dump-file={tmp_path}/%p.dump", "--show-leak-kinds=all")
+    [dump] = tmp_path.glob("*.dump")
+    report = json.loads(command("report", dump, "--json=-", "--show-leak-kinds=all").stdout)
+    assert report["leaks"]["definite"] == run.report["leaks"]["definite"] and report["leaks"]["reachable"] == run.report["leaks"]["reachable"]
+    assert report["heap"]["live_bytes"] == run.report["heap"]["live_bytes"]
+
+
+def test_dump_that_cannot_be_written(dying, midden):
+    """One line, and the program ends as it does."""
+    run = midden([dying, "end"], "--dump-on=exit", "--dump-file=/nonexistent/place")
+    lines = [line for line in run.stderr.decode().splitlines() if "/nonexistent/place" in line]
+    assert len(lines) == 1 and "cannot write" in lines[0]
+    assert run.stdout == b"went on\n" and run.report["leaks"]["definite"]["blocks"] == 1
