@@ -10,13 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "say.h"
+#include "memory.h"
+
+static char *copy_of(const char *text)
+{
+    return strcpy(memory_new(strlen(text) + 1, 1), text);
+}
 
 /* Takes a slash off the end, and resolves links if the directory is there. */
 static char *tidy(const char *path)
 {
     char *real = realpath(path, NULL);
-    return real ? real : need(strdup(path));
+    return real ? real : copy_of(path);
 }
 
 char *checkout_root(void)
@@ -26,14 +31,12 @@ char *checkout_root(void)
     if (given && given[0] == '/')
         return tidy(given);
     if (!getcwd(here, sizeof here))
-        return need(strdup(""));
+        return copy_of("");
     char *root = tidy(here);
     for (size_t n = strlen(root); n > 1;) {
-        char *mark = NULL;
-        if (asprintf(&mark, "%.*s/.git", (int)n, root) < 0)
-            die("out of memory");
+        char mark[PATH_MAX + 8];
+        snprintf(mark, sizeof mark, "%.*s/.git", (int)n, root);
         bool found = access(mark, F_OK) == 0;
-        free(mark);
         if (found) {
             root[n] = 0;
             return root;

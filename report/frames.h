@@ -17,6 +17,7 @@ struct stack {
     const struct frame **frames;    /* innermost first */
     size_t n;
     bool truncated;                 /* the program's stack had more */
+    bool exact;                     /* frame 0 stands at an instruction that was interrupted, not behind a call */
 };
 
 /* The stack `id` (0: empty but for frame 0). call: the function called, RECORD_BY_NONE: no frame 0. */

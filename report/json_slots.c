@@ -11,7 +11,7 @@ static json_t *slot_of(const struct model_slot *slot)
     };
     const struct leak_slot *raw = &slot->raw;
     bool has_address = raw->kind == LEAK_SLOT_STACK || raw->kind == LEAK_SLOT_CONTEXT;
-    const struct stack frame = {&(const struct frame *){slot->frame}, 1, false};
+    const struct stack frame = {.frames = &(const struct frame *){slot->frame}, .n = 1};
     json_t *object = json_object();
     put_json(object, "kind", json_string(kinds[raw->kind]));
     put_json(object, "thread", as_thread(slot->thread));

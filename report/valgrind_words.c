@@ -253,7 +253,10 @@ size_t valgrind_depth(const struct stack *stack, const struct valgrind_style *st
 uint64_t valgrind_pc(const struct stack *stack, size_t at)
 {
     const struct frame *frame = stack->frames[at];
-    return frame->pc && at > 0 && !frame->entry ? frame->pc - 1 : frame->pc;
+    bool exact = stack->exact;      /* so are the functions that the first frame is inlined into */
+    for (size_t i = 0; exact && i < at; i++)
+        exact = stack->frames[i]->inlined;
+    return frame->pc && !exact && !frame->entry ? frame->pc - 1 : frame->pc;
 }
 
 /* ---- counts ---- */

@@ -381,6 +381,23 @@ def test_ctest_counts_defects(tmp_path):
     assert dict(found) == {name: "1" for name in sources if name != "good"}, text
 
 
+@pytest.mark.skipif(not shutil.which("meson"), reason="needs meson")
+def test_meson_wrap(tmp_path):
+    """meson test --wrap takes it for valgrind (by its name, it sets VALGRIND_OPTS=--error-exitcode=1): the test that leaks fails."""
+    (tmp_path / "meson.build").write_text("""project('sample', 'c', default_options: ['buildtype=debug'])
+        foreach name : ['good', 'lost', 'twice']
+          test(name, executable(name, name + '.c'))
+        endforeach\n""")
+    for name, body in {"good": "free(malloc(3));", "lost": "volatile void *p = malloc(4); p = 0;", "twice": "void *p = malloc(4); free(p); free(p);"}.items():
+        (tmp_path / f"{name}.c").write_text("#include <stdlib.h>\nint main(void) { %s return 0; }\n" % body)
+    env = harness.environment(HOME=tmp_path)
+    assert subprocess.run(["meson", "setup", "build"], cwd=tmp_path, env=env, capture_output=True).returncode == 0
+    for options, failing in (("-q", {"twice"}), ("-q --leak-check=full", {"lost", "twice"})):
+        run = subprocess.run(["meson", "test", "-C", "build", f"--wrap={VALGRIND} {options}"], cwd=tmp_path, env=env, capture_output=True, text=True)
+        results = dict(re.findall(r"^\s*\d+/3 (\w+)\s+(OK|FAIL)", run.stdout, re.M))
+        assert {name for name, result in results.items() if result == "FAIL"} == failing and len(results) == 3, run.stdout
+
+
 def test_installed(tmp_path):
     """Beside midden, in the place it is installed to, it finds its library."""
     done = subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}"], cwd=harness.BUILD, capture_output=True, text=True)

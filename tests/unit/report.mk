@@ -12,11 +12,11 @@ tests_unit_report_paths_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_paths_LDADD = $(report_test_libs)
 tests_unit_report_flow_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_flow_LDADD = $(report_test_libs)
-tests_unit_report_render_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir) -DGOLDEN='"$(abs_top_srcdir)/tests/unit/golden"' $(JANSSON_CFLAGS)
+tests_unit_report_render_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir) -DGOLDEN='"$(abs_top_srcdir)/tests/unit/golden"' $(JANSSON_CFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
 tests_unit_report_render_LDADD = $(report_test_libs) $(JANSSON_LIBS)
 EXTRA_DIST += tests/unit/golden
-tests_unit_report_hostile_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
-tests_unit_report_hostile_LDADD = $(report_test_libs)
+tests_unit_report_hostile_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir) $(LIBXML_CFLAGS)
+tests_unit_report_hostile_LDADD = $(report_test_libs) $(LIBXML_LIBS)
 tests_unit_report_symbols_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_symbols_CFLAGS = $(AM_CFLAGS) -g
 tests_unit_report_symbols_LDADD = libreport.la

@@ -1,13 +1,16 @@
 /* Damaged images: bytes and words of the records changed at random, memory cut off. Whatever is read must end in an error line or
  * a report; no crash, no hang (an alarm ends the test), no allocation beyond what such a small image justifies (a limit on the
  * address space makes it fail). Strings that reach the text must be harmless. */
+#include <libxml/parser.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "fake_story.h"
+#include "report/formats.h"
 #include "report/model.h"
 #include "report/render.h"
+#include "report/valgrind.h"
 #include "unit.h"
 
 /* Where damage is done: the anchor more often than its share. */
@@ -46,6 +49,38 @@ static bool harmless(const char *text)
     return true;
 }
 
+/* Every form can be made of what could be read, is of bounded size, and where it is XML a parser takes it. */
+static void check_forms(const struct model *model, unsigned round, unsigned long long seed)
+{
+    for (int id = 0; id < FORMATS; id++) {
+        char *bytes = NULL;
+        size_t n = 0;
+        if (round % 8 && round % FORMATS != (unsigned)id)
+            continue;
+        FILE *out = open_memstream(&bytes, &n);
+        CHECK(formats[id].render(model, &render_defaults, out), "seed %llu: no %s", seed, formats[id].name);
+        fclose(out);
+        CHECK(n < 16 << 20, "seed %llu: %zu bytes of %s", seed, n, formats[id].name);
+        if (id == FORMAT_valgrind_xml || id == FORMAT_junit) {
+            xmlDocPtr document = xmlReadMemory(bytes, (int)n, "report", NULL, XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET);
+            CHECK(document, "seed %llu: %s is no XML", seed, formats[id].name);
+            xmlFreeDoc(document);
+        }
+        if (id == FORMAT_github || id == FORMAT_folded)
+            CHECK(harmless(bytes), "seed %llu: a control byte in %s", seed, formats[id].name);
+        free(bytes);
+    }
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    for (size_t i = 0; i < model->n_errors; i++)
+        render_valgrind_error(model, &model->errors[i], &valgrind_style_default, out);
+    render_valgrind_text(model, &valgrind_style_default, out);
+    fclose(out);
+    CHECK(harmless(text), "seed %llu: a control byte in memcheck's text", seed);
+    free(text);
+}
+
 int main(void)
 {
     uint64_t seed = unit_seed("report_hostile");
@@ -67,7 +102,7 @@ int main(void)
             refused++;
         } else {
             struct symbols *symbols = symbols_open();
-            struct model_options options = {.show_leak_kinds = UINT64_MAX, .fail_on = UINT64_MAX, .error_exitcode = 23};
+            struct model_options options = {.show_leak_kinds = UINT64_MAX, .fail_on = UINT64_MAX, .error_exitcode = 23, .gen_suppressions = round & 1};
             struct model *model = model_new(records, symbols, &options);
             char *text = NULL, *json = NULL;
             size_t n = 0, m = 0;
@@ -81,6 +116,7 @@ int main(void)
             CHECK(n < 4 << 20 && m < 8 << 20, "seed %llu: %zu bytes of text, %zu of JSON", (unsigned long long)(seed + round), n, m);
             free(text);
             free(json);
+            check_forms(model, round, seed + round);
             struct records_found found;
             records_block_at(records, fake->mappings[2].start + unit_random(&random) % 4096, &found);
             model_free(model);

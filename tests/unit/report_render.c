@@ -8,6 +8,7 @@
 #include "fake_story.h"
 #include "report/model.h"
 #include "report/render.h"
+#include "report/valgrind.h"
 #include "unit.h"
 
 static void slurp(const char *path, char *text, size_t room)
@@ -118,6 +119,35 @@ static void check_json(const struct model *model)
     json_decref(root);
 }
 
+/* Memcheck's forms of the same story: every error as it is told at once, then the end. */
+static void check_valgrind(struct model *model)
+{
+    struct valgrind_style style = valgrind_style_default;
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    model->options.gen_suppressions = false;
+    for (size_t i = 0; i < model->n_errors; i++)
+        render_valgrind_error(model, &model->errors[i], &style, out);
+    render_valgrind_text(model, &style, out);
+    fclose(out);
+    compare("valgrind.txt", text);
+    check_harmless(text);
+    free(text);
+
+    model->options.gen_suppressions = true;
+    model->records->anchor.start_time = 0;      /* nothing elapsed */
+    out = open_memstream(&text, &n);
+    CHECK(render_valgrind_xml(model, &style, out), "render_valgrind_xml");
+    fclose(out);
+    char *version = strstr(text, MIDDEN_VERSION);
+    if (version)
+        memset(version, '#', strlen(MIDDEN_VERSION));
+    compare("valgrind.xml", text);
+    free(text);
+    model->options.gen_suppressions = false;
+}
+
 int main(void)
 {
     struct error error = {""};
@@ -150,6 +180,7 @@ int main(void)
         CHECK(strncmp(line, "==4242== ", 9) == 0, "prefix: %.30s", line);
     free(text);
 
+    check_valgrind(model);
     check_json(model);
     struct model *one = model_new_finding(records, symbols, 1, &options);
     CHECK(one && one->n_errors == 1 && one->errors[0].fingerprint == model->errors[0].fingerprint, "one finding");
