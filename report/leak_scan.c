@@ -19,7 +19,8 @@
 
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define SPARSE_BYTES ((uint64_t)4 << 20)    /* blocks from here on are asked what was touched */
-#define FAR_BYTES 8192u                     /* blocks that lie further apart are read one by one */
+#define FAR_BYTES 8192u                     /* blocks that lie further apart are read one by one: between page guards every other page
+                                               cannot be read */
 #define QUEUE 32u                           /* words under way; a power of two */
 #define MAX_WORKERS 16u
 
@@ -192,8 +193,8 @@ static void scan_unit(struct worker *worker, size_t unit)
     for (uint32_t block = first; block < end && walk_next(&walk); block++) {
         /* Read ahead within the extent only: between extents there may be anything. */
         uint64_t limit = walk.extent->end < last_end ? walk.extent->end : last_end;
-        if (walk.extent->stride >= FAR_BYTES && block + 1 < end)    /* between page guards: every other page cannot be read */
-            limit = walk.address + graph_size(graph, block) + 8;
+        if ((walk.extent->end - walk.extent->base) / walk.extent->n >= FAR_BYTES)
+            limit = walk.address + graph_size(graph, block);
         scan_block(worker, &walk, limit);
     }
     while (worker->tail != worker->head)
