@@ -182,8 +182,11 @@ static void put_csv(const char *text, size_t n, FILE *out)
 
 void csv_text(const char *text, FILE *out)
 {
-    if (text[strcspn(text, ",\"\t")] == '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789 -+()[]_") == strlen(text))
-        fputs(text, out);
+    size_t n = 0;
+    while (text[n] >= 0x20 && text[n] < 0x7f && text[n] != ',' && text[n] != '"')
+        n++;
+    if (!text[n])
+        fwrite(text, 1, n, out);
     else
         put_csv(text, strlen(text), out);
 }

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRAIN = 16, UNIT = 256 };
+enum { GRAIN = 16, UNIT = 256,
+       MOST_CLASSES = 4096 };   /* no heap has as many; in a damaged image what is beyond them is put with the first */
 
 const char *const map_engine_names[RECORD_ENGINES] = {"?", "slab", "freelist", "buddy", "huge", "guarded"};
 
@@ -84,7 +85,7 @@ static void fill_cells(const struct heap_map *map, const struct map_arena *arena
 static struct map_class *class_for(struct heap_map *map, uint32_t stride)
 {
     for (size_t i = 0; i < map->n_classes; i++)
-        if (map->classes[i].stride == stride)
+        if (map->classes[i].stride == stride || map->n_classes == MOST_CLASSES)
             return &map->classes[i];
     map->classes = memory_resize(map->classes, map->n_classes + 1, sizeof *map->classes);
     map->classes[map->n_classes] = (struct map_class){.stride = stride};
@@ -167,7 +168,7 @@ static void extent_of(const struct mapper *mapper, const struct record_region *r
     *end = size < left ? within + size : region->bytes;
     if (region->engine == RECORD_ENGINE_BUDDY) {
         uint64_t chunk = UNIT;
-        while (*start / chunk != (*end - 1) / chunk)
+        while (*start / chunk != (*end - 1) / chunk && chunk < UINT64_C(1) << 62)
             chunk *= 2;
         *start = *start / chunk * chunk;
         *end = *start + chunk;

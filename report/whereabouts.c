@@ -141,12 +141,20 @@ static bool in_heap(struct compass *compass, struct whereabouts *where)
 
 /* ---- stacks ---- */
 
-/* The stack pointer of a thread; 0: unknown. */
-static uint64_t stack_pointer(struct compass *compass, size_t index)
+/* The stack pointer of a thread that stands still; 0: unknown. */
+static uint64_t stack_pointer(const struct records *records, size_t index)
 {
-    const struct unwound *frames;
-    size_t n = compass->unwinder ? unwinder_frames(compass->unwinder, (uint32_t)index, &frames) : 0;
-    return n ? frames[0].sp : 0;
+    const struct record_thread *thread = &records->threads[index];
+    const struct image *image = records->image;
+    size_t place = image->threads ? image_thread(image, thread->tid) : 0;
+#if defined __x86_64__
+    enum { SP_WORD = 15 };
+#else
+    enum { SP_WORD = 31 };
+#endif
+    if (place)
+        return image->threads[place - 1].sp;
+    return thread->state == RECORD_THREAD_PARKED && thread->n_registers > SP_WORD ? thread->registers[SP_WORD] : 0;
 }
 
 static void frame_at(struct compass *compass, size_t index, struct whereabouts *where)
@@ -170,7 +178,7 @@ static bool in_stack(struct compass *compass, struct whereabouts *where)
         unsigned state = records->threads[i].state;
         if (state == RECORD_THREAD_NONE || state == RECORD_THREAD_ENDED || state == RECORD_THREAD_GONE)
             continue;
-        uint64_t innermost = stack_pointer(compass, i), address = innermost ? innermost : records->threads[i].start_sp;
+        uint64_t innermost = stack_pointer(records, i), address = innermost ? innermost : records->threads[i].start_sp;
         const struct image_mapping *mapping = image_mapping_at(records->image, address);
         if (!address || !mapping || where->address < mapping->start || where->address >= mapping->end)
             continue;
