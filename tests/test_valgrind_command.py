@@ -383,14 +383,14 @@ def test_ctest_counts_defects(tmp_path):
 
 @pytest.mark.skipif(not shutil.which("meson"), reason="needs meson")
 def test_meson_wrap(tmp_path):
-    """meson test --wrap takes it for valgrind (by its name, it sets VALGRIND_OPTS=--error-exitcode=1): the test that leaks fails."""
+    """meson test --wrap: what leaks fails. Newer Mesons set the variable themselves for a wrapper with that word in its name."""
     (tmp_path / "meson.build").write_text("""project('sample', 'c', default_options: ['buildtype=debug'])
         foreach name : ['good', 'lost', 'twice']
           test(name, executable(name, name + '.c'))
         endforeach\n""")
     for name, body in {"good": "free(malloc(3));", "lost": "volatile void *p = malloc(4); p = 0;", "twice": "void *p = malloc(4); free(p); free(p);"}.items():
         (tmp_path / f"{name}.c").write_text("#include <stdlib.h>\nint main(void) { %s return 0; }\n" % body)
-    env = harness.environment(HOME=tmp_path)
+    env = harness.environment(HOME=tmp_path, VALGRIND_OPTS="--error-exitcode=1")
     assert subprocess.run(["meson", "setup", "build"], cwd=tmp_path, env=env, capture_output=True).returncode == 0
     for options, failing in (("-q", {"twice"}), ("-q --leak-check=full", {"lost", "twice"})):
         run = subprocess.run(["meson", "test", "-C", "build", f"--wrap={VALGRIND} {options}"], cwd=tmp_path, env=env, capture_output=True, text=True)
