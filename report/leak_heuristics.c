@@ -7,7 +7,7 @@
  *                                                                            and the block is just as long as capacity says
  *   length64              │ bytes that follow │ …                            the pointer leads past the length, which is right
  *   newarray              │ element count │ element │ element │ …            the pointer leads past the count, which divides the rest
- *   multipleinheritance   │ vtable │ … │ vtable │ …                          the pointer leads to a second, different vtable
+ *   multipleinheritance   │ vtable │ … │ vtable │ …                          the pointer leads to a second vtable, or the same again
  *
  * A vtable is taken to be a place in a file's readable mapping where, among 20 words at most, two code addresses stand before
  * anything that is neither zero nor a code address. */
@@ -57,6 +57,6 @@ bool heuristic_holds(const struct graph *graph, uint64_t word, uint32_t block, u
         return true;
     if (offset == 8 && first > 0 && (size - 8) % first == 0)
         return true;
-    return offset + 8 <= size && word_at(graph, word, &second) && second != first
+    return offset + 8 <= size && word_at(graph, word, &second)
         && is_vtable(graph, first) && is_vtable(graph, second);
 }

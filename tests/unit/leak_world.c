@@ -247,7 +247,7 @@ bool world_excused(struct world *world, const struct block *block, uint64_t offs
     if (offset == 8 && size >= 8 && first && (size - 8 == first || (size - 8) % first == 0))
         return true;
     uint64_t inner = word_at(world, block->address + offset);
-    return offset + 8 <= size && inner != first && looks_like_vtable(world, first) && looks_like_vtable(world, inner);
+    return offset + 8 <= size && looks_like_vtable(world, first) && looks_like_vtable(world, inner);
 }
 
 static bool hold(struct world *world, uint64_t word, bool strong)
