@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/print.h"
 #include "engine.h"
 #include "export.h"
@@ -49,7 +50,7 @@ static void *find(const char *name, void *in_file)
 
 static const char *variable(char *const *environment, const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = memory_length(name);
     for (; environment && *environment; environment++)
         if (strncmp(*environment, name, n) == 0 && (*environment)[n] == '=')
             return *environment + n + 1;

@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 
 #include "base/kernel.h"
+#include "base/memory.h"
 
 struct file {
     const char *bytes;
@@ -47,7 +48,7 @@ static void search(const struct file *file, const ElfW(Ehdr) *header, const ElfW
 {
     const char *text = part(file, strings->sh_offset, strings->sh_size, 1);
     const ElfW(Sym) *list = part(file, symbols->sh_offset, symbols->sh_size, 8);
-    if (!text || !list || !strings->sh_size || text[strings->sh_size - 1] || !memmem(text, strings->sh_size, prefix, strlen(prefix)))
+    if (!text || !list || !strings->sh_size || text[strings->sh_size - 1] || !memmem(text, strings->sh_size, prefix, memory_length(prefix)))
         return;
     uintptr_t bias = (uintptr_t)getauxval(AT_ENTRY) - header->e_entry;
     for (uint64_t i = 0; i < symbols->sh_size / sizeof *list; i++) {

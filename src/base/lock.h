@@ -22,10 +22,11 @@ enum lock_rank {
     LOCK_RANK_SIGNALS,      /* the signal actions that the program asked for */
     LOCK_RANK_ENDINGS,      /* the same of signals that end it */
     LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
-    LOCK_RANK_REGIONS = 48, /* the table of regions */
-    LOCK_RANK_TABLES = 49,  /* growth of record tables */
-    LOCK_RANK_MAPPINGS = 50,/* the table of own mappings */
-    LOCK_RANKS = 51
+    LOCK_RANK_RESERVE = 48, /* the same of the reserve heap, which serves who interrupts a thread that may hold those: 48..79 */
+    LOCK_RANK_REGIONS = 80, /* the table of regions */
+    LOCK_RANK_TABLES,       /* growth of record tables */
+    LOCK_RANK_MAPPINGS,     /* the table of own mappings */
+    LOCK_RANKS
 };
 
 struct lock {

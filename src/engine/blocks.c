@@ -73,6 +73,15 @@ static void hook_unlock(void *ctx, struct heap_lock *lock)
     lock_drop((struct lock *)(void *)lock);
 }
 
+/* Around fork both heaps' locks are held at once, and a signal handler may take these while the thread it interrupted holds the others. */
+static void hook_lock_reserve(void *ctx, struct heap_lock *lock)
+{
+    (void)ctx;
+    if (lock->rank < LOCK_RANK_RESERVE)
+        lock->rank += LOCK_RANK_RESERVE - LOCK_RANK_HEAP;
+    lock_take((struct lock *)(void *)lock);
+}
+
 static void **hook_magazine(void *ctx)
 {
     (void)ctx;
@@ -170,7 +179,7 @@ const struct heap_hooks blocks_hooks = {
 const struct heap_hooks blocks_reserve_hooks = {
     .alloc_pages = hook_alloc_pages,
     .free_pages = hook_free_pages,
-    .lock = hook_lock,
+    .lock = hook_lock_reserve,
     .unlock = hook_unlock,
     .discard = hook_discard,
     .protect = hook_protect,
