@@ -45,7 +45,7 @@ enum midden_pool_flags {
 /* The library's table. Members are only ever added at the end; size says how many there are. */
 struct midden_api {
     size_t size;
-    int (*check_leaks)(int shown, struct midden_leaks *figures);
+    int (*check_leaks)(unsigned shown, struct midden_leaks *figures);
     int (*dump)(const char *path);
     int (*describe)(const void *address);
     int (*intended)(const void *address);

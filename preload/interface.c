@@ -18,11 +18,11 @@ _Static_assert((int)MIDDEN_POOL_META == RECORD_POOL_META && (int)MIDDEN_POOL_AUT
 
 /* ---- reports ---- */
 
-static int check_leaks(int shown, struct midden_leaks *figures)
+static int check_leaks(unsigned shown, struct midden_leaks *figures)
 {
     struct engine_leaks found;
     int saved = errno;
-    int leaks = engine_leak_check((unsigned)shown, &found);
+    int leaks = engine_leak_check(shown, &found);
     if (figures && leaks >= 0) {
         *figures = (struct midden_leaks){
             found.bytes[0], found.blocks[0], found.bytes[1], found.blocks[1], found.bytes[2], found.blocks[2],
@@ -32,10 +32,10 @@ static int check_leaks(int shown, struct midden_leaks *figures)
     return leaks;
 }
 
-EXPORT int midden_check_leaks(int shown, struct midden_leaks *figures);
-int midden_check_leaks(int shown, struct midden_leaks *figures)
+EXPORT int midden_check_leaks(unsigned shown, struct midden_leaks *figures);
+int midden_check_leaks(unsigned shown, struct midden_leaks *figures)
 {
-    return shown >= MIDDEN_LEAKS_FULL && shown <= MIDDEN_LEAKS_COUNT ? check_leaks(shown, figures) : -1;
+    return shown <= MIDDEN_LEAKS_COUNT ? check_leaks(shown, figures) : -1;
 }
 
 EXPORT int midden_leak_check(void);

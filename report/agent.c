@@ -270,7 +270,7 @@ int agent_serve(struct agent *agent, int library)
     close_all(&loop);
     if (loop.program_ended) {
         deliver_program(&agent->delivery, tree_find(&agent->delivery.tree, agent->program), loop.wait_status);
-        struct supervise_verdict verdict = {.gating = agent->delivery.tree.gating};
+        struct supervise_verdict verdict = {.gating = agent->delivery.tree.gating, .exitcode = agent->delivery.tree.exitcode};
         send(agent->control, &verdict, sizeof verdict, MSG_NOSIGNAL);
     }
     return STATUS_DONE;

@@ -107,14 +107,18 @@ void deliver_show_whole(struct delivery *delivery, struct process *process, cons
     text_end(&text, "the report");
 }
 
-static void note_gating(struct delivery *delivery, struct process *process, bool gating)
+static void note_gating(struct delivery *delivery, struct process *process, const struct model *model)
 {
     enum { FOLLOW_YES, FOLLOW_NO };
-    if (!gating)
+    if (!model->gating)
         return;
     process->gating = true;
-    if (process->program || delivery->settings->meaning[OPTION_FOLLOW_CHILDREN] == FOLLOW_YES)
-        delivery->tree.gating = true;
+    process->exitcode = model->options.error_exitcode;
+    if (!process->program && delivery->settings->meaning[OPTION_FOLLOW_CHILDREN] != FOLLOW_YES)
+        return;
+    if (!delivery->tree.gating || process->program)     /* a program may have a status of its own (wishes.c) */
+        delivery->tree.exitcode = process->exitcode;
+    delivery->tree.gating = true;
 }
 
 /* The model of the current image as far as it was told; owned by the process. */
@@ -174,8 +178,8 @@ static void judge_run(const struct delivery *delivery, struct model *model)
     model->gating |= delivery->tree.gating;
     if (model->exit == MODEL_EXIT_SIGNAL)
         model->exitcode = 128 + model->exit_value;
-    else if (model->gating && delivery->options.error_exitcode)
-        model->exitcode = delivery->options.error_exitcode;
+    else if (model->gating && delivery->tree.exitcode)
+        model->exitcode = delivery->tree.exitcode;
     else
         model->exitcode = model->exit_value;
 }
@@ -215,7 +219,7 @@ static void close_image(struct delivery *delivery, struct process *process, bool
     if (delivery->settings->valgrind && gone && !process->told && (process->program || has_something_to_say(delivery, model)))
         deliver_show_whole(delivery, process, model);
 
-    note_gating(delivery, process, model->gating);
+    note_gating(delivery, process, model);
     suppressions_count(delivery->suppressions, model);
     if (delivery->baseline)
         baseline_note(delivery->baseline, model);
@@ -310,7 +314,7 @@ static void finding_done(struct delivery *delivery, struct process *process, str
     analysis_append(&process->shown, analysis);
     analysis_free(process->whole);  /* an exec that failed left one; it is out of date */
     process->whole = NULL;
-    note_gating(delivery, process, analysis->model->gating);
+    note_gating(delivery, process, analysis->model);
 }
 
 static void whole_done(struct delivery *delivery, struct process *process, struct analysis *analysis, bool end)
@@ -319,7 +323,7 @@ static void whole_done(struct delivery *delivery, struct process *process, struc
     const char *log = delivery->settings->text[OPTION_LOG_FILE];
     analysis_free(process->whole);
     process->whole = analysis;
-    note_gating(delivery, process, model->gating);
+    note_gating(delivery, process, model);
     deliver_show_errors(delivery, process, model);
     if (end && (process->program || has_something_to_say(delivery, model) || (log[0] && output_each(log))))
         deliver_show_whole(delivery, process, model);

@@ -71,6 +71,12 @@ const struct frame *frames_entry(struct records *records, struct arena *arena, e
     return frame;
 }
 
+/* The inline functions of midden.h are the library's side of the call. */
+static bool is_our_header(const struct frame *frame)
+{
+    return frame->function && strncmp(frame->function, "midden_", 7) == 0 && frame->file && strcmp(frames_basename(frame->file), "midden.h") == 0;
+}
+
 struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call)
 {
     const struct record_node *nodes[RECORDS_STACK_MAX];
@@ -91,6 +97,8 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
         stack.frames[stack.n++] = frames_entry(records, arena, call);
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < counts[i]; k++) {
+            if (is_our_header(&found[i][k]))
+                continue;
             struct frame *frame = arena_new(arena, sizeof *frame);
             *frame = found[i][k];
             frame->pc = record_node_pc(nodes[i]->place);

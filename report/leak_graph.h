@@ -39,6 +39,8 @@ struct slot_word {
     uint32_t rank;
 };
 
+#define NO_REGION UINT32_MAX    /* objects of pools outside the heap */
+
 struct extent {
     uint64_t base, end;         /* half-open */
     uint64_t reciprocal;        /* 2^64 / stride, rounded up; 0: divide */
@@ -46,7 +48,8 @@ struct extent {
     uint32_t user_offset;
     uint32_t slots;             /* uniform: that have records */
     uint32_t first, n;          /* numbers of its blocks */
-    uint32_t region;            /* index into records->regions */
+    uint32_t region;            /* index into records->regions; NO_REGION */
+    bool mixed;                 /* objects of pools are among its blocks */
     struct slot_word *words;    /* uniform */
     uint32_t *offsets;          /* placed: [n], from base, rising */
 };
@@ -104,6 +107,11 @@ struct graph {
     uint32_t *bucket;           /* per stretch of 2^bucket_shift bytes from low: the first extent that ends in or behind it */
     unsigned bucket_shift;
 
+    struct record_object **objects; /* of pools that are blocks, by address; of records->objects */
+    size_t n_objects;
+    uint64_t *supers;           /* addresses of the heap's blocks that they lie in, rising: those are none */
+    size_t n_supers;
+
     uint32_t n;                 /* blocks */
     uint32_t *size;             /* bytes, or BIG_SIZE */
     uint8_t *marks;             /* enum block_mark */
@@ -131,6 +139,15 @@ struct graph {
 
 /* The whole check, from graph->records, options and result. What it found stays in the graph. false: no memory. */
 bool graph_check(struct graph *graph, struct error *error);
+
+/* ---- leak_objects.c: objects of pools ---- */
+
+/* Fills objects and supers. */
+void graph_take_objects(struct graph *graph);
+bool graph_is_super(const struct graph *graph, uint64_t address);
+/* The first object that begins at or behind address; the one that begins there, NULL: none. */
+size_t graph_objects_from(const struct graph *graph, uint64_t address);
+const struct record_object *graph_object(const struct graph *graph, uint64_t address);
 
 /* ---- leak_index.c: extents ---- */
 

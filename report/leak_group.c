@@ -310,7 +310,7 @@ static void group_placed(struct grouping *grouping, const struct record_region *
             if (record_head_state(records[i].block.head) != RECORD_BLOCK_LIVE)
                 continue;
             uint32_t block = graph_find(graph, records[i].address, &offset);
-            if (block == NO_BLOCK || offset || block < first || block >= end || counted[(block - first) / 8] & 1u << (block - first) % 8)
+            if (block == NO_BLOCK || offset || graph_object(graph, records[i].address) || block < first || block >= end || counted[(block - first) / 8] & 1u << (block - first) % 8)
                 continue;
             counted[(block - first) / 8] |= (uint8_t)(1u << (block - first) % 8);
             count_block(grouping, block, records[i].address, &records[i].block);
@@ -319,13 +319,34 @@ static void group_placed(struct grouping *grouping, const struct record_region *
     free(counted);
 }
 
+/* An extent with objects of pools among its blocks: each block by itself. region: NULL: all are objects. */
+static void group_mixed(struct grouping *grouping, const struct extent *extent, const struct record_region *region)
+{
+    struct graph *graph = grouping->graph;
+    for (uint32_t i = 0; i < extent->n; i++) {
+        uint64_t address = extent->base + extent->offsets[i];
+        const struct record_object *object = graph_object(graph, address);
+        struct record_block record = {0};
+        if (object)
+            count_block(grouping, extent->first + i, address, &object->block);
+        else if (region && region->stride
+                 && image_read_all(graph->records->image, region->records + (address - region->base) / region->stride * sizeof record,
+                                   &record, sizeof record))
+            count_block(grouping, extent->first + i, address, &record);
+    }
+}
+
 static void group_all(struct grouping *grouping, uint8_t *buffer)
 {
     struct graph *graph = grouping->graph;
     for (size_t i = 0, next; i < graph->n_extents; i = next) {
         const struct extent *extent = &graph->extents[i];
-        const struct record_region *region = &graph->records->regions[extent->region];
+        const struct record_region *region = extent->region == NO_REGION ? NULL : &graph->records->regions[extent->region];
         for (next = i + 1; next < graph->n_extents && graph->extents[next].region == extent->region; next++) {}
+        for (size_t k = i; k < next && extent->mixed; k++)
+            group_mixed(grouping, &graph->extents[k], region);
+        if (extent->mixed && (!region || region->stride))
+            continue;
         if (extent->words)
             group_uniform(grouping, extent, region, buffer);
         else if (region->stride)

@@ -6,6 +6,7 @@
  *      into extents of less than that, so that an offset fits 32 bits.
  *   2. size[] and marks[] are reserved for every slot there is and cut to the living ones afterwards (untouched memory costs
  *      nothing).
+ *      A region with objects of pools in it (leak_objects.c) is taken for a placed one: its blocks but their superblocks, and the objects.
  *   3. bucket[] divides the heap's span so that a look-up starts at most a few extents from its goal.
  *
  * A record that cannot be true (a size that leaves its slot or region, an address outside) is left out, with a problem. */
@@ -239,21 +240,20 @@ static struct placed *read_placed(struct indexer *indexer, const struct record_r
     return blocks;
 }
 
-static void index_placed(struct indexer *indexer, size_t index)
+/* Extents of blocks in address order; region: NO_REGION: of objects alone. end: nothing else lies before it. */
+static void append_placed(struct indexer *indexer, size_t region, const struct placed *blocks, size_t n, uint64_t last, bool mixed)
 {
     struct graph *graph = indexer->graph;
-    const struct record_region *region = &graph->records->regions[index];
-    size_t n = 0;
-    struct placed *blocks = read_placed(indexer, region, &n);
     for (size_t i = 0, end; i < n && !indexer->no_memory; i = end) {
         for (end = i + 1; end < n && blocks[end].address - blocks[i].address < OFFSET_LIMIT; end++) {}
         if (end - i > MAX_BLOCKS - graph->n) {
             indexer->damaged += n - i;
             break;
         }
-        struct extent *extent = new_extent(graph, index);
+        struct extent *extent = new_extent(graph, region);
         extent->base = blocks[i].address;
-        extent->end = end < n ? blocks[end].address : region->base + region->bytes;
+        extent->end = end < n ? blocks[end].address : last;
+        extent->mixed = mixed;
         extent->offsets = memory_new(end - i, sizeof *extent->offsets);
         extent->n = (uint32_t)(end - i);
         for (size_t k = i; k < end; k++) {
@@ -261,7 +261,86 @@ static void index_placed(struct indexer *indexer, size_t index)
             append(indexer, blocks[k].size, blocks[k].marks, blocks[k].empty_array);
         }
     }
+}
+
+static void index_placed(struct indexer *indexer, size_t index)
+{
+    const struct record_region *region = &indexer->graph->records->regions[index];
+    size_t n = 0;
+    struct placed *blocks = read_placed(indexer, region, &n);
+    append_placed(indexer, index, blocks, n, region->base + region->bytes, false);
     free(blocks);
+}
+
+/* ---- regions with objects of pools in them ---- */
+
+static struct placed placed_object(struct indexer *indexer, const struct record_object *object)
+{
+    return (struct placed){object->address, record_head_size(object->block.head), marks_of(indexer, &object->block), false};
+}
+
+/* The living blocks of a uniform region. */
+static struct placed *read_uniform(struct indexer *indexer, const struct record_region *region, size_t *count)
+{
+    struct record_block *records = (struct record_block *)indexer->buffer;
+    const uint32_t batch = BUFFER_BYTES / sizeof *records;
+    struct placed *blocks = NULL;
+    size_t n = 0, room = 0;
+    uint64_t most = (region->slots == 1 ? region->bytes : region->stride) - region->user_offset;
+    for (uint32_t done = 0; done < region->slots; done += batch) {
+        uint32_t some = region->slots - done < batch ? region->slots - done : batch;
+        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
+        for (uint32_t i = 0; i < some; i++) {
+            uint64_t size = record_head_size(records[i].head);
+            if (!is_live(indexer, &records[i]))
+                continue;
+            if (size > most) {
+                indexer->damaged++;
+                continue;
+            }
+            if (n == room)
+                blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
+            uint64_t address = region->base + (uint64_t)(done + i) * region->stride + region->user_offset;
+            blocks[n++] = (struct placed){address, size, marks_of(indexer, &records[i]), may_be_empty_array(&records[i])};
+        }
+    }
+    *count = n;
+    return blocks;
+}
+
+/* The region's blocks but the superblocks, and the objects in its range. */
+static void index_mixed(struct indexer *indexer, size_t index, size_t first, size_t objects)
+{
+    struct graph *graph = indexer->graph;
+    const struct record_region *region = &graph->records->regions[index];
+    size_t n = 0, kept = 0;
+    struct placed *blocks = region->stride ? read_uniform(indexer, region, &n) : read_placed(indexer, region, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!graph_is_super(graph, blocks[i].address))
+            blocks[kept++] = blocks[i];
+    blocks = memory_resize(blocks, kept + objects, sizeof *blocks);
+    for (size_t i = 0; i < objects; i++)
+        blocks[kept++] = placed_object(indexer, graph->objects[first + i]);
+    qsort(blocks, kept, sizeof *blocks, by_address);
+    append_placed(indexer, index, blocks, kept, region->base + region->bytes, true);
+    free(blocks);
+}
+
+/* Objects that begin before `before` and lie in no region, from *next on. */
+static void index_outside(struct indexer *indexer, size_t *next, uint64_t before)
+{
+    struct graph *graph = indexer->graph;
+    size_t n = 0;
+    while (*next + n < graph->n_objects && graph->objects[*next + n]->address < before)
+        n++;
+    if (!n)
+        return;
+    struct placed *blocks = memory_new(n, sizeof *blocks);
+    for (size_t i = 0; i < n; i++)
+        blocks[i] = placed_object(indexer, graph->objects[*next + i]);
+    append_placed(indexer, NO_REGION, blocks, n, blocks[n - 1].address + (blocks[n - 1].size ? blocks[n - 1].size : 1), true);
+    free(blocks);
+    *next += n;
 }
 
 /* ---- all of it ---- */
@@ -291,6 +370,8 @@ bool graph_index(struct graph *graph, struct error *error)
     struct records *records = graph->records;
     struct indexer indexer = {.graph = graph};
     uint64_t slots = 0;
+    graph_take_objects(graph);
+    slots = graph->n_objects;
     for (size_t i = 0; i < records->n_regions; i++)
         slots += records->regions[i].slots;
     indexer.n_stacks = (size_t)records->tables[RECORD_TABLE_STACKS].count;
@@ -299,12 +380,21 @@ bool graph_index(struct graph *graph, struct error *error)
     graph->size = memory_try(slots, sizeof *graph->size);
     graph->marks = memory_try(slots, sizeof *graph->marks);
     indexer.no_memory = !indexer.buffer || !indexer.tls_known || !graph->size || !graph->marks;
+    size_t next = 0;            /* object */
     for (size_t i = 0; i < records->n_regions && !indexer.no_memory; i++) {
-        if (records->regions[i].stride)
+        const struct record_region *region = &records->regions[i];
+        index_outside(&indexer, &next, region->base);
+        size_t objects = graph_objects_from(graph, region->base + region->bytes) - next;
+        if (objects)
+            index_mixed(&indexer, i, next, objects);
+        else if (region->stride)
             index_uniform(&indexer, i);
         else
             index_placed(&indexer, i);
+        next += objects;
     }
+    if (!indexer.no_memory)
+        index_outside(&indexer, &next, UINT64_MAX);
     free(indexer.buffer);
     free(indexer.tls_known);
     if (!indexer.no_memory && graph->n) {
@@ -332,6 +422,8 @@ void graph_free(struct graph *graph)
     }
     for (size_t i = 0; graph->edges && i < graph->units; i++)
         free(graph->edges[i]);
+    free(graph->objects);
+    free(graph->supers);
     free(graph->extents);
     free(graph->bucket);
     free(graph->size);

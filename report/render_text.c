@@ -87,7 +87,10 @@ static void one_leak(const struct page *page, const struct model *model, const s
 static void leak_table(const struct page *page, const struct model *model)
 {
     const struct leaks *leaks = model->leaks;
-    fputs("leaks:\n", page->out);
+    if (model->exit == MODEL_EXIT_SIGNAL && !model->options.live)
+        fprintf(page->out, "leaks, when signal %d (%s) ended the program:\n", model->exit_value, strsignal(model->exit_value));
+    else
+        fputs("leaks:\n", page->out);
     for (int kind = 0; kind < LEAK_KINDS; kind++) {
         fprintf(page->out, "  %17s: ", lost_as[kind]);
         page_bytes_in_blocks(page, leaks->totals[kind].bytes, leaks->totals[kind].blocks);

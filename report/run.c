@@ -214,8 +214,7 @@ static int start(struct run *run)
     }
     struct supervise_verdict verdict;
     int wait_status = supervise(&supervised, &verdict);
-    int exitcode = (int)run->settings->meaning[OPTION_ERROR_EXITCODE];
-    supervise_end_like(wait_status, verdict.gating && exitcode ? exitcode : -1);
+    supervise_end_like(wait_status, verdict.gating && verdict.exitcode ? verdict.exitcode : -1);
 }
 
 int command_run(int argc, char **argv, struct settings *before)

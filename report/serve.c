@@ -53,7 +53,7 @@ static void answer(const struct service *service, const struct task *task, const
     if (task->message.request.flags & WIRE_NO_REPLY)
         return;
     if (service->bare && task->message.request.event == WIRE_END && result->gating)
-        exitcode = service->delivery->options.error_exitcode ? service->delivery->options.error_exitcode : -1;
+        exitcode = task->process->exitcode ? task->process->exitcode : -1;
     if (task->message.request.event == WIRE_CHECK) {
         struct wire_reply checked = result->checked;
         wire_send_checked(task->connection->fd, &checked, result->done ? 0 : 1, result->gating);

@@ -12,6 +12,7 @@ struct supervise_ended {        /* to the agent: the program has ended */
 };
 struct supervise_verdict {      /* from the agent: everything is written */
     uint32_t gating;            /* 1: something gating was found in the program or its tree */
+    int32_t exitcode;           /* if so: the exit status that this calls for; 0: the program's own */
 };
 
 struct supervised {

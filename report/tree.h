@@ -44,6 +44,7 @@ struct process {
     struct leak_total leaked;   /* definite and possible */
     size_t images;
     bool gating;
+    int exitcode;               /* as of the tree */
 };
 
 struct tree {
@@ -52,6 +53,7 @@ struct tree {
     size_t n_seen;              /* processes ever */
     size_t n_images;            /* images of processes that were dropped from the list */
     bool gating;                /* something gating was found in any of them */
+    int exitcode;               /* if so: the exit status that this calls for; 0: the program's own */
 };
 
 /* The living process pid; NULL: not known. */

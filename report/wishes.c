@@ -1,6 +1,6 @@
 /* LeakSanitizer's options, as far as they mean something here:
  *
- *   exitcode=N              --error-exitcode=N, for this program's leaks
+ *   exitcode=N              --error-exitcode=N, for this program; 0: its leaks do not gate, its errors do
  *   detect_leaks=0          --leak-check=no
  *   leak_check_at_exit=0    none at the end; those on demand are made
  *   max_leaks=N             list the N largest
@@ -21,6 +21,8 @@
 
 #include "format/options.h"
 #include "memory.h"
+
+#define FAIL_ON_ERRORS 1u       /* the first choice of --fail-on */
 
 struct wishes {
     char exitcode[16], detect_leaks[16], at_exit[16], max_leaks[16];
@@ -129,8 +131,13 @@ struct suppressions *wishes_apply(struct records *records, const bool *given, st
     bool end = !options->live;
     read_wishes(records, &wishes);
     struct suppressions *own = own_suppressions(records, &wishes);
-    if (wishes.exitcode[0] && !(given && given[OPTION_ERROR_EXITCODE]))
-        options->error_exitcode = (int)(strtoul(wishes.exitcode, NULL, 10) & 255);
+    if (wishes.exitcode[0] && !(given && given[OPTION_ERROR_EXITCODE])) {
+        int status = (int)(strtoul(wishes.exitcode, NULL, 10) & 255);
+        if (status)
+            options->error_exitcode = status;
+        else
+            options->fail_on &= FAIL_ON_ERRORS;
+    }
     options->max_listed = strtoul(wishes.max_leaks, NULL, 10);
     if (options->leak_check == NO || (given && given[OPTION_LEAK_CHECK]))
         return own;

@@ -6,7 +6,8 @@
  * sigwait and signalfd are the kernel's business as ever. The program reads back what it set. An exec resets our handler to SIG_DFL,
  * which is what the program had.
  *
- *   the thread is inside the engine, or in our code    it may hold our locks: a timer sends the signal again, to any thread, every
+ *   the thread is inside the engine, or in our code,
+ *   or has only just begun                             it may hold our locks: a timer sends the signal again, to any thread, every
  *                                                      millisecond, until one is met outside (or MOST_TRIES: no last report)
  *   this is not the process of the records             (a child of vfork or clone): the default action at once
  *
@@ -29,6 +30,11 @@
 #include "engine/state.h"
 #include "snapshot/sigframe.h"
 
+#if defined(__x86_64__)
+#define KERNELS_FLAGS 0x04000000    /* SA_RESTORER, which libc adds and does not take out again */
+#else
+#define KERNELS_FLAGS 0
+#endif
 #define TRY_EVERY_NS 1000000l
 #define MOST_TRIES 10000u
 
@@ -117,11 +123,11 @@ static void handle(int number, siginfo_t *info, void *raw)
     (void)info;
     struct thread_state *self = thread_self_pointer;
     struct ending end = {self, number, raw};
-    if (!self || kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0) != midden_anchor.pid) {
+    if (kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0) != midden_anchor.pid) {
         die(number);
         return;
     }
-    if (is_inside(self, end.context)) {
+    if (!self || is_inside(self, end.context)) {
         if (!try_later(number)) {
             print_line("signal %d came while the heap was busy: no last report is made", number);
             die(number);
@@ -178,6 +184,7 @@ int engine_ending_action(int number, const struct sigaction *new, struct sigacti
         result = real(number, NULL, &was);
     if (new && result == 0 && new->sa_handler == SIG_DFL) {
         memory_copy(&kept[i].program, new, sizeof *new);
+        kept[i].program.sa_flags |= KERNELS_FLAGS;
         bool ours = kept[i].ours || install(number);
         __atomic_store_n(&kept[i].ours, ours, __ATOMIC_RELEASE);
         if (!ours)

@@ -449,8 +449,9 @@ bool objects_name_pool(const void *anchor, uint64_t name)
 /* Is the object's memory still its pool's, as far as can be told? */
 static bool is_in_place(const struct record_object *object, const void *address)
 {
-    return object->superblock ? superblock_of(address) == object->superblock
-                              : object->pool && pool_at(object->pool)->anchor && !superblock_of(address);
+    if (object->pool && !__atomic_load_n(&pool_at(object->pool)->anchor, __ATOMIC_RELAXED))
+        return false;
+    return object->superblock ? superblock_of(address) == object->superblock : object->pool && !superblock_of(address);
 }
 
 bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding)
