@@ -167,7 +167,6 @@ static void fatal_part(struct sheet *sheet, const struct model *model)
     }
     if (error)
         put_stack(sheet, &error->stack);
-    fputc('\n', sheet->out);
 }
 
 static void heap_part(struct sheet *sheet, const struct model *model)

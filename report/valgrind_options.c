@@ -220,10 +220,15 @@ static bool set_error_limit(struct valgrind_session *session, const char *value)
     return yes_or_no(value, &limit) && pass_on(session, OPTION_MAX_FINDINGS, limit ? "1000" : "60000");
 }
 
+/* memcheck counts the allocation function, midden the frames above it: which stacks are the same depends on it. */
 static bool set_num_callers(struct valgrind_session *session, const char *value)
 {
+    char callers[24];
     long n;
-    return number(value, 1, 500, &n) && pass_on(session, OPTION_NUM_CALLERS, n > 250 ? "250" : value);
+    if (!number(value, 1, 500, &n))
+        return false;
+    snprintf(callers, sizeof callers, "%ld", n > 251 ? 250 : n > 1 ? n - 1 : 1);
+    return pass_on(session, OPTION_NUM_CALLERS, callers);
 }
 
 static bool set_below_main(struct valgrind_session *session, const char *value)
@@ -381,7 +386,7 @@ void valgrind_session_init(struct valgrind_session *session)
     session->leak_check = SETTINGS_LEAKS_SUMMARY;
     session->show = session->errors = SETTINGS_DEFINITE | SETTINGS_POSSIBLE;
     session->log_fd = session->xml_fd = -1;
-    pass_on(session, OPTION_NUM_CALLERS, "12");
+    set_num_callers(session, "12");
     pass_on(session, OPTION_FOLLOW_CHILDREN, "no");
     pass_on(session, OPTION_ERROR_EXITCODE, "0");
 }

@@ -115,6 +115,19 @@ def test_text_is_memchecks(options, tmp_path):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("callers", [2, 3, 5, 12, 14])
+def test_stacks_are_cut_as_memchecks(callers, tmp_path):
+    """Which leaks are one record depends on how many frames are kept, and what counts as one."""
+    program = compile_text(tmp_path, """#include <stdlib.h>
+        __attribute__((noinline)) static void *down(int n) { void *p = n ? down(n - 1) : malloc(8); __asm__ volatile("" :: "r"(p)); return p; }
+        int main(void) { for (int i = 2; i < 20; i++) down(i); return 0; }\n""")
+    told = []
+    for tool in (VALGRIND, "valgrind"):
+        text = run_text("-q", "--leak-check=full", f"--num-callers={callers}", program, tool=tool).stderr
+        told.append((re.findall(r"\d+ bytes in \d+ blocks are .*", text), len(re.findall(r"^==\d+==    (?:at|by) ", text, re.M))))
+    assert told[0] == told[1]
+
+
 def test_late_damage_says_so(tmp_path):
     """Damage found by a check of the heap: the sentence that scripts look for, and midden's own below it."""
     program = compile_text(tmp_path, """#include <stdlib.h>
