@@ -284,6 +284,16 @@ def test_objects_in_records(workshop, midden):
     assert [f["function"] for f in record["stack"]][:3] == ["midden_pool_alloc", "take", "fill"], record
 
 
+def test_the_example(midden, tmp_path):
+    program = tmp_path / "arena"
+    subprocess.run(["cc", "-g", INCLUDE, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", program, harness.TREE / "examples/arena.c"], check=True)
+    lines = b"GET /about\nGET /favicon.ico\n"
+    assert harness.execute([program]).stdout == lines + b"GET /\n"
+    run = midden([program])
+    assert run.stdout == lines + b"48 bytes lost in the middle of the program\nGET /\n", run.describe()
+    assert 'in the pool "requests"' in run.text and run.status == 0 and run.leaks("suppressed") == (800, 1), run.describe()
+
+
 POOL_PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>
