@@ -45,13 +45,16 @@ static void put(struct notes *notes, const char *name, uint32_t type, const void
 
 /* ---- the process ---- */
 
-/* The finding that the program died of. false: it lives, or ended by itself. */
+/* The finding that the program died of, or as much of one as the anchor says. false: it lives, or ended by itself. */
 static bool death_of(struct records *records, struct record_finding *death)
 {
     for (size_t i = records->n_findings; i-- > 1;)
         if (records_finding(records, i, death) && death->signal)
             return true;
-    return false;
+    if (records->anchor.end != RECORD_END_SIGNAL || !records->anchor.end_status)
+        return false;
+    *death = (struct record_finding){.signal = (uint16_t)records->anchor.end_status, .thread = (uint16_t)records->anchor.end_thread};
+    return true;
 }
 
 /* What /proc says of a process; all zero where it says nothing. */
@@ -93,9 +96,14 @@ static void put_process(struct notes *notes, const struct image *image, const st
     put(notes, "CORE", NT_PRPSINFO, &info, sizeof info);
 }
 
-static void put_signal(struct notes *notes, const struct record_finding *death)
+/* What the kernel told of the signal; made up from the finding where the library did not keep it. */
+static void put_signal(struct notes *notes, const struct image *image, const struct records *records, const struct record_finding *death)
 {
     siginfo_t info;
+    if (records->anchor.siginfo && image_read_all(image, records->anchor.siginfo, &info, sizeof info) && info.si_signo == death->signal) {
+        put(notes, "CORE", NT_SIGINFO, &info, sizeof info);
+        return;
+    }
     memset(&info, 0, sizeof info);
     info.si_signo = death->signal;
     bool fault = death->signal == SIGSEGV || death->signal == SIGBUS || death->signal == SIGFPE || death->signal == SIGILL || death->signal == SIGTRAP;
@@ -360,7 +368,7 @@ unsigned char *dump_notes(const struct image *image, struct records *records, co
         if (!described) {
             put_process(&notes, image, records, mask != NULL);
             if (died)
-                put_signal(&notes, &death);
+                put_signal(&notes, image, records, &death);
             put_auxv(&notes, image);
             put_files(&notes, image);
             described = true;

@@ -86,6 +86,21 @@ static void save_own_context(struct thread_state *self, const struct capture_sta
     }
 }
 
+/* Where the caller stands, for debuggers that open a dump of the end: registers of which none counts as a root. */
+static __attribute__((noinline)) void note_frame(struct record_thread *record)
+{
+    const uintptr_t *frame = __builtin_frame_address(0);
+#if defined(__x86_64__)
+    enum { FP = 10, SP = 15, PC = 16 };
+#elif defined(__aarch64__)
+    enum { FP = 29, SP = 31, PC = 32 };
+#endif
+    memory_fill(record->registers, 0, sizeof record->registers);
+    record->registers[FP] = frame[0];
+    record->registers[SP] = (uintptr_t)__builtin_dwarf_cfa();
+    record->registers[PC] = (uintptr_t)__builtin_return_address(0);
+}
+
 /* ---- the last report ---- */
 
 /* Has the agent make the last report while every other thread stands still. The channel is taken before the threads are stopped,
@@ -98,6 +113,8 @@ static bool ask_parked(struct thread_state *self, int32_t status, const struct c
     if (silent)
         __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
     save_own_context(self, from, signal, low);
+    if (!self->record->n_registers)
+        note_frame(self->record);
     uint32_t state = __atomic_exchange_n(&self->record->state, RECORD_THREAD_PARKED, __ATOMIC_RELEASE);
     dump_on_exit();
     bool answered = agent_ask(WIRE_END, silent ? 0 : WIRE_PARKED, status, reply);
