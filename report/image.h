@@ -95,6 +95,8 @@ struct image *image_open_fds(int pid, int mem_fd, int maps_fd, struct error *err
  * over its life. copy_pid: the number of a frozen copy, as it sees it; its files in /proc stand in for a maps that is missing. */
 struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, const struct image_snapshot *snapshot,
                                   struct error *error);
+/* Notes what of the process is not in its copy, or was not frozen (image_uncopied.c). */
+void image_note_uncopied(struct image *image, int pid, int copy_pid);
 void image_fds_close(struct image_fds *fds);
 
 /* Opens a living process by its number; needs the right to read its memory. */

@@ -287,8 +287,11 @@ struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, 
     if (fds->pagemap < 0 && !snapshot->frozen)
         fds->pagemap = open_file_of(pid, "pagemap");
     struct image *image = open_live(pid, fds, snapshot->frozen ? open_file_of(pid, "pagemap") : -1, error);
-    if (image)
-        image->snapshot = *snapshot;
+    if (!image)
+        return NULL;
+    image->snapshot = *snapshot;
+    if (snapshot->frozen)
+        image_note_uncopied(image, pid, copy_pid);
     return image;
 }
 

@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libreport.la
 libreport_la_SOURCES = \
 	report/error.h report/error.c \
 	report/memory.h report/memory.c \
-	report/image.h report/image.c report/image_live.c \
+	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \
 	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \

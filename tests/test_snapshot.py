@@ -286,6 +286,24 @@ def test_guard_pages_stay_closed(server):
         assert live.end()[0] == UNHARMED.format(1)
 
 
+@pytest.mark.parametrize("kinds,kind,notes", [
+    ("locked+guarded", "definite", []), ("shared", "definite", ["16384 bytes of shared memory in 1 mapping"]),
+    ("dontfork", "possible", ["16384 bytes of memory", "MADV_DONTFORK"])], ids=["locked and guarded", "shared", "dontfork"])
+def test_memory_that_fork_does_not_copy(kinds, kind, notes, workshop):
+    """It is named, and where pointers may be missing nothing is surely lost."""
+    with Live([workshop.build("live/uncopied.c", "gcc-O0"), kinds]) as live:
+        report = leaks(live.pid)
+        told = "\n".join(report["coverage"]["notes"])
+        assert all(note in told for note in notes), told
+        assert ("fork" in told.lower() or "shared" in told) == bool(notes)
+        assert (1234, 1) in lost(report, kind)
+        if kind == "definite":
+            assert lost(report, "definite", "possible") == [(1234, 1)]
+        else:
+            assert not lost(report, "definite")
+        assert live.end()[0] == "end"
+
+
 # ---- many -------------------------------------------------------------------------------------------------------------------------
 
 def test_snapshots_without_end(server):
