@@ -2,12 +2,13 @@
 #include "block_filter.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "glob.h"
 #include "memory.h"
 #include "say.h"
+#include "stable_name.h"
 
 /* ---- reading it ---- */
 
@@ -107,23 +108,24 @@ void block_filter_free(struct block_filter *filter)
 
 /* ---- asking it ---- */
 
-/* A demangled name answers to itself, and to itself without its parameters. */
+static bool fits(const char *pattern, const char *text)
+{
+    return glob_fits(pattern, text, strlen(text), true);
+}
+
+/* A demangled name answers to itself, and to itself without return type, template arguments and parameters. */
 static bool function_is(const char *name, const char *pattern)
 {
-    if (fnmatch(pattern, name, 0) == 0)
+    char stable[1024];
+    if (fits(pattern, name))
         return true;
-    size_t n = strcspn(name, "(");
-    char bare[512];
-    if (!name[n] || n >= sizeof bare)
-        return false;
-    memcpy(bare, name, n);
-    bare[n] = '\0';
-    return fnmatch(pattern, bare, 0) == 0;
+    size_t n = stable_name(name, stable, sizeof stable);
+    return n && fits(pattern, stable);
 }
 
 static bool path_is(const char *path, const char *pattern)
 {
-    return fnmatch(pattern, frames_basename(path), 0) == 0 || fnmatch(pattern, path, 0) == 0;
+    return fits(pattern, frames_basename(path)) || fits(pattern, path);
 }
 
 /* One of the frames answers all questions of each sort; different sorts may be answered by different frames. */
@@ -160,7 +162,7 @@ static bool thread_takes(const struct block_filter *filter, const struct block_c
     if (filter->thread)
         return thread == filter->thread;
     return !*filter->thread_name
-        || (thread < context->records->n_threads && fnmatch(filter->thread_name, context->records->threads[thread].name, 0) == 0);
+        || (thread < context->records->n_threads && fits(filter->thread_name, context->records->threads[thread].name));
 }
 
 int block_kind(const struct block_context *context, const struct walked *block)

@@ -3,6 +3,7 @@
  * Sorted by address; at one address the larger and then the global one comes first. A name is met by
  *   itself                    main_cache, cache.3
  *   itself, demangled         ns::cache
+ *   itself without its tag    ns::cache for ns::cache[abi:cxx11]
  *   what stands before ".N"   cache for cache.3: what compilers make of a static variable in a function
  *
  * Limits: variables that the optimiser took away have no symbol; thread-local ones are told apart, for each thread has its own. */
@@ -105,6 +106,8 @@ static bool is_called(const char *name, const char *wanted)
     size_t n = strlen(wanted);
     if (strncmp(name, wanted, n) != 0)
         return false;
+    if (strncmp(name + n, "[abi:", 5) == 0)
+        n += strcspn(name + n, "]") + 1;
     return !name[n] || (name[n] == '.' && name[n + 1] && name[n + 1 + strspn(name + n + 1, "0123456789")] == '\0');
 }
 

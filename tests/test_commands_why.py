@@ -196,3 +196,33 @@ def test_the_path_reads_well(alive):
     assert "the variable chain (8 bytes) of shapes" in lines[start + 1]
     assert lines[start + 2].startswith("    → its start: the block at ") and lines[start + 2].endswith("; at +8")
     assert lines[start + 4] == "    → its start: this block"
+
+
+@pytest.fixture(scope="module")
+def names(workshop, tmp_path_factory):
+    with Standing(workshop.build("commands/names.cc"), tmp_path_factory.mktemp("names")) as standing:
+        yield standing
+
+
+@pytest.mark.parametrize("name, made_by", [
+    ("app::single", "app::Node* app::make<app::Node>(int)"), ("app::Cache::last", "app::Node* app::make<app::Node>(int)"),
+    ("names:app::single", "app::Node* app::make<app::Node>(int)"), ("app::(anonymous namespace)::hidden", "app::Cache::fill()"),
+])
+def test_names_of_cxx(names, name, made_by):
+    answer = why(names.pid, name)
+    assert answer["block"]["size"] == 80 and functions(answer["block"]["alloc"]["stack"])[:2] == ["operator new(unsigned long)", made_by]
+
+
+def test_a_name_with_a_tag(names):
+    """The map's type has std::string in it, so its symbol is app::registry[abi:cxx11]."""
+    answer = why(names.pid, "app::registry")
+    assert answer["kind"] == "data" and answer["variable"]["size"] == 48
+    assert why(names.pid, "app::registry+16")["offset"] == 16
+
+
+@pytest.mark.parametrize("pattern, blocks", [
+    ("app::make", 7), ("app::make*", 7), ("app::Node* app::make<app::Node>(int)", 7), ("app::Cache::fill", None), ("app::m?ke", 7), ("make", 0),
+])
+def test_patterns_of_cxx_functions(names, pattern, blocks):
+    report = midden("blocks", names.pid, "--json", f"--function={pattern}", "--size=80").json()
+    assert report["blocks"] == blocks if blocks is not None else report["blocks"] >= 8
