@@ -292,3 +292,24 @@ struct map_engine heap_map_total(const struct heap_map *map)
     }
     return total;
 }
+
+void heap_map_refresh(struct records *records)
+{
+    struct heap_map map;
+    uint64_t zones = (uint64_t)records->anchor.front_guard + records->anchor.rear_guard;
+    heap_map_make(&map, records, 1);
+    for (int i = 1; i < RECORD_ENGINES; i++) {
+        const struct map_engine *engine = &map.engines[i];
+        uint64_t blocks = engine->live + engine->quarantined + engine->own;
+        struct record_engine_stats *stats = &records->engines[i];
+        /* The guarded engine does not count what is freed. */
+        if (stats->blocks == (i == RECORD_ENGINE_GUARDED ? engine->live : blocks))
+            continue;
+        *stats = (struct record_engine_stats){
+            .mapped = engine->mapped, .blocks = blocks, .free_bytes = engine->free_bytes, .largest_free = engine->largest_free,
+            .requested = engine->live_bytes + engine->quarantined_bytes + blocks * zones,
+            .occupied = engine->live_occupied + engine->quarantined_occupied + engine->own_occupied,
+        };
+    }
+    heap_map_free(&map);
+}

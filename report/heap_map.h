@@ -52,6 +52,10 @@ void heap_map_free(struct heap_map *map);
 /* All engines together; segments, chunks and arenas are left out. */
 struct map_engine heap_map_total(const struct heap_map *map);
 
+/* Puts right the statistics of the engines where the image's own are out of date: the library writes them before a report or a snapshot,
+ * and a core that the kernel wrote has those of then, or none. */
+void heap_map_refresh(struct records *records);
+
 extern const char *const map_engine_names[RECORD_ENGINES];
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "baseline.h"
+#include "heap_map.h"
 #include "progress.h"
 #include "say.h"
 #include "settings.h"
@@ -65,6 +66,8 @@ int judged_open(struct judged *judged, const struct arguments *arguments, unsign
     judged->symbols = symbols_open();
     if (!opened_open(&judged->opened, arguments, judged->symbols, arguments->operands[0]))
         return STATUS_UNUSABLE;
+    if (parts & RENDER_HEAP)
+        heap_map_refresh(judged->opened.records);
     judged->model = analyse(&judged->opened, arguments, judged->suppressions, parts, show_leak_kinds);
     if (judged->suppressions)
         suppressions_apply(judged->suppressions, judged->model);
