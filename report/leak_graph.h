@@ -39,20 +39,40 @@ struct slot_word {
     uint32_t rank;
 };
 
-#define NO_REGION UINT32_MAX    /* objects of pools outside the heap */
+#define NO_REGION 0x7fffffffu    /* objects of pools outside the heap */
 
-struct extent {
+struct extent {                 /* 64 bytes, a cache line */
     uint64_t base, end;         /* half-open */
     uint64_t reciprocal;        /* 2^64 / stride, rounded up; 0: divide */
     uint32_t stride;            /* 0: placed */
     uint32_t user_offset;
     uint32_t slots;             /* uniform: that have records */
     uint32_t first, n;          /* numbers of its blocks */
-    uint32_t region;            /* index into records->regions; NO_REGION */
-    bool mixed;                 /* objects of pools are among its blocks */
+    uint32_t region : 31;       /* index into records->regions; NO_REGION */
+    uint32_t mixed : 1;         /* objects of pools are among its blocks */
     struct slot_word *words;    /* uniform */
     uint32_t *offsets;          /* placed: [n], from base, rising */
 };
+_Static_assert(sizeof(struct extent) == 64, "one miss brings a whole extent");
+
+/* Functions that look at every word of the program: compiled for newer processors as well, the best form is chosen at start. Inner
+ * loops over a constant number of words become vector instructions (AVX2 there, SSE2 or NEON elsewhere). */
+#if defined(__x86_64__) && !defined(__clang__)
+#define FAST_SCAN __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define FAST_SCAN
+#endif
+
+#define FILTER_WORDS 16u        /* that are tested at once */
+
+/* true: some of the words may point into the heap. */
+static inline bool any_in_span(const uint64_t *words, uint64_t low, uint64_t span)
+{
+    uint64_t any = 0;
+    for (unsigned i = 0; i < FILTER_WORDS; i++)
+        any |= words[i] - low < span ? 1u : 0u;
+    return any != 0;
+}
 
 #define UNIT_BLOCKS 8192u
 #define NO_BLOCK UINT32_MAX
@@ -202,10 +222,9 @@ bool walk_next(struct walk *walk);
 /* Address of a block. */
 uint64_t graph_address(const struct graph *graph, uint32_t block);
 
-static inline const struct extent *graph_extent(const struct graph *graph, uint64_t address)
+/* The extent that address, which lies in the heap's span, lies in, among numbers low … high of them; NULL: none. */
+static inline const struct extent *graph_extent_among(const struct graph *graph, uint64_t address, size_t low, size_t high)
 {
-    size_t k = (size_t)((address - graph->low) >> graph->bucket_shift);
-    size_t low = graph->bucket[k], high = graph->bucket[k + 1];
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (graph->extents[middle].end <= address)
@@ -214,6 +233,12 @@ static inline const struct extent *graph_extent(const struct graph *graph, uint6
             high = middle;
     }
     return low < graph->n_extents && graph->extents[low].base <= address ? &graph->extents[low] : NULL;
+}
+
+static inline const struct extent *graph_extent(const struct graph *graph, uint64_t address)
+{
+    size_t k = (size_t)((address - graph->low) >> graph->bucket_shift);
+    return graph_extent_among(graph, address, graph->bucket[k], graph->bucket[k + 1]);
 }
 
 /* The block that a word points into, and how far from its first byte; NO_BLOCK: none. */

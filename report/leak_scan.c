@@ -1,9 +1,9 @@
 /* What the blocks hold: one pass over their memory, in large reads, that keeps only the pointers.
  *
  * The blocks are cut into units of UNIT_BLOCKS consecutive ones, which several threads take one after the other. A worker reads
- * a window of up to 1 MiB, runs a range filter over the words of each block (nothing outside the heap's span can matter; most
- * words fall here), and puts the survivors into a short queue: when a word enters, the memory that tells its block is
- * prefetched, and when it leaves, the block is looked up. The edges of a unit are collected in the worker's scratch array and
+ * a window of up to 1 MiB, runs a range filter over the words of each block, many at once (nothing outside the heap's span can
+ * matter; most words fall here), and collects the survivors in batches. A batch is looked up in steps, each for all its words, that
+ * bring near what the next one reads: every look-up misses the caches several times, and so they miss together. The edges of a unit are collected in the worker's scratch array and
  * copied out at their exact length.
  *
  * Not kept: a block's pointers to itself, and the same edge twice in a row. Very large blocks are read only where they were
@@ -21,7 +21,7 @@
 #define SPARSE_BYTES ((uint64_t)4 << 20)    /* blocks from here on are asked what was touched */
 #define FAR_BYTES 8192u                     /* blocks that lie further apart are read one by one: between page guards every other page
                                                cannot be read */
-#define QUEUE 32u                           /* words under way; a power of two */
+#define BATCH 256u                          /* words under way */
 #define MAX_WORKERS 16u
 
 struct window {
@@ -53,16 +53,22 @@ static const unsigned char *window_at(struct window *window, uint64_t address, u
 
 /* ---- a worker ---- */
 
+/* A word under way, and what is known of it so far. */
 struct pending {
     uint64_t word;
-    uint32_t source;
+    uint32_t source;            /* the block that it stands in */
+    uint32_t low, high;         /* step 2: numbers of the extents that it may lie in. 4: low is the block */
+    bool direct;                /* 3: extent, slot and within are known; else graph_find() is asked */
+    const struct extent *extent;/* 3; NULL: none */
+    uint64_t slot;
+    uint64_t within;            /* from the block's first byte */
 };
 
 struct worker {
     struct graph *graph;
     struct window window;
-    struct pending queue[QUEUE];
-    uint32_t head, tail;        /* of the queue, counting on */
+    struct pending *batch;      /* [BATCH] */
+    uint32_t n_batch;
     uint32_t *scratch;          /* edges of the unit */
     size_t n, room;
     uint32_t unit_first;        /* first block of the unit */
@@ -87,15 +93,12 @@ static void keep_edge(struct worker *worker, uint32_t edge)
     worker->scratch[worker->n++] = edge;
 }
 
-/* Looks the oldest word of the queue up. */
-static void resolve(struct worker *worker)
+/* Keeps what was looked up, in the order of the words. */
+static inline void keep(struct worker *worker, const struct pending *pending, uint32_t block, uint64_t offset)
 {
     struct graph *graph = worker->graph;
-    const struct pending *pending = &worker->queue[worker->tail++ % QUEUE];
-    uint64_t offset;
     while (worker->source < pending->source)    /* what came before has all its edges */
         graph->edge_end[worker->source++] = (uint32_t)worker->n;
-    uint32_t block = graph_find(graph, pending->word, &offset);
     if (block == NO_BLOCK || block == pending->source)
         return;
     uint32_t edge = offset && !(graph->marks[block] & MARK_LOADER_TLS) ? block | EDGE_INTERIOR : block;
@@ -105,43 +108,89 @@ static void resolve(struct worker *worker)
     keep_edge(worker, edge);
 }
 
-/* Brings near what graph_find() will read. */
-static void prefetch(const struct graph *graph, uint64_t word)
+/* Step 3 for a word: its slot, in a uniform extent. */
+static inline void find_slot(struct pending *pending)
 {
-    const struct extent *extent = graph_extent(graph, word);
-    if (!extent)
+    const struct extent *extent = pending->extent;
+    uint64_t within = pending->word - extent->base;
+    pending->slot = (uint64_t)(((unsigned __int128)within * extent->reciprocal) >> 64);
+    if (pending->slot >= extent->slots) {
+        pending->extent = NULL;
         return;
-    uint64_t within = word - extent->base;
-    if (extent->stride && extent->reciprocal) {
-        uint64_t slot = (uint64_t)(((unsigned __int128)within * extent->reciprocal) >> 64);
-        if (slot >= extent->slots)
-            return;
-        const struct slot_word *at = &extent->words[slot / 64];
-        __builtin_prefetch(&graph->size[extent->first + at->rank + (uint32_t)slot % 64 / 2]);
-    } else if (!extent->stride) {
-        __builtin_prefetch(&extent->offsets[extent->n / 2]);
     }
+    pending->direct = true;
+    pending->within = within - pending->slot * extent->stride - extent->user_offset;
+    __builtin_prefetch(&extent->words[pending->slot / 64]);
+}
+
+/* Step 4: the block in the slot. What lies in front of it has wrapped round. */
+static inline void find_block(const struct graph *graph, struct pending *pending)
+{
+    const struct extent *extent = pending->extent;
+    const struct slot_word *at = &extent->words[pending->slot / 64];
+    uint64_t bit = 1ull << pending->slot % 64;
+    if (!(at->live & bit) || pending->within >= extent->stride) {
+        pending->extent = NULL;
+        return;
+    }
+    pending->low = extent->first + at->rank + (uint32_t)__builtin_popcountll(at->live & (bit - 1));
+    __builtin_prefetch(&graph->size[pending->low]);
+}
+
+/* Looks all words of the batch up: graph_find() in steps, each for all of them, so that what one step asks for is there when the
+ * next one reads it. */
+FAST_SCAN static void flush(struct worker *worker)
+{
+    const struct graph *graph = worker->graph;
+    struct pending *batch = worker->batch, *end = batch + worker->n_batch;
+    for (struct pending *at = batch; at < end; at++)
+        __builtin_prefetch(&graph->bucket[(at->word - graph->low) >> graph->bucket_shift]);
+    for (struct pending *at = batch; at < end; at++) {
+        const uint32_t *bucket = &graph->bucket[(at->word - graph->low) >> graph->bucket_shift];
+        at->low = bucket[0];
+        at->high = bucket[1];
+        __builtin_prefetch(&graph->extents[at->low]);
+    }
+    for (struct pending *at = batch; at < end; at++) {
+        at->extent = graph_extent_among(graph, at->word, at->low, at->high);
+        at->direct = false;
+        if (at->extent && at->extent->stride && at->extent->reciprocal)
+            find_slot(at);
+        else if (at->extent && !at->extent->stride)
+            __builtin_prefetch(&at->extent->offsets[at->extent->n / 2]);
+    }
+    for (struct pending *at = batch; at < end; at++)
+        if (at->extent && at->direct)
+            find_block(graph, at);
+    for (struct pending *at = batch; at < end; at++) {
+        uint32_t block = NO_BLOCK, size;
+        uint64_t offset = at->within;
+        if (at->extent && at->direct && (size = graph->size[at->low]) != BIG_SIZE)
+            block = offset < (size ? size : 1) ? at->low : NO_BLOCK;
+        else if (at->extent)
+            block = graph_find(graph, at->word, &offset);
+        keep(worker, at, block, offset);
+    }
+    worker->n_batch = 0;
 }
 
 static inline void enqueue(struct worker *worker, uint64_t word, uint32_t source)
 {
-    if (worker->head - worker->tail == QUEUE)
-        resolve(worker);
-    prefetch(worker->graph, word);
-    worker->queue[worker->head++ % QUEUE] = (struct pending){word, source};
+    if (worker->n_batch == BATCH)
+        flush(worker);
+    worker->batch[worker->n_batch].word = word;
+    worker->batch[worker->n_batch++].source = source;
 }
 
 /* The words of one stretch of a block: address is a multiple of 8. */
-static void scan_words(struct worker *worker, const uint64_t *words, size_t n, uint32_t source)
+FAST_SCAN static void scan_words(struct worker *worker, const uint64_t *words, size_t n, uint32_t source)
 {
     const uint64_t low = worker->graph->low, span = worker->graph->span;
     size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        bool a = words[i] - low < span, b = words[i + 1] - low < span;
-        bool c = words[i + 2] - low < span, d = words[i + 3] - low < span;
-        if (!(a | b | c | d))
+    for (; i + FILTER_WORDS <= n; i += FILTER_WORDS) {
+        if (!any_in_span(words + i, low, span))
             continue;
-        for (size_t k = i; k < i + 4; k++)
+        for (size_t k = i; k < i + FILTER_WORDS; k++)
             if (words[k] - low < span)
                 enqueue(worker, words[k], source);
     }
@@ -197,8 +246,7 @@ static void scan_unit(struct worker *worker, size_t unit)
             limit = walk.address + graph_size(graph, block);
         scan_block(worker, &walk, limit);
     }
-    while (worker->tail != worker->head)
-        resolve(worker);
+    flush(worker);
     while (worker->source < end)
         graph->edge_end[worker->source++] = (uint32_t)worker->n;
     if (worker->n) {
@@ -268,7 +316,8 @@ bool graph_scan(struct graph *graph, struct error *error)
         worker->graph = graph;
         worker->window.image = graph->records->image;
         worker->window.words = memory_try(1, WINDOW_BYTES);
-        no_memory = !worker->window.words;
+        worker->batch = memory_try(BATCH, sizeof *worker->batch);
+        no_memory = !worker->window.words || !worker->batch;
         tasks[i] = (struct task){crew, worker, i == 0};
     }
     if (!no_memory) {
@@ -285,6 +334,7 @@ bool graph_scan(struct graph *graph, struct error *error)
         graph->result->unreadable_bytes += worker->window.unreadable;
         no_memory |= worker->no_memory;
         free(worker->window.words);
+        free(worker->batch);
         free(worker->scratch);
     }
     free(crew);
