@@ -33,10 +33,9 @@ def sources():
 
 
 def flags():
-    packages = ["libdw", "libelf", "capstone", "jansson", "libzstd", "libxml-2.0"]
-    config = (harness.TREE / "configure.ac").read_text()
-    packages += [name for name in ("sqlite3",) if name in config]
-    ask = lambda option: subprocess.run(["pkg-config", option, *packages], capture_output=True, text=True).stdout.split()
+    """Flags of the libraries that configure.ac asks for: to compile with, to link with."""
+    packages = re.findall(r"PKG_CHECK_MODULES\(\[\w+\], \[([\w.+-]+)", (harness.TREE / "configure.ac").read_text())
+    ask = lambda option: subprocess.run(["pkg-config", option, *packages], capture_output=True, text=True, check=True).stdout.split()
     return ask("--cflags"), [*ask("--libs"), "-liberty", "-lpthread", "-lm"]
 
 
