@@ -77,6 +77,11 @@ static void take_region(struct gaps *gaps, const struct record_region *region, v
     }
 }
 
+bool core_lost_block(const struct records *records, uint64_t address, uint64_t size)
+{
+    return records->image->by_gdb && size && !has_something(records->image, address, size);
+}
+
 uint64_t core_gaps(const struct records *records)
 {
     const struct image *image = records->image;

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "core_gaps.h"
 #include "format/witness.h"
 
 enum { LONGEST = 4096 };        /* the library keeps a longer zone behind a block only up to there */
@@ -100,6 +101,10 @@ void witnesses_read(const struct records *records, const struct walked *block, s
         witnesses->none_why = "its pages cannot be touched by anybody: an access would have been told at once";
     else if (block->address < 16 || size > UINT64_MAX - block->address - LONGEST)
         witnesses->none_why = "its record makes no sense";
+    else if (records->image->contents_removed)
+        witnesses->none_why = "the dump was made without contents";
+    else if (core_lost_block(records, block->address, size))
+        witnesses->none_why = "gdb, which made the core, did not copy it";
     if (witnesses->none_why)
         return;
     if (region->engine == RECORD_ENGINE_GUARDED) {

@@ -95,6 +95,35 @@ static void check_forms(void)
     fake_free(fake);
 }
 
+/* More mappings than an ELF header can count: their number stands in a section header then. */
+static void check_many_mappings(void)
+{
+    enum { MANY = 70000 };
+    struct error error = {""};
+    struct fake *fake = fake_story();
+    struct image *few = fake_open(fake);
+    size_t n = few->n_mappings + MANY;
+    struct image_mapping *mappings = calloc(n, sizeof *mappings);
+    if (!mappings)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        uint64_t start = UINT64_C(0x600000000000) + i * 8192;
+        mappings[i] = i < few->n_mappings ? few->mappings[i] : (struct image_mapping){.start = start, .end = start + 4096, .access = 0, .path = ""};
+        mappings[i].path = strdup(mappings[i].path);
+    }
+    struct image *many = image_new(few->ops, few->ctx, mappings, n, &error);
+    struct records *records = many ? records_open(many, 0, &error) : NULL;
+    CHECK(records && dump_write(many, records, in_place("many"), NULL, NULL, &error), "%s", error.text);
+    struct image *core = image_open_core(in_place("many"), NULL, &error);
+    CHECK(core && core->n_mappings == n && !core->incomplete, "%zu of %zu: %s", core ? core->n_mappings : 0, n, error.text);
+    image_close(core);
+    records_close(records);
+    image_close(many);
+    image_close(few);
+    fake_free(fake);
+    unlink(in_place("many"));
+}
+
 /* ---- damage ---- */
 
 static void examine(const char *path, const char *what, uint64_t where, unsigned *opened, unsigned *refused)
@@ -311,6 +340,7 @@ int main(int argc, char **argv)
             return unit_result("report_cores");
         }
         check_forms();
+        check_many_mappings();
         cut_everywhere(small, n, true);
         cut_everywhere(packed, m, false);
         flip_everywhere(small, n, 2000, unit_seed("report_cores"));
