@@ -12,6 +12,7 @@
 
 #include "records_regions.h"
 
+#define RED_ZONE 128u           /* bytes below the stack pointer that the innermost function may use */
 #define NULL_ZONE 65536u        /* the kernel maps nothing below it */
 #define TCB_AROUND 4096u        /* bytes around a thread pointer that are taken for the thread's control block and static storage */
 
@@ -185,7 +186,7 @@ static bool in_stack(struct compass *compass, struct whereabouts *where)
         where->kind = WHERE_STACK;
         where->thread = (uint32_t)i;
         where->mapping = mapping;
-        where->below = innermost && where->address < innermost;
+        where->below = innermost && where->address + RED_ZONE < innermost;
         if (!where->below)
             frame_at(compass, i, where);
         return true;

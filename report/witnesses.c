@@ -83,7 +83,26 @@ static uint64_t rear_zone(const struct records *records, const struct record_reg
     return n < LONGEST ? n : LONGEST;
 }
 
-void witnesses_read(const struct records *records, const struct walked *block, struct witnesses *witnesses)
+/* gdb's gcore writes zeros for what it could not read: a zone of nothing but zeros is then no damage that anybody saw. */
+static void forgive_missing(struct witnesses *witnesses)
+{
+    bool any = false;
+    for (size_t i = 0; i < witnesses->n; i++) {
+        struct witness *witness = &witnesses->list[i];
+        bool zeros = witness->state == WITNESS_DAMAGED && witness->n_wrong == witness->n;
+        for (size_t k = 0; k < witness->n_shown; k++)
+            zeros = zeros && witness->bytes[k] == 0;
+        if (zeros) {
+            witness->state = WITNESS_UNREADABLE;
+            witness->n_shown = 0;
+        }
+        any |= !zeros && witness->state != WITNESS_UNREADABLE;
+    }
+    if (!any && witnesses->n)
+        witnesses->n_contents = 0;
+}
+
+static void look(const struct records *records, const struct walked *block, struct witnesses *witnesses)
 {
     const struct record_anchor *anchor = &records->anchor;
     const struct record_region *region = &records->regions[block->region];
@@ -120,4 +139,11 @@ void witnesses_read(const struct records *records, const struct walked *block, s
     if (quarantined && anchor->fill_free <= 255 && size)
         compare(records, witnesses, "fill", block->address, size < WITNESS_FILL_MAX ? size : WITNESS_FILL_MAX, (uint8_t)anchor->fill_free);
     compare(records, witnesses, "guard behind", block->address + size, rear_zone(records, region, block), WITNESS_BYTE);
+}
+
+void witnesses_read(const struct records *records, const struct walked *block, struct witnesses *witnesses)
+{
+    look(records, block, witnesses);
+    if (records->image->guards_unseen)
+        forgive_missing(witnesses);
 }

@@ -79,6 +79,19 @@ def test_gcore_without_guards(program, tmp_path, exit_report):
     assert changed["sites"] == []
 
 
+@pytest.mark.skipif(not shutil.which("gcore"), reason="gdb's gcore is not here")
+def test_gcore_with_guards(program, tmp_path):
+    """What gcore left out is no damage."""
+    with Standing(program, tmp_path) as alive:
+        subprocess.run(["gcore", "-o", str(tmp_path / "core"), str(alive.pid)], check=True, capture_output=True, timeout=60)
+        core = tmp_path / f"core.{alive.pid}"
+        for name in ("first", "tabled", "held", "inside", "freed"):
+            answer = midden("why", core, hex(alive.at[name]), "--json").json()
+            assert all(witness["state"] != "damaged" for witness in answer["witnesses"])
+            assert answer["block"]["state"] in ("live", "quarantined")
+            assert "DAMAGED" not in midden("why", core, hex(alive.at[name])).stdout
+
+
 def test_crash_dump_on_another_machine(workshop, program, tmp_path, exit_report):
     """The program dies; its dump is looked at where neither the program nor its sources are in their places, with --sysroot."""
     place = tmp_path / "build-directory"
