@@ -1,7 +1,8 @@
 # Everything of the command but its subcommands: images, records, analysis, symbols, renderers. The unit tests link it too.
 noinst_LTLIBRARIES += libreport.la
 libreport_la_SOURCES = \
-	report/error.h report/error.c \
+	report/error.h report/error.c report/say.h report/say.c \
+	report/late.h report/late.c report/late_capstone.c report/late_xml.c \
 	report/memory.h report/memory.c \
 	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
@@ -30,16 +31,16 @@ libreport_la_SOURCES = \
 	report/xml_parts.h report/xml_parts.c report/render_folded.c report/render_pprof.c report/render_sqlite.c \
 	report/formats.def report/formats.h report/formats.c \
 	report/valgrind.h report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
-libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"'
+libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"' \
+	-DCAPSTONE_SONAME='"$(CAPSTONE_SONAME)"' -DLIBXML_SONAME='"$(LIBXML_SONAME)"'
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(LIBXML_CFLAGS) $(SQLITE_CFLAGS) $(ZLIB_CFLAGS)
-libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(CAPSTONE_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(LIBXML_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) $(IBERTY_LIBS) -lpthread
+libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) $(IBERTY_LIBS) -lpthread
 
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la
 libcommand_la_SOURCES = \
 	report/command.h report/commands.def report/commands.c report/command_texts.def report/help.c \
 	report/settings.h report/settings.c \
-	report/say.h report/say.c \
 	report/run.c \
 	report/arguments.h report/arguments.def report/arguments.c report/argument_rows.c \
 	report/image_open.h report/image_open.c report/opened.h report/opened.c \
