@@ -36,15 +36,15 @@
 #define STATES_CHUNK ((size_t)1 << 16)
 #define SUSPECT 0x80u
 
-#define CYCLE_NS 7000u              /* of a slot's open, first touch and shut: for the first page, */
+#define CYCLE_NS 9000u              /* of a slot's open, first touch and shut: for the first page, */
 #define CYCLE_PAGE_NS 2700u         /* and for each further one */
 /* What it may come to: a grace, so that a small program is watched from its first allocation, and one part in so many of the CPU
  * time. The first block of a site may use more than the following ones: it is the one that a program with many sites and a
  * short life will not see again. */
-#define FIRST_GRACE_NS 2000000ull
-#define FIRST_SHARE 16u
-#define GRACE_NS 1000000ull
-#define SHARE 24u
+#define FIRST_GRACE_NS 1500000ull
+#define FIRST_SHARE 24u
+#define GRACE_NS 700000ull
+#define SHARE 32u
 
 enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
 
