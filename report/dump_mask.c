@@ -2,7 +2,7 @@
  *
  * Memory is told apart by ranges in address order; what lies in none of them is the program's:
  *
- *    KEEP      midden's records: exactly what a reader of them reads
+ *    KEEP      midden's records: exactly what a reader of them reads; pages of program files that were never written
  *    DATA      mappings of files: modules' data
  *    PROGRAM   everything else: heap, stacks, anonymous memory, and what midden works with (its caches remember stack words)
  *
@@ -132,6 +132,16 @@ static void keep_records(struct dump_mask *mask, const struct records *records)
     }
 }
 
+/* true: pages of a program's or library's file that nobody wrote to (of them, the one with the build id goes into a dump), or of the
+ * kernel's code. */
+static bool is_as_in_file(const struct image *image, const struct image_mapping *mapping)
+{
+    if (mapping->access & IMAGE_WRITE)
+        return false;
+    return strcmp(mapping->path, "[vdso]") == 0
+        || (mapping->inode && image->ops->written && !image->ops->written(image->ctx, mapping->start, mapping->end));
+}
+
 static void find_ranges(struct dump_mask *mask, struct records *records)
 {
     const struct image *image = mask->image;
@@ -140,7 +150,9 @@ static void find_ranges(struct dump_mask *mask, struct records *records)
     for (size_t i = 0; i < image->n_mappings; i++) {
         const struct image_mapping *mapping = &image->mappings[i];
         bool ours = mapping->start < anchor->own_end && mapping->end > anchor->own_start;
-        if (mapping->inode && !ours)
+        if (is_as_in_file(image, mapping))
+            add_range(mask, mapping->start, mapping->end, RANGE_KEEP);
+        else if (mapping->inode && !ours)
             add_range(mask, mapping->start, mapping->end, RANGE_DATA);
     }
     qsort(mask->ranges, mask->n_ranges, sizeof *mask->ranges, by_range);
