@@ -64,7 +64,10 @@ void paths_describe(struct paths *paths, uint32_t block, struct path_block *desc
     };
     if (graph_kind(graph, block) == LEAK_INDIRECT)
         described->leader = graph_address(graph, graph_leader(graph, block));
-    if (records_block_at(graph->records, described->address, &found) && found.address == described->address)
+    const struct record_object *object = graph_object(graph, described->address);
+    if (object)
+        described->record = object->block;
+    else if (records_block_at(graph->records, described->address, &found) && found.address == described->address)
         described->record = found.block;
 }
 

@@ -1,6 +1,7 @@
 /* The answer of `midden why` as JSON, schema midden-why/1. */
 #include <string.h>
 
+#include "records_marks.h"
 #include "why.h"
 
 static const char *const kind_names[] = {
@@ -48,6 +49,8 @@ static json_t *block_json(struct why *why, uint64_t address, const struct record
     put_json(object, "state", as_text(block_state_name(state)));
     put_json(object, "allocator", as_text(frames_allocator_name(call)));
     put_json(object, "site", as_hash(fact->site));
+    const char *name = records_name(why->opened->records, address, record->sequence);
+    put_json(object, "name", *name ? as_text(name) : NULL);
     if (!stacks)
         return object;
     json_t *alloc = json_object();

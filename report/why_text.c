@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "page.h"
+#include "records_marks.h"
 #include "why.h"
 
 enum { PATH_ENDS = 4 };         /* steps shown at either end of a long path */
@@ -27,6 +28,57 @@ static void put_thread(const struct page *page, const struct records *records, u
     }
     struct model_thread thread = {.id = index, .tid = records->threads[index].tid, .name = records->threads[index].name};
     page_thread(page, &thread);
+}
+
+/* The name that the program gave it. */
+static void put_name(const struct page *page, const struct why *why, uint64_t address, uint32_t sequence)
+{
+    const char *name = records_name(why->opened->records, address, sequence);
+    if (!*name)
+        return;
+    fputs(", named \"", page->out);
+    page_text(page, name);
+    fputc('"', page->out);
+}
+
+/* An object of the program's own pools that the address lies in. */
+static void object_line(const struct page *page, struct why *why)
+{
+    const struct records *records = why->opened->records;
+    const struct record_object *object = records_object_at(records, why->where.address);
+    if (!object)
+        return;
+    const struct record_pool *pool = records_pool(records, object);
+    unsigned call = record_head_allocator(object->block.head);
+    bool freed = record_head_state(object->block.head) != RECORD_BLOCK_LIVE;
+    uint64_t offset = why->where.address - object->address;
+    fputs("  ", page->out);
+    if (offset) {
+        put_bytes(page, offset);
+        fputs(" into ", page->out);
+    } else {
+        fputs("the start of ", page->out);
+    }
+    fprintf(page->out, "%s object of ", freed ? "a freed" : "a living");
+    put_bytes(page, record_head_size(object->block.head));
+    put_name(page, why, object->address, object->block.sequence);
+    if (pool && pool->name) {
+        fputs(", in the pool \"", page->out);
+        page_text(page, records_text(why->opened->records, pool->name));
+        fputc('"', page->out);
+    } else if (pool) {
+        fprintf(page->out, ", in the pool 0x%llx", (unsigned long long)pool->anchor);
+    }
+    fputs(", allocated by ", page->out);
+    put_thread(page, records, object->block.alloc_thread);
+    fputs(":\n", page->out);
+    page_stack(page, &stack_fact_framed(&why->facts, object->block.alloc_stack, call)->frames);
+    if (freed && object->block.free_stack) {
+        fputs("  and freed by ", page->out);
+        put_thread(page, records, object->block.free_thread);
+        fputs(":\n", page->out);
+        page_stack(page, &stack_fact_framed(&why->facts, object->block.free_stack, RECORD_BY_NONE)->frames);
+    }
 }
 
 /* "48 bytes from malloc" and where they came from, for a block that is not the one in question. */
@@ -84,6 +136,7 @@ static void block_line(const struct page *page, const struct why *why)
     fprintf(page->out, "a %sblock of ", state == RECORD_BLOCK_LIVE ? "living " : "freed ");
     put_bytes(page, walked_size(block));
     fprintf(page->out, " from %s", frames_allocator_name(record_head_allocator(block->block.head)));
+    put_name(page, why, block->address, block->block.sequence);
     if (why->has_leak)
         fprintf(page->out, ", %s", lost_as[why->leak.kind]);
     if (state == RECORD_BLOCK_QUARANTINED)
@@ -152,7 +205,7 @@ static void mapping_line(const struct page *page, const struct whereabouts *wher
             mapping->access & IMAGE_EXECUTE ? 'x' : '-', mapping->access & IMAGE_SHARED ? 's' : 'p');
 }
 
-static void first_line(const struct page *page, const struct why *why)
+static void first_line(const struct page *page, struct why *why)
 {
     const struct whereabouts *where = &why->where;
     page_colour(page, PAGE_BOLD);
@@ -193,6 +246,7 @@ static void first_line(const struct page *page, const struct why *why)
     fputs("\n  in ", page->out);
     opened_title(why->opened, page->out);
     fputc('\n', page->out);
+    object_line(page, why);
 }
 
 /* ---- the block's story ---- */

@@ -16,7 +16,7 @@ import harness
 # struct wire_request and struct wire_reply of src/format/wire.h
 MAGIC, VERSION = 0x4E44444D, 2
 REQUEST = struct.Struct("<IIIIiiiIQQiIQQII4096s")
-REPLY = struct.Struct("<IIIIiIII")
+REPLY = struct.Struct("<IIIIiIIi10Q")
 STARTED, FINDING, END, EXEC, CHECK, DUMP = 1, 2, 3, 4, 5, 6
 
 

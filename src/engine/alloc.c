@@ -351,6 +351,8 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
         return false;
     size_t old_size = record_head_size(head);
     memory_copy(new, old, old_size < size ? old_size : size);
+    if (__builtin_expect(record_head_flags(head) & RECORD_FLAG_IGNORED, 0))
+        engine_mark_intended(new);      /* what is meant to stay may move */
     engine_free(old, call, ENGINE_NO_SIZE, 0, from);
     *moved = new;
     return true;
