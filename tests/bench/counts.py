@@ -15,16 +15,16 @@ FILE = pathlib.Path(__file__).with_name("counts.json")
 GROWTH = 0.05
 # name, profile, arguments of counted.c without N, the two N
 ROWS = [
-    ("pair, full", "full", ["pair", "48"], 20000, 40000),
-    ("pair of 512 bytes, full", "full", ["pair", "512"], 20000, 40000),
-    ("pair at depth 40, full", "full", ["deep", "48"], 20000, 40000),
-    ("kept blocks, full", "full", ["kept", "48"], 20000, 40000),
-    ("pairs from 4,096 stacks, full", "full", ["sites"], 40960, 81920),
-    ("realloc, full", "full", ["realloc"], 4096, 8192),
-    ("checked memcpy, full", "full", ["copy"], 20000, 40000),
-    ("pair, leaks", "leaks", ["pair", "48"], 20000, 40000),
-    ("pairs from 4,096 stacks, leaks", "leaks", ["sites"], 40960, 81920),
-    ("pair, production", "production", ["pair", "48"], 20000, 40000),
+    ("pair, full", "full", ["pair", "48"], 8000, 16000),
+    ("pair of 512 bytes, full", "full", ["pair", "512"], 8000, 16000),
+    ("pair at depth 40, full", "full", ["deep", "48"], 8000, 16000),
+    ("kept blocks, full", "full", ["kept", "48"], 8000, 16000),
+    ("pairs from 4,096 stacks, full", "full", ["sites"], 12288, 24576),
+    ("realloc, full", "full", ["realloc"], 2048, 4096),
+    ("checked memcpy, full", "full", ["copy"], 8000, 16000),
+    ("pair, leaks", "leaks", ["pair", "48"], 8000, 16000),
+    ("pairs from 4,096 stacks, leaks", "leaks", ["sites"], 12288, 24576),
+    ("pair, production", "production", ["pair", "48"], 8000, 16000),
 ]
 
 
