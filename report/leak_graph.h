@@ -295,10 +295,14 @@ void graph_mark_tls(struct graph *graph);
 /* Fills edges and edge_end. false: no memory. */
 bool graph_scan(struct graph *graph, struct error *error);
 
+/* How many threads shall share work of so many pieces. */
+#define SCAN_CREW_MOST 16u
+unsigned scan_crew(const struct graph *graph, size_t pieces);
+
 /* Calls `word` for every aligned word of [address, address + n) that might point into the heap, `at` being where it lies. Returns
  * the bytes that could not be read. */
 typedef void scan_word(void *ctx, uint64_t at, uint64_t word);
-uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word *word, void *ctx);
+uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word *word, void *ctx);     /* by several threads at once, too */
 
 /* The edges of a block: their number, *first receives them. */
 static inline uint32_t graph_edges(const struct graph *graph, uint32_t block, const uint32_t **first)

@@ -1,7 +1,9 @@
 /* What the roots hold: the first blocks of the search.
  *
- * The roots (leak_roots.c found them) are read piece by piece and their words looked up. Memory comes first and alone: what a
+ * The roots (leak_roots.c found them) are read piece by piece, by several threads where there is much, and their words looked up. Memory comes first and alone: what a
  * stack holds is marked later, by the search itself, so that it can tell what nothing but a stack holds. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "leak_graph.h"
@@ -29,16 +31,6 @@ bool graph_holds(struct graph *graph, uint64_t word, uint32_t *held)
         return true;
     keep_interior(graph, word);
     return false;
-}
-
-static void mark_word(void *ctx, const struct root *root, uint64_t at, uint64_t word)
-{
-    struct graph *graph = ctx;
-    uint32_t block;
-    (void)root;
-    (void)at;
-    if (graph_holds(graph, word, &block))
-        graph->marks[block] |= MARK_REACHED;
 }
 
 /* ---- visiting ---- */
@@ -76,7 +68,7 @@ static void visit_root(struct graph *graph, struct visit *visit)
         uint64_t unreadable = scan_range(graph, root->start, root->end - root->start, visit_word, visit);
         /* Ranges that the program registered may lie anywhere; what it says is not what the heap's memory must be. */
         if (root->kind != ROOT_REGISTERED && root->kind != ROOT_CONTEXT)
-            graph->result->unreadable_bytes += unreadable;
+            __atomic_fetch_add(&graph->result->unreadable_bytes, unreadable, __ATOMIC_RELAXED);
     }
 }
 
@@ -90,9 +82,79 @@ void graph_visit_roots(struct graph *graph, enum root_kind first, enum root_kind
     }
 }
 
+/* ---- memory, by several threads ---- */
+
+#define PIECE_BYTES ((uint64_t)4 << 20)
+
+struct crew {
+    struct graph *graph;
+    struct root *pieces;        /* of the roots that are no stack */
+    size_t n;
+    atomic_size_t next;
+    pthread_mutex_t interior;   /* graph->root_interior */
+};
+
+/* Marks are only added while this goes on, and only this one: who sees it too late marks it again. */
+static void mark_word(void *ctx, const struct root *root, uint64_t at, uint64_t word)
+{
+    struct crew *crew = ctx;
+    struct graph *graph = crew->graph;
+    uint64_t offset;
+    uint32_t block = graph_find(graph, word, &offset);
+    (void)root;
+    (void)at;
+    if (block == NO_BLOCK || (__atomic_load_n(&graph->marks[block], __ATOMIC_RELAXED) & MARK_REACHED))
+        return;
+    if (offset == 0 || (__atomic_load_n(&graph->marks[block], __ATOMIC_RELAXED) & MARK_LOADER_TLS)) {
+        __atomic_fetch_or(&graph->marks[block], MARK_REACHED, __ATOMIC_RELAXED);
+        return;
+    }
+    pthread_mutex_lock(&crew->interior);
+    keep_interior(graph, word);
+    pthread_mutex_unlock(&crew->interior);
+}
+
+static void *mark_pieces(void *ctx)
+{
+    struct crew *crew = ctx;
+    for (size_t i; (i = atomic_fetch_add(&crew->next, 1)) < crew->n;) {
+        struct visit visit = {&crew->pieces[i], mark_word, crew};
+        visit_root(crew->graph, &visit);
+    }
+    return NULL;
+}
+
+static void cut_roots(struct crew *crew)
+{
+    const struct graph *graph = crew->graph;
+    size_t room = 0;
+    for (size_t i = 0; i < graph->n_roots && graph->roots[i].kind < ROOT_FIRST_STACK; i++) {
+        for (uint64_t start = graph->roots[i].start, end = graph->roots[i].end; start < end;) {
+            uint64_t stop = end - start > PIECE_BYTES ? (start + PIECE_BYTES) & ~UINT64_C(7) : end;  /* no word in two pieces */
+            if (crew->n == room)
+                crew->pieces = memory_resize(crew->pieces, room = room ? 2 * room : 256, sizeof *crew->pieces);
+            crew->pieces[crew->n] = graph->roots[i];
+            crew->pieces[crew->n].start = start;
+            crew->pieces[crew->n++].end = stop;
+            start = stop;
+        }
+    }
+}
+
 void graph_mark_memory(struct graph *graph)
 {
+    struct crew crew = {.graph = graph, .interior = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t threads[SCAN_CREW_MOST];
+    uint64_t bytes = 0;
     for (size_t i = 0; i < graph->n_roots; i++)
-        graph->result->root_bytes += graph->roots[i].end > graph->roots[i].start ? graph->roots[i].end - graph->roots[i].start : 0;
-    graph_visit_roots(graph, ROOT_MEMORY, ROOT_FIRST_STACK - 1, mark_word, graph);
+        bytes += graph->roots[i].end > graph->roots[i].start ? graph->roots[i].end - graph->roots[i].start : 0;
+    graph->result->root_bytes += bytes;
+    cut_roots(&crew);
+    unsigned n = scan_crew(graph, (size_t)(bytes / PIECE_BYTES)), started = 0;
+    while (started + 1 < n && pthread_create(&threads[started], NULL, mark_pieces, &crew) == 0)
+        started++;
+    mark_pieces(&crew);
+    while (started)
+        pthread_join(threads[--started], NULL);
+    free(crew.pieces);
 }

@@ -22,7 +22,6 @@
 #define FAR_BYTES 8192u                     /* blocks that lie further apart are read one by one: between page guards every other page
                                                cannot be read */
 #define BATCH 256u                          /* words under way */
-#define MAX_WORKERS 16u
 
 struct window {
     const struct image *image;
@@ -265,7 +264,7 @@ struct crew {
     struct graph *graph;
     atomic_size_t next;
     atomic_bool stop;
-    struct worker workers[MAX_WORKERS];
+    struct worker workers[SCAN_CREW_MOST];
 };
 
 struct task {
@@ -290,15 +289,13 @@ static void *work(void *argument)
     }
 }
 
-static unsigned crew_size(const struct graph *graph)
+unsigned scan_crew(const struct graph *graph, size_t pieces)
 {
     long machine = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = graph->options->threads ? graph->options->threads : machine > 0 ? (unsigned)machine : 1;
-    if (n > MAX_WORKERS)
-        n = MAX_WORKERS;
-    if (n > graph->units / 4 + 1)       /* a few units do not pay for a thread */
-        n = (unsigned)(graph->units / 4 + 1);
-    return n;
+    size_t n = graph->options->threads ? graph->options->threads : machine > 0 ? (size_t)machine : 1;
+    if (n > pieces / 4 + 1)             /* a few pieces do not pay for a thread */
+        n = pieces / 4 + 1;
+    return n > SCAN_CREW_MOST ? SCAN_CREW_MOST : (unsigned)n;
 }
 
 bool graph_scan(struct graph *graph, struct error *error)
@@ -307,8 +304,8 @@ bool graph_scan(struct graph *graph, struct error *error)
     graph->edges = memory_try(graph->units, sizeof *graph->edges);
     graph->edge_end = memory_try(graph->n, sizeof *graph->edge_end);
     struct crew *crew = memory_new(1, sizeof *crew);
-    struct task tasks[MAX_WORKERS];
-    unsigned n = crew_size(graph), started = 1;
+    struct task tasks[SCAN_CREW_MOST];
+    unsigned n = scan_crew(graph, graph->units), started = 1;
     bool no_memory = !graph->edges || !graph->edge_end;
     crew->graph = graph;
     for (unsigned i = 0; i < n && !no_memory; i++) {
@@ -345,18 +342,31 @@ bool graph_scan(struct graph *graph, struct error *error)
 
 /* ---- other memory ---- */
 
+FAST_SCAN static void visit_words(const struct graph *graph, uint64_t at, const uint64_t *words, size_t n, scan_word *word, void *ctx)
+{
+    const uint64_t low = graph->low, span = graph->span;
+    for (size_t i = 0; i < n;) {
+        size_t end = n - i < FILTER_WORDS ? n : i + FILTER_WORDS;
+        if (end - i == FILTER_WORDS && !any_in_span(words + i, low, span)) {
+            i = end;
+            continue;
+        }
+        for (; i < end; i++)
+            if (words[i] - low < span)
+                word(ctx, at + 8 * i, words[i]);
+    }
+}
+
 static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer, scan_word *word, void *ctx)
 {
     uint64_t unreadable = 0;
     for (uint64_t at = start; at < end;) {
         size_t n = end - at < WINDOW_BYTES ? (size_t)(end - at) : WINDOW_BYTES;
         unreadable += n - image_read_around(graph->records->image, at, buffer, n);
-        for (size_t i = 0; i < n / 8; i++)
-            if (buffer[i] - graph->low < graph->span)
-                word(ctx, at + 8 * i, buffer[i]);
+        visit_words(graph, at, buffer, n / 8, word, ctx);
         at += n;
     }
-    graph->result->scanned_bytes += end - start;
+    __atomic_fetch_add(&graph->result->scanned_bytes, end - start, __ATOMIC_RELAXED);
     return unreadable;
 }
 
