@@ -11,6 +11,7 @@
 
 #include "baseline.h"
 #include "error.h"
+#include "heap_figures.h"
 #include "image.h"
 #include "memory.h"
 #include "progress.h"
@@ -52,6 +53,8 @@ struct analysis *analysis_read(const struct analysis_order *order)
     struct both both = {order->suppressions, wishes_apply(records, order->given, &options)};
     options.excuse = both.users || both.own ? excuse : NULL;
     options.excuse_ctx = &both;
+    if (!order->finding && !order->about)
+        heap_figures_renew(records);
     struct model *model = order->about ? model_new_about(records, order->symbols, order->about_address, &options)
                         : order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
                         : model_new(records, order->symbols, &options);

@@ -1,6 +1,6 @@
 /* Snapshots: a copy of the process for somebody who reads it, while the program stands still as shortly as can be.
  *
- *    what is slow or can fail       statistics, the way to the reader, a socket pair
+ *    what is slow or can fail       the way to the reader, a socket pair
  *    ── the threads are stopped ──────────────────────────────────────┐
  *    registers of all, fork                                           │ the pause, measured
  *    ── and go on ────────────────────────────────────────────────────┘
@@ -117,10 +117,9 @@ void snapshot_take(struct thread_state *self, struct snapshot *snapshot)
     struct wire_request *request = &snapshot->request;
     struct timespec now = {0, 0};
     struct freeze freeze;
-    if (!snapshot->inside) {
+    if (!snapshot->inside)
         blocks_fold(self);
-        blocks_refresh();
-    }
+    midden_anchor.own_bytes = memory_own_bytes();
     kernel_call(SYS_clock_gettime, CLOCK_REALTIME, (long)(uintptr_t)&now, 0, 0, 0, 0);
     request->taken = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     request->sequence = ++midden_anchor.snapshots;

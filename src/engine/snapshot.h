@@ -14,7 +14,7 @@
 struct snapshot {
     struct wire_request request;        /* filled in by agent_fill(); the rest by snapshot_take() */
     int to;                             /* socket to the reader; the caller's */
-    bool inside;                        /* the engine is at work: it may hold its own locks, so its statistics stay as they are */
+    bool inside;                        /* the engine is at work: the thread may hold its locks */
     const ucontext_t *context;          /* what our signal handler interrupted; NULL: called by the program */
     const struct capture_start *from;   /* where, then; NULL: here */
     uintptr_t low;                      /* and from where up its stack is alive; 0: from here */
