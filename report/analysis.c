@@ -11,7 +11,7 @@
 
 #include "baseline.h"
 #include "error.h"
-#include "heap_figures.h"
+#include "heap_map.h"
 #include "image.h"
 #include "memory.h"
 #include "progress.h"
@@ -53,8 +53,8 @@ struct analysis *analysis_read(const struct analysis_order *order)
     struct both both = {order->suppressions, wishes_apply(records, order->given, &options)};
     options.excuse = both.users || both.own ? excuse : NULL;
     options.excuse_ctx = &both;
-    if (!order->finding && !order->about)
-        heap_figures_renew(records);
+    if (!order->finding && !order->about && records->anchor.phase != RECORD_EXITING)
+        heap_map_refresh(records);  /* the library makes these figures at the end only */
     struct model *model = order->about ? model_new_about(records, order->symbols, order->about_address, &options)
                         : order->finding ? model_new_finding(records, order->symbols, order->finding, &options)
                         : model_new(records, order->symbols, &options);

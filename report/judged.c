@@ -9,7 +9,6 @@
 
 #include "baseline.h"
 #include "heap_map.h"
-#include "heap_figures.h"
 #include "progress.h"
 #include "say.h"
 #include "settings.h"
@@ -38,7 +37,6 @@ static struct model *analyse(const struct opened *opened, const struct arguments
     if (!(parts & RENDER_ERRORS))
         options.fail_on &= ~(uint64_t)SETTINGS_FAIL_ERRORS;
     progress_begin(&progress, "looking for leaks");
-    heap_figures_renew(opened->records);
     struct model *model = model_new(opened->records, opened->symbols, &options);
     progress_end(&progress);
     model->options.progress = NULL;

@@ -24,7 +24,7 @@ libreport_la_SOURCES = \
 	report/baseline.h report/baseline.c report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
-	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/heap_figures.h report/heap_figures.c report/stack_facts.h report/stack_facts.c \
+	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_about.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
 	report/checkout.h report/checkout.c report/render_sarif.c report/render_html.c report/render_github.c report/render_junit.c \
