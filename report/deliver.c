@@ -22,6 +22,7 @@
 #include "say.h"
 #include "suppressions.h"
 #include "valgrind.h"
+#include "valgrind_fds.h"
 
 void delivery_init(struct delivery *delivery, const struct settings *settings, struct suppressions *suppressions, struct baseline *baseline,
                    bool under_run)
@@ -100,6 +101,8 @@ void deliver_show_whole(struct delivery *delivery, struct process *process, cons
     if (!is_told(delivery, model))
         return;
     text_begin(&text, delivery->settings, process);
+    if (delivery->settings->valgrind && delivery->settings->valgrind->track_fds && model->exit != MODEL_EXIT_NONE)
+        valgrind_fds(process->pid, delivery->settings->valgrind, text.stream);
     if (delivery->settings->valgrind)
         render_valgrind_text(model, delivery->settings->valgrind, text.stream);
     else

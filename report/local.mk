@@ -30,7 +30,7 @@ libreport_la_SOURCES = \
 	report/checkout.h report/checkout.c report/render_sarif.c report/render_html.c report/render_github.c report/render_junit.c \
 	report/xml_parts.h report/xml_parts.c report/render_folded.c report/render_pprof.c report/render_sqlite.c \
 	report/formats.def report/formats.h report/formats.c \
-	report/valgrind.h report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
+	report/valgrind.h report/valgrind_fds.h report/valgrind_fds.c report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"' \
 	-DCAPSTONE_SONAME='"$(CAPSTONE_SONAME)"' -DLIBXML_SONAME='"$(LIBXML_SONAME)"'
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(LIBXML_CFLAGS) $(SQLITE_CFLAGS) $(ZLIB_CFLAGS)

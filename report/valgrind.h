@@ -8,6 +8,8 @@
 
 #include "model.h"
 
+enum valgrind_track_fds { VALGRIND_FDS_NO, VALGRIND_FDS_YES, VALGRIND_FDS_ALL };
+
 /* How such a report looks, as midden-valgrind was asked for it. */
 struct valgrind_style {
     bool no_text;           /* only XML is wanted */
@@ -23,6 +25,8 @@ struct valgrind_style {
     bool times;             /* text: every line begins with the time since the start */
     struct timespec begun;
     const char *marks[2];   /* text: a line before and after every error; NULL: none */
+    enum valgrind_track_fds track_fds;  /* text: descriptors that are open at the end; ALL: the standard ones as well */
+    struct valgrind_inherited *inherited;   /* with track_fds: those that were there before */
     const char *comment;    /* XML: passed on as it is; NULL: none */
     const char *file;       /* XML: its file as it was named, with %p and the like; NULL: none */
     char **argv;            /* the tool's own, up to PROGRAM; NULL: not known */

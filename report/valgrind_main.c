@@ -17,6 +17,7 @@
 #include "command.h"
 #include "memory.h"
 #include "say.h"
+#include "valgrind_fds.h"
 #include "valgrind_options.h"
 
 enum { VALGRIND_USAGE = 1, MOST_BYTES = 1 << 20 };
@@ -166,6 +167,8 @@ int main(int argc, char **argv)
     }
     session.style.argv = argv;
     session.style.argc = (size_t)program - (strcmp(argv[program - 1], "--") == 0 && program > 1);
+    if (session.style.track_fds)        /* before anything is opened here */
+        session.style.inherited = valgrind_inherited();
     if (!valgrind_session_finish(&session))
         return VALGRIND_USAGE;
 

@@ -308,6 +308,17 @@ static bool set_show_possibly_lost(struct valgrind_session *session, const char 
     return good;
 }
 
+static bool set_track_fds(struct valgrind_session *session, const char *value)
+{
+    static const char *const names[] = {[VALGRIND_FDS_NO] = "no", [VALGRIND_FDS_YES] = "yes", [VALGRIND_FDS_ALL] = "all"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(value, names[i]) == 0) {
+            session->style.track_fds = (enum valgrind_track_fds)i;
+            return true;
+        }
+    return false;
+}
+
 static bool set_freelist_vol(struct valgrind_session *session, const char *value)
 {
     return pass_on(session, OPTION_QUARANTINE, value);

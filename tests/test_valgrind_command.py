@@ -86,7 +86,7 @@ def test_defaults_of_memcheck_need_no_note(tmp_path):
 
 def test_options_without_effect_are_noted(tmp_path):
     program = compile_text(tmp_path, CLEAN)
-    ignored = ["--track-origins=yes", "--malloc-fill=0xaa", "--leak-resolution=low", "--track-fds=yes", "--main-stacksize=1000000"]
+    ignored = ["--track-origins=yes", "--malloc-fill=0xaa", "--leak-resolution=low", "--vgdb=full", "--main-stacksize=1000000"]
     run = valgrind(*ignored, program)
     assert run.returncode == 5
     for option in ignored:
@@ -177,13 +177,14 @@ def test_wrong_options_elsewhere(text, tmp_path):
                                      ["--leak-check=full", "--show-reachable=yes", "--show-reachable=no"],
                                      ["--leak-check=full", "--show-possibly-lost=no"],
                                      ["--xml=yes"], ["--xml=yes", "--leak-check=summary"], ["--leak-check=no", "--xml=yes"]], ids=lambda o: " ".join(o) or "none")
-@pytest.mark.parametrize("lost", ["definite", "indirect", "possible", "reachable", "none"])
+@pytest.mark.parametrize("lost", ["definite", "indirect", "possible", "reachable", "none", "all"] if harness.LONG else ["all", "reachable"])
 def test_status_and_records_are_memchecks(options, lost, tmp_path):
     """The same exit status and the same leak records as memcheck's, for what is lost and what is asked for."""
     body = {"definite": "one();", "indirect": "two();", "possible": "global = (char *)malloc(900) + 100;", "reachable": "global = malloc(33);",
-            "none": "free(malloc(3));"}[lost]
+            "none": "free(malloc(3));",
+            "all": "one(); two(); global = (char *)malloc(900) + 100; other = malloc(33);"}[lost]
     program = compile_text(tmp_path, """#include <stdlib.h>
-        char *global;
+        char *global, *other;
         __attribute__((noinline)) static void one(void) { malloc(77); }
         __attribute__((noinline)) static void two(void) { void **p = malloc(8); *p = malloc(500); }
         int main(void) { %s return 5; }\n""" % body)
@@ -332,6 +333,29 @@ def test_xml_to_descriptor_and_file(leak, tmp_path):
     assert root.findtext("args/vargv/exe") == str(VALGRIND)
     assert [arg.text for arg in root.findall("args/vargv/arg")][0] == "--xml=yes"
     assert root.findtext("ppid") == str(os.getpid())
+
+
+@pytest.mark.parametrize("option", ["yes", "all"])
+def test_track_fds(option, tmp_path):
+    """The same descriptors as memcheck lists; those that were there before are told apart; none of the tool's own."""
+    program = compile_text(tmp_path, """#include <fcntl.h>
+        #include <sys/socket.h>
+        #include <unistd.h>
+        int main(void) { int p[2]; open("/etc/passwd", O_RDONLY); socket(AF_UNIX, SOCK_STREAM, 0); pipe(p); close(p[0]); return 0; }\n""")
+
+    def told(tool):
+        with open("/etc/hostname") as inherited:
+            run = subprocess.run([tool, "-q", f"--track-fds={option}", program], pass_fds=[inherited.fileno()], capture_output=True, text=True,
+                                 stdin=subprocess.DEVNULL, env=harness.environment())
+        text = re.sub(r"==\d+== ?", "", run.stderr)
+        assert re.search(r"^FILE DESCRIPTORS: \d+ open \(3 std\) at exit\.$", text, re.M), text
+        found = re.findall(r"^Open (?:AF_UNIX )?(socket|file descriptor) (\d+):(?: (/\S+))?.*\n   (<inherited)?", text, re.M)
+        return sorted(one for one in found if int(one[1]) < 200)        # memcheck shows a descriptor of its own
+
+    ours = told(VALGRIND)
+    assert ours == told("valgrind")
+    assert len(ours) == (4 if option == "yes" else 7)
+    assert [one[3] for one in ours if one[2] == "/etc/hostname"] == ["<inherited"] and [one[3] for one in ours if one[2] == "/etc/passwd"] == [""]
 
 
 def test_without_standard_descriptors(leak, tmp_path):
