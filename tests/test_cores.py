@@ -1,9 +1,11 @@
 """Cores and dumps: what a process was shows in them as in the process itself, here and on a machine that has not its files."""
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 
@@ -149,6 +151,41 @@ def test_sysroot_and_a_file_that_is_not_the_one(program, workshop, tmp_path):
     assert core_kit.functions(core_kit.leaks(tree / "dump")) == {None}
     report = core_kit.leaks(tree / "dump", f"--sysroot={tree}")
     assert core_kit.functions(report) == {"lose"} and core_kit.totals(report) == core_kit.SERVER
+
+
+def test_debuginfod_only_when_asked_for(program, tmp_path):
+    """A server of the debuginfod kind that has the program: nobody asks it without --debuginfod."""
+    original, tree = moved(program, tmp_path)
+    core_kit.command("run", "--dump-on=crash", f"--dump-file={tree / 'dump'}", "--", original, "crash", cwd=tmp_path)
+    notes = subprocess.run(["readelf", "-n", original], capture_output=True, text=True, check=True).stdout
+    build_id = re.search(r"Build ID: ([0-9a-f]+)", notes).group(1)
+    content = original.read_bytes()
+    original.unlink()
+    asked = []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            have = self.path.startswith(f"/buildid/{build_id}/")
+            self.send_response(200 if have else 404)
+            self.send_header("Content-Length", str(len(content) if have else 0))
+            self.end_headers()
+            self.wfile.write(content if have else b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = harness.environment(DEBUGINFOD_URLS=f"http://127.0.0.1:{server.server_address[1]}", DEBUGINFOD_CACHE_PATH=tmp_path / "cache",
+                                  DEBUGINFOD_TIMEOUT=10)
+        plain = core_kit.command("leaks", tree / "dump", env=env)
+        assert plain.returncode == 0 and not asked and " in lose" not in plain.stdout, (asked, plain.stdout)
+        found = core_kit.command("leaks", tree / "dump", "--debuginfod", env=env, timeout=110)
+        server.shutdown()
+    if not asked:
+        pytest.skip("libdwfl has no debuginfod client here")
+    assert f"/buildid/{build_id}/executable" in asked and "#1 lose at " in found.stdout, (asked, found.stdout)
 
 
 # ---- other tools ---------------------------------------------------------------------------------------------------------------
