@@ -326,6 +326,23 @@ def test_snapshots_without_end(server):
     assert min(pauses) < 20
 
 
+def test_the_pause_is_that_of_a_fork(workshop):
+    """The library adds little to what the kernel takes to copy the same page tables, seldom that is to say: the least of several."""
+    program = workshop.build("live/forked.c", "gcc-O2")
+    with Live([program, "200"], options="leak-check=no:profile=leaks") as live:
+        live.say("f")
+        forks = [float(number) for number in live.process.stdout.readline().split()]
+        pauses = []
+        for _ in range(len(forks)):
+            image = ask(live.pid)
+            pauses.append(image.request["pause_ns"] / 1e6)
+            image.close()
+            time.sleep(0.05)
+        live.end()
+    print(f"fork {min(forks):.2f} ms, pause {min(pauses):.2f} ms")
+    assert min(pauses) <= 5 + 2 * min(forks)
+
+
 # ---- calls ------------------------------------------------------------------------------------------------------------------------
 
 def test_no_call_returns_early(workshop):

@@ -195,6 +195,10 @@ static void answer_request(struct thread_state *self, const siginfo_t *info, con
 
 bool snapshot_tell(struct thread_state *self, struct snapshot *snapshot)
 {
+    if (__atomic_load_n(&sandboxed, __ATOMIC_ACQUIRE)) {
+        print_line("no snapshot: the program has entered a seccomp filter, which may not expect the calls that it takes");
+        return false;
+    }
     snapshot->to = agent_open();
     if (snapshot->to < 0)
         return false;
