@@ -454,10 +454,8 @@ static bool is_in_place(const struct record_object *object, const void *address)
     return object->superblock ? superblock_of(address) == object->superblock : object->pool && !superblock_of(address);
 }
 
-bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding)
+bool objects_check_known(const void *start, size_t n, enum record_access access, struct record_finding *finding)
 {
-    if (__builtin_expect(!__atomic_load_n(&objects_any, __ATOMIC_RELAXED), 1))
-        return false;
     objects_lock();
     const struct record_object *object = object_at(index_get(&by_address, (uintptr_t)start));
     struct record_object seen = object ? *object : (struct record_object){0};

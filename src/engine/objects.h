@@ -26,6 +26,11 @@ bool objects_name_pool(const void *anchor, uint64_t name);
 
 /* A checked call is about to touch [start, start + n). true: an object that begins there was freed, or ends before; *finding is filled
  * in, all but stack and thread. */
-bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding);
+extern uint32_t objects_any;            /* 1: there was an object; atomic */
+bool objects_check_known(const void *start, size_t n, enum record_access access, struct record_finding *finding);
+static inline bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding)
+{
+    return __builtin_expect(__atomic_load_n(&objects_any, __ATOMIC_RELAXED), 0) && objects_check_known(start, n, access, finding);
+}
 
 #endif

@@ -171,6 +171,16 @@ static void tell_rest(struct teller *teller)
     memcpy(fake_at(fake, anchor->engines + RECORD_ENGINE_SLAB * sizeof slab, sizeof slab), &slab, sizeof slab);
     struct record_root root = {.start = fake_map(fake, 4096, IMAGE_READ, ""), .bytes = 64, .state = 1};
     fake_entry(fake, RECORD_TABLE_ROOTS, &root);
+    /* What the program told: a name of no block, a pool, objects that were freed. */
+    struct record_label label = {.address = root.start, .name = fake_string(fake, "named", 5), .sequence = 7};
+    fake_entry(fake, RECORD_TABLE_LABELS, &label);
+    struct record_pool told = {.anchor = root.start, .name = label.name, .flags = RECORD_POOL_META};
+    uint32_t pool_index = fake_entry(fake, RECORD_TABLE_POOLS, &told);
+    for (unsigned i = 0; i < 20; i++) {
+        struct record_object object = {.address = root.start + 64 * i, .pool = i % 2 ? pool_index : 0,
+            .block = {.head = record_head(48, RECORD_BY_POOL_ALLOC, 0, RECORD_BLOCK_FREE), .sequence = i}};
+        fake_entry(fake, RECORD_TABLE_OBJECTS, &object);
+    }
 }
 
 struct fake *fake_story(void)
