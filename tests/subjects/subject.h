@@ -24,6 +24,16 @@ static NOINLINE __attribute__((unused)) void scrub(void)
     __asm__ volatile("" : : "r"(dead) : "memory");
 }
 
+/* Registers that calls may change hold nothing from here on. */
+static inline __attribute__((unused)) void scrub_registers(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("xor %%eax, %%eax\n\txor %%ecx, %%ecx\n\txor %%edx, %%edx\n\txor %%esi, %%esi\n\txor %%edi, %%edi\n\t"
+                     "xor %%r8d, %%r8d\n\txor %%r9d, %%r9d\n\txor %%r10d, %%r10d\n\txor %%r11d, %%r11d"
+                     : : : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11");
+#endif
+}
+
 /* A pointer kept where no leak checker can see it. */
 static inline __attribute__((unused)) uintptr_t hide(void *p) { return ~(uintptr_t)p; }
 static inline __attribute__((unused)) void *unhide(uintptr_t hidden) { return (void *)~hidden; }

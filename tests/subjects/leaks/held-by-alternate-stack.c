@@ -17,6 +17,7 @@ static NOINLINE int work(void)
 {
     char *volatile outer = malloc(76); /* LEAK: reachable 76 bytes 1 block */
     scrub();
+    scrub_registers();
     raise(SIGUSR1);
     return outer != NULL;
 }
