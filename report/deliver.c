@@ -317,6 +317,7 @@ static void finding_done(struct delivery *delivery, struct process *process, str
     analysis_append(&process->shown, analysis);
     analysis_free(process->whole);  /* an exec that failed left one; it is out of date */
     process->whole = NULL;
+    process->told = false;
     note_gating(delivery, process, analysis->model);
 }
 
@@ -326,6 +327,7 @@ static void whole_done(struct delivery *delivery, struct process *process, struc
     const char *log = delivery->settings->text[OPTION_LOG_FILE];
     analysis_free(process->whole);
     process->whole = analysis;
+    process->told = !end;           /* what becomes another program has no last lines */
     note_gating(delivery, process, model);
     deliver_show_errors(delivery, process, model);
     if (end && (process->program || has_something_to_say(delivery, model) || (log[0] && output_each(log))))

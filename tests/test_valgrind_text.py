@@ -175,6 +175,16 @@ def test_suppressions(tmp_path):
         assert len(used) >= 3 and sum(int(line[0]) for line in used) == 4 and all(line[2] == f"{tmp_path}/rules" for line in used), run.stderr
 
 
+def test_exec_ends_without_a_summary(tmp_path):
+    """What a program that becomes another one had of its heap is no leak; the other one tells its own, if it is checked."""
+    program = compile_text(tmp_path, "#include <stdlib.h>\nint main(void) { malloc(7); return 0; }\n")
+    for option, summaries in (("--trace-children=no", 0), ("--trace-children=yes", 1)):
+        text = run_text("--leak-check=full", option, "sh", "-c", f"exec {program}").stderr
+        assert text.count("HEAP SUMMARY") == text.count("ERROR SUMMARY") == summaries, text
+        assert len(re.findall("Command: ", text)) == 1 + summaries
+        parse(text)
+
+
 def test_mismatched_frees(tmp_path):
     program = compile_text(tmp_path, "#include <stdlib.h>\nextern void _ZdlPv(void *);\nint main(void) { _ZdlPv(malloc(4)); return 0; }\n", "mismatch",
                            "-lstdc++")
