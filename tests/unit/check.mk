@@ -1,5 +1,5 @@
 # Unit tests of src/check.
-check_tests = tests/unit/check_allowance tests/unit/check_guard tests/unit/check_pageguard tests/unit/check_range
+check_tests = tests/unit/check_allowance tests/unit/check_guard tests/unit/check_pageguard tests/unit/check_quarantine tests/unit/check_range
 check_PROGRAMS += $(check_tests)
 TESTS += $(check_tests)
 tests_unit_check_guard_CPPFLAGS = $(unit_cppflags)
@@ -10,3 +10,5 @@ tests_unit_check_range_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_range_LDADD = libengine.la
 tests_unit_check_allowance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_allowance_LDADD = libengine.la
+tests_unit_check_quarantine_CPPFLAGS = $(unit_cppflags)
+tests_unit_check_quarantine_LDADD = libengine.la
