@@ -424,3 +424,59 @@ def test_bare_agent_is_not_ended_by_keys():
     assert REPLY.unpack(ours.recv(4096))[2] == 0
     ours.close()
     assert process.wait(20) == 0
+
+
+def test_nobody_waits_for_anothers_analysis(tool):
+    """While one process's memory is being read (here: a copy that keeps the agent waiting for its bytes), others are answered."""
+    run = talk(tool, """
+FROZEN = 2
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+slow = connect()
+send(slow, request(END, flags=FROZEN, anchor=4096), [os.open("/proc/self/maps", os.O_RDONLY), theirs.fileno()])
+theirs.close()
+ours.settimeout(20)
+assert len(ours.recv(4096)) == 16       # the agent asks for a range, and now waits
+pid = os.fork()
+if pid == 0:
+    for event, files in ((STARTED, []), (END, own_memory()), (END, own_memory())):
+        assert ask(request(event), files)
+    os._exit(7)
+status = os.waitpid(pid, 0)[1]
+slow.setblocking(False)
+try:
+    slow.recv(4096)
+    print("too soon")
+except BlockingIOError:
+    print("others were served", status >> 8)
+ours.close()
+slow.setblocking(True)
+slow.settimeout(20)
+print(REPLY.unpack(slow.recv(4096))[2])
+""", timeout=60)
+    assert (run.returncode, run.stdout) == (0, "others were served 7\n1\n"), run
+
+
+def test_one_process_is_served_in_order(tool):
+    """Two requests of one process: the second is answered after the first, however long that takes."""
+    run = talk(tool, """
+FROZEN = 2
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+slow, quick = connect(), connect()
+send(slow, request(END, flags=FROZEN, anchor=4096), [os.open("/proc/self/maps", os.O_RDONLY), theirs.fileno()])
+theirs.close()
+ours.settimeout(20)
+ours.recv(4096)
+send(quick, request(STARTED))
+time.sleep(0.5)
+quick.setblocking(False)
+try:
+    print("out of order", quick.recv(4096))
+except BlockingIOError:
+    print("waits")
+ours.close()
+for client in (slow, quick):
+    client.setblocking(True)
+    client.settimeout(20)
+    print(REPLY.unpack(client.recv(4096))[2])
+""", timeout=60)
+    assert (run.returncode, run.stdout) == (0, "waits\n1\n0\n"), run

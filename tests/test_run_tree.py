@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import textwrap
@@ -392,3 +393,73 @@ def test_report_through_a_slow_pipe_that_does_not_block():
     assert run.wait(60) == 9
     lines = text.decode().splitlines()
     assert len(text) > 10000 and lines[0].startswith("midden: report of bash") and lines[-1].startswith("midden: no errors"), lines[-3:]
+
+
+WAYS = {
+    "fork": "if (fork() == 0) { lose(); exit(0); } wait(NULL);",
+    "_exit": "if (fork() == 0) { lose(); _exit(0); } wait(NULL);",
+    "quick_exit": "if (fork() == 0) { lose(); quick_exit(0); } wait(NULL);",
+    "vfork and exec": "if (vfork() == 0) { execv(self, again); _exit(9); } wait(NULL);",
+    "posix_spawn": "pid_t pid; posix_spawn(&pid, self, NULL, NULL, again, environ); wait(NULL);",
+    "posix_spawn without environment": "pid_t pid; posix_spawn(&pid, self, NULL, NULL, again, nothing); wait(NULL);",
+    "execle without environment": "if (fork() == 0) execle(self, self, \"lose\", (char *)NULL, nothing); wait(NULL);",
+    "execve without environment": "if (fork() == 0) execve(self, again, nothing); wait(NULL);",
+    "clearenv": "if (fork() == 0) { clearenv(); execv(self, again); } wait(NULL);",
+    "env -i": "char line[600]; snprintf(line, sizeof line, \"env -i %s lose\", self); if (system(line)) return 1;",
+    "exec": "execv(self, again);",
+    "grandchildren": "char line[600]; snprintf(line, sizeof line, \"sh -c 'sh -c \\\"%s lose\\\"; true'\", self); if (system(line)) return 1;",
+}
+
+FAMILY = r"""
+    #include <spawn.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    extern char **environ;
+    static void __attribute__((noinline)) lose(void)
+    {
+        void *volatile block = malloc(123);
+        block = NULL;
+    }
+    int main(int argc, char **argv)
+    {
+        char *nothing[] = {NULL}, *again[] = {argv[0], "lose", NULL}, *self = argv[0];
+        (void)nothing, (void)again, (void)self;
+        if (argc > 1) {
+            lose();
+            return 0;
+        }
+        @WAY@
+        return 0;
+    }
+    """
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_a_child(way, tmp_path):
+    """A leak in a child gates, is in the child's report, and in the summary over all; however the child came to be."""
+    program = compile_program(tmp_path, "family", FAMILY.replace("@WAY@", WAYS[way]), "-g", "-O0")
+    run = harness.execute([harness.COMMAND, "run", "--", program])
+    text = run.stderr.decode()
+    assert run.status == GATE, run.describe()
+    assert text.count("definitely lost: 123 bytes in 1 block  (leak 1 of 1)") == 1, text
+    if way != "exec":
+        assert len(re.findall(r"^midden: [0-9]+ processes, .*123 bytes in 1 block lost, in 1 process$", text, re.MULTILINE)) == 1, text
+        assert re.search(r"^==[0-9]+== definitely lost: 123", text, re.MULTILINE)
+
+
+def test_daemon_that_outlives_the_run(tmp_path):
+    """It is named in the summary, and not waited for."""
+    program = compile_program(tmp_path, "family", FAMILY.replace("@WAY@", "lose(); if (fork() == 0) { setsid(); pause(); } usleep(300000);"),
+                              "-g", "-O0")
+    began = time.monotonic()
+    run = harness.execute([harness.COMMAND, "run", f"--json={tmp_path}/r.json", "--", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert time.monotonic() - began < 30
+    listed = [one for one in json.loads((tmp_path / "r.json").read_text())["run"]["list"] if one["running"]]
+    try:
+        assert run.status == GATE and len(listed) == 1 and os.path.exists(f"/proc/{listed[0]['pid']}")
+    finally:
+        for one in listed:
+            os.kill(one["pid"], signal.SIGKILL)
