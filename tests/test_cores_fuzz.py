@@ -36,7 +36,8 @@ def flags():
     """Flags of the libraries that configure.ac asks for: to compile with, to link with."""
     packages = re.findall(r"PKG_CHECK_MODULES\(\[\w+\], \[([\w.+-]+)", (harness.TREE / "configure.ac").read_text())
     ask = lambda option: subprocess.run(["pkg-config", option, *packages], capture_output=True, text=True, check=True).stdout.split()
-    return ask("--cflags"), [*ask("--libs"), "-liberty", "-lpthread", "-lm"]
+    names = re.findall(r"^(\w+_SONAME) = (\S+)$", (harness.BUILD / "Makefile").read_text(), re.M)
+    return [*ask("--cflags"), *(f'-D{name}="{value}"' for name, value in names)], [*ask("--libs"), "-liberty", "-lpthread", "-ldl", "-lm"]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,12 @@
 #include "report/render.h"
 #include "unit.h"
 
+#if defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 static char place[PATH_MAX];
 
 static const char *in_place(const char *name)
@@ -321,7 +327,7 @@ int main(int argc, char **argv)
     snprintf(place, sizeof place, "%s/report_cores.XXXXXX", directory ? directory : "/tmp");
     if (!mkdtemp(place))
         return 1;
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(__SANITIZE_ADDRESS__) && !SANITIZED
     struct rlimit limit = {(rlim_t)4 << 30, (rlim_t)4 << 30};
     setrlimit(RLIMIT_AS, &limit);
 #endif
