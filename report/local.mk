@@ -47,8 +47,8 @@ libcommand_la_SOURCES = \
 	report/judged.h report/judged.c report/command_report.c report/command_leaks.c report/command_export.c report/command_dump.c \
 	report/progress.h report/progress.c \
 	report/block_filter.h report/block_filter.c report/block_columns.h report/block_columns.c report/block_groups.h report/block_groups.c \
-	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_json.c \
-	report/diff.h report/diff.c report/command_diff.c report/command_map.c report/command_threads.c report/command_findings.c \
+	report/command_blocks.c report/command_why.c report/why.h report/why_find.c report/why_text.c report/why_bytes.c report/why_json.c \
+	report/diff.h report/diff.c report/command_diff.c report/command_map.c report/map_json.h report/map_json.c report/command_threads.c report/command_findings.c \
 	report/program.h report/program.c \
 	report/launch.h report/launch.c \
 	report/supervise.h report/supervise.c \

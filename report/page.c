@@ -52,6 +52,12 @@ void page_number(const struct page *page, uint64_t number)
     fputs(page_digits(buffer, number), page->out);
 }
 
+void page_bytes(const struct page *page, uint64_t bytes)
+{
+    page_number(page, bytes);
+    fputs(bytes == 1 ? " byte" : " bytes", page->out);
+}
+
 void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks)
 {
     page_number(page, bytes);

@@ -30,6 +30,9 @@ const char *page_digits(char buffer[PAGE_DIGITS], uint64_t number);
 /* The same, written. */
 void page_number(const struct page *page, uint64_t number);
 
+/* "1 byte", "1,024 bytes" */
+void page_bytes(const struct page *page, uint64_t bytes);
+
 /* "1,024 bytes in 3 blocks" */
 void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks);
 

@@ -43,6 +43,10 @@ void why_find(struct why *why, uint64_t address, size_t most);
 void why_free(struct why *why);
 
 void why_text(struct why *why, const struct sheet *sheet);
+struct page;
+
+/* Part of why_text(): the block's bytes and its witnesses. */
+void why_bytes(const struct page *page, const struct why *why);
 void why_json(struct why *why, FILE *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* The answer of `midden why` as text: what the address is, in one line; the guilty line; who holds the block; the bytes; the rest. */
 #include <string.h>
 
+#include "heap_map.h"
 #include "page.h"
 #include "records_marks.h"
 #include "why.h"
@@ -11,14 +12,6 @@ static const char *const lost_as[LEAK_KINDS] = {
     [LEAK_DEFINITE] = "definitely lost", [LEAK_INDIRECT] = "indirectly lost",
     [LEAK_POSSIBLE] = "possibly lost",   [LEAK_REACHABLE] = "still reachable",
 };
-
-static const char *const engine_names[RECORD_ENGINES] = {"heap", "slab", "freelist", "buddy", "huge", "guarded"};
-
-static void put_bytes(const struct page *page, uint64_t n)
-{
-    page_number(page, n);
-    fputs(n == 1 ? " byte" : " bytes", page->out);
-}
 
 static void put_thread(const struct page *page, const struct records *records, uint32_t index)
 {
@@ -84,7 +77,7 @@ static void object_line(const struct page *page, struct why *why)
 /* "48 bytes from malloc" and where they came from, for a block that is not the one in question. */
 static void put_other_block(const struct page *page, struct why *why, const struct record_block *record, uint64_t size)
 {
-    put_bytes(page, size);
+    page_bytes(page, size);
     fprintf(page->out, " from %s", frames_allocator_name(record_head_allocator(record->head)));
     const struct frame *guilty = stack_fact_framed(&why->facts, record->alloc_stack, record_head_allocator(record->head))->guilty;
     if (guilty) {
@@ -108,7 +101,7 @@ static void variable_line(const struct page *page, const struct why *why)
     const struct variable *variable = &why->variable;
     page_text(page, variable->name);
     fputs(" is a variable of ", page->out);
-    put_bytes(page, variable->size);
+    page_bytes(page, variable->size);
     fputs(" in ", page->out);
     put_module(page, why->opened->records, why->variable_module);
     fprintf(page->out, ", at 0x%llx%s\n", (unsigned long long)variable->address, why->followed ? "; it points to" : "");
@@ -122,19 +115,19 @@ static void block_line(const struct page *page, const struct why *why)
     if (where->beside == BESIDE_IN && where->distance == 0) {
         fputs("the start of ", page->out);
     } else if (where->beside == BESIDE_IN) {
-        put_bytes(page, where->distance);
+        page_bytes(page, where->distance);
         fputs(" into ", page->out);
     } else if (where->beside == BESIDE_BEFORE) {
-        put_bytes(page, where->distance);
+        page_bytes(page, where->distance);
         fputs(" in front of ", page->out);
     } else if (where->distance) {
-        put_bytes(page, where->distance);
+        page_bytes(page, where->distance);
         fputs(" behind the end of ", page->out);
     } else {
         fputs("right behind the end of ", page->out);
     }
     fprintf(page->out, "a %sblock of ", state == RECORD_BLOCK_LIVE ? "living " : "freed ");
-    put_bytes(page, walked_size(block));
+    page_bytes(page, walked_size(block));
     fprintf(page->out, " from %s", frames_allocator_name(record_head_allocator(block->block.head)));
     put_name(page, why, block->address, block->block.sequence);
     if (why->has_leak)
@@ -163,13 +156,13 @@ static void data_line(const struct page *page, const struct why *why)
     const struct whereabouts *where = &why->where;
     if (where->has_variable) {
         if (where->offset) {
-            put_bytes(page, where->offset);
+            page_bytes(page, where->offset);
             fputs(" into ", page->out);
         }
         fputs("the variable ", page->out);
         page_text(page, where->variable.name);
         fputs(" (", page->out);
-        put_bytes(page, where->variable.size);
+        page_bytes(page, where->variable.size);
         fputs(") of ", page->out);
         put_module(page, why->opened->records, where->module);
     } else {
@@ -219,7 +212,7 @@ static void first_line(const struct page *page, struct why *why)
     switch (where->kind) {
     case WHERE_NULL: fputs("a null pointer, or an offset from one; nothing is mapped there", page->out); break;
     case WHERE_BLOCK: block_line(page, why); break;
-    case WHERE_HEAP: fprintf(page->out, "in the heap (%s), where no block is", engine_names[where->engine]); break;
+    case WHERE_HEAP: fprintf(page->out, "in the heap (%s), where no block is", map_engine_names[where->engine]); break;
     case WHERE_OWN: fputs("in midden's own memory", page->out); break;
     case WHERE_CODE:
         fputs("in the code of ", page->out);
@@ -395,100 +388,6 @@ static void pointers_part(const struct page *page, struct why *why)
     }
 }
 
-/* ---- bytes ---- */
-
-/* Rows of 16 bytes; those in [wrong, wrong + n_wrong) stand out. */
-static void hex(const struct page *page, uint64_t address, const uint8_t *bytes, size_t n, size_t wrong, size_t n_wrong)
-{
-    for (size_t row = 0; row < n; row += 16) {
-        fprintf(page->out, "      0x%llx ", (unsigned long long)(address + row));
-        for (size_t i = row; i < row + 16; i++) {
-            bool bad = i >= wrong && i - wrong < n_wrong;
-            if (i >= n) {
-                fputs("   ", page->out);
-                continue;
-            }
-            fputc(bad && (i == wrong || i == row) ? '>' : ' ', page->out);
-            if (bad)
-                page_colour(page, PAGE_ERROR);
-            fprintf(page->out, "%02x", bytes[i]);
-            if (bad)
-                page_colour(page, PAGE_PLAIN);
-        }
-        fputs("  |", page->out);
-        for (size_t i = row; i < row + 16 && i < n; i++)
-            fputc(bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.', page->out);
-        fputs("|\n", page->out);
-    }
-}
-
-static void contents(const struct page *page, const struct why *why)
-{
-    const struct witnesses *witnesses = &why->witnesses;
-    uint64_t size = walked_size(&why->where.block);
-    if (!size)
-        return;
-    fprintf(page->out, "    %-16s", "the block");
-    put_bytes(page, size);
-    if (!witnesses->n_contents)
-        fputs(", not in this image", page->out);
-    else if (witnesses->n_contents < size)
-        fprintf(page->out, ", of which the first %zu", witnesses->n_contents);
-    fputc('\n', page->out);
-    hex(page, why->where.block.address, witnesses->contents, witnesses->n_contents, 0, 0);
-}
-
-static void put_witness(const struct page *page, const struct why *why, const struct witness *witness)
-{
-    fprintf(page->out, "    %-16s", witness->name);
-    put_bytes(page, witness->n);
-    switch (witness->state) {
-    case WITNESS_INTACT:
-        fprintf(page->out, ", intact%s\n", !witness->expected_word ? "" : walked_state(&why->where.block) == RECORD_BLOCK_LIVE
-                ? ": a living block's, as the record says" : ": a freed block's, as the record says");
-        return;
-    case WITNESS_UNREADABLE:
-        fputs(", not in this image\n", page->out);
-        return;
-    case WITNESS_DAMAGED:
-        break;
-    }
-    page_colour(page, PAGE_ERROR);
-    if (witness->other)
-        fprintf(page->out, ", DAMAGED: it is that of a %s block, and the record says otherwise",
-                walked_state(&why->where.block) == RECORD_BLOCK_LIVE ? "freed" : "living");
-    else
-        fprintf(page->out, ", DAMAGED from byte %zu on, %zu byte%s", witness->wrong, witness->n_wrong, witness->n_wrong == 1 ? "" : "s");
-    page_colour(page, PAGE_PLAIN);
-    if (witness->expected_word)
-        fprintf(page->out, "; it should be %016llx\n", (unsigned long long)witness->expected_word);
-    else
-        fprintf(page->out, "; every byte should be %02x\n", witness->expected);
-    hex(page, witness->address + witness->shown_from, witness->bytes, witness->n_shown,
-        witness->wrong - witness->shown_from, witness->n_wrong);
-}
-
-static void bytes_part(const struct page *page, const struct why *why)
-{
-    const struct witnesses *witnesses = &why->witnesses;
-    bool told = false;
-    fprintf(page->out, "  the block at 0x%llx (%s) and its witnesses:\n", (unsigned long long)why->where.block.address,
-            engine_names[why->where.engine]);
-    for (size_t i = 0; i < witnesses->n; i++) {
-        if (!told && witnesses->list[i].address >= why->where.block.address && strcmp(witnesses->list[i].name, "fill") != 0) {
-            contents(page, why);
-            told = true;
-        }
-        put_witness(page, why, &witnesses->list[i]);
-    }
-    if (!told)
-        contents(page, why);
-    if (witnesses->none_why)
-        fprintf(page->out, "    no witnesses: %s\n", witnesses->none_why);
-    if (record_head_flags(why->where.block.block.head) & RECORD_FLAG_DAMAGED)
-        fputs("    damage to it was found and reported before\n", page->out);
-}
-
 /* ---- what lies around ---- */
 
 static void put_neighbour(const struct page *page, struct why *why, const char *where, const struct walked *block)
@@ -522,7 +421,7 @@ void why_text(struct why *why, const struct sheet *sheet)
         story(page, why);
         path_part(page, why);
         pointers_part(page, why);
-        bytes_part(page, why);
+        why_bytes(page, why);
     }
     if (why->where.kind == WHERE_BLOCK || why->where.kind == WHERE_HEAP)
         around(page, why);

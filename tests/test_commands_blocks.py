@@ -1,9 +1,14 @@
 """`midden blocks`: its figures against each other, against the leak check and against what the program knows of itself."""
+import contextlib
 import csv
 import io
+import os
+import pty
+import tempfile
 
 import pytest
 
+import harness
 from commands_kit import Standing, midden
 
 
@@ -151,3 +156,62 @@ def test_the_program_does_not_notice(workshop, tmp_path):
         assert midden("blocks", alive.pid, "--json", "--state=all").json()["list"] == before
         status, report = alive.end()
     assert status == 23 and not report["errors"]     # its own leaks
+
+
+MANY = 300000
+
+
+@pytest.fixture(scope="module")
+def crowd(workshop, tmp_path_factory):
+    with Standing(workshop.build("commands/many.c"), tmp_path_factory.mktemp("many"), "--profile=leaks", "--leak-check=no",
+                  words=[str(MANY)]) as standing:
+        yield standing
+
+
+def peak_and_lines(*words):
+    """Peak resident set in KiB, and lines of output, of a command that succeeds."""
+    with tempfile.TemporaryFile() as out:
+        pid = os.posix_spawn(harness.COMMAND, ["midden", *map(str, words)], harness.environment(),
+                             file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1)])
+        _, status, usage = os.wait4(pid, 0)
+        assert status == 0
+        out.seek(0)
+        return usage.ru_maxrss, sum(chunk.count(b"\n") for chunk in iter(lambda: out.read(1 << 20), b""))
+
+
+def test_many_blocks_are_not_held(crowd):
+    """A list of every block, in all forms: what is held does not go with the number of blocks."""
+    few, _ = peak_and_lines("blocks", crowd.pid, "--size=1000000..")
+    for options in (["--csv"], ["--json"], [], ["--by=site"], ["--sort=age", "--limit=10"]):
+        peak, lines = peak_and_lines("blocks", crowd.pid, *options)
+        assert peak < few + 8192, (options, peak, few)
+        assert lines >= MANY or "--by=site" in options or "--limit=10" in options
+
+
+def test_many_blocks_in_groups(crowd):
+    groups = listed(crowd, "--by=function")["groups"]
+    assert {g["function"]: g["blocks"] for g in groups if g["function"] in ("odd", "even")} == {"odd": MANY // 2, "even": MANY // 2}
+
+
+def test_a_long_path(crowd):
+    """Through the whole list to its first link: shown by its ends, counted in JSON."""
+    last = listed(crowd, "--sort=age", "--size=32", "--limit=1")["list"][0]
+    answer = midden("why", crowd.pid, last["address"], "--json").json()
+    assert answer["path_length"] == MANY and len(answer["path"]) == 10000
+    text = midden("why", crowd.pid, last["address"]).stdout
+    assert f"… {MANY - 8:,} more blocks, each led to by the one before it …" in text
+
+
+def test_progress_on_a_terminal(crowd):
+    """Only work of more than half a second shows it: JSON of so many blocks takes longer."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+        os.execve(harness.COMMAND, ["midden", "blocks", str(crowd.pid), "--json"], {**harness.environment(), "TERM": "xterm"})
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 1 << 16):
+            shown += chunk
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert b"midden: writing [" in shown and b" %" in shown and shown.count(b"\r\033[K") >= 1
