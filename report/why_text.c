@@ -47,13 +47,13 @@ static void object_line(const struct page *page, struct why *why)
     uint64_t offset = why->where.address - object->address;
     fputs("  ", page->out);
     if (offset) {
-        put_bytes(page, offset);
+        page_bytes(page, offset);
         fputs(" into ", page->out);
     } else {
         fputs("the start of ", page->out);
     }
     fprintf(page->out, "%s object of ", freed ? "a freed" : "a living");
-    put_bytes(page, record_head_size(object->block.head));
+    page_bytes(page, record_head_size(object->block.head));
     put_name(page, why, object->address, object->block.sequence);
     if (pool && pool->name) {
         fputs(", in the pool \"", page->out);
