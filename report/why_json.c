@@ -130,7 +130,7 @@ static json_t *holder_json(struct why *why, const struct holder *holder)
 
 static json_t *path_json(struct why *why)
 {
-    enum { MOST = 10000 };
+    enum { MOST = 1000 };
     json_t *list = json_array();
     for (size_t i = 0; i < why->path.n && i < MOST; i++) {
         const struct path_step *step = &why->path.steps[i];
