@@ -203,11 +203,23 @@ static void add_flow(const struct grouping *grouping, struct leak_record *group,
     total_join(&cycles->retained, cycle->retained);
 }
 
+/* Lost blocks up to which cycles are looked for with every leak check: it takes some 40 bytes for each. */
+#define FLOW_BLOCKS_MOST 2000000u
+
 /* Of lost blocks that lead to others. Reports do without it where memory does not suffice. */
 static void make_flow(struct grouping *grouping)
 {
     const struct graph *graph = grouping->graph;
-    uint32_t n = 0, *starts = grouping->n_indirect ? memory_try(graph->n, sizeof *starts) : NULL;
+    uint32_t lost = 0, n = 0, *starts;
+    for (uint32_t block = 0; block < graph->n; block++)
+        lost += !(graph->marks[block] & MARKS_HELD);
+    if (!grouping->n_indirect)
+        return;
+    if (lost > FLOW_BLOCKS_MOST) {
+        records_problem(graph->records, "%u blocks are lost: cycles among them, and what each retains, were not worked out", lost);
+        return;
+    }
+    starts = memory_try(lost, sizeof *starts);
     for (uint32_t block = 0; starts && block < graph->n; block++)
         if (!(graph->marks[block] & (MARKS_HELD | MARK_INDIRECT)))
             starts[n++] = block;
