@@ -90,6 +90,7 @@ static void churn(void)
     while (n)
         pthread_join(few[--n], NULL);
     count(&threads);
+    usleep(20000);
 }
 
 static void forker(void)
