@@ -82,8 +82,10 @@ int main(int argc, char **argv)
         }
         root = head;
     } else if (!strcmp(mode, "lost")) {
-        for (uint64_t i = 0; i < n; i++)
-            memset(malloc(48), 0, 48);
+        for (uint64_t i = 0; i < n; i++) {
+            void *block = calloc(1, 48);
+            __asm__ volatile("" : "+r"(block) : : "memory");    /* or the compiler leaves it out */
+        }
     } else {
         return fprintf(stderr, "scan: unknown mode '%s'\n", mode), 2;
     }
