@@ -154,7 +154,7 @@ def test_unusable_files(bad_files, command, image):
     assert len(done.stderr.splitlines()) == 1 and image in done.stderr and not CONTROL.search(done.stderr)
 
 
-@pytest.mark.parametrize("pid, word", [("999999999", "999999999"), ("0", "0"), (str(os.getpid()), "midden")])
+@pytest.mark.parametrize("pid, word", [("999999999", "999999999"), ("0", "0"), (str(os.getpid()), "midden")], ids=["none", "zero", "ours-but-not-on-midden"])
 def test_unusable_processes(pid, word):
     done = midden("leaks", pid, timeout=30)
     assert done.status == 1 and word in done.stderr and len(done.stderr.splitlines()) == 1
