@@ -127,18 +127,30 @@ static bool is_running(const struct record_thread *thread)
 }
 
 /* true: a thread's stack lies there that is in use, or was when this process was forked. */
-static bool any_stack_in(const struct records *records, uint64_t start, uint64_t end)
+static bool any_stack_in(const struct record_thread *const *others, uint64_t start, uint64_t end)
 {
-    for (size_t i = 1; i < records->n_threads; i++) {
-        const struct record_thread *thread = &records->threads[i];
-        if ((is_running(thread) || thread->state == RECORD_THREAD_GONE) && ((thread->start_sp >= start && thread->start_sp < end)
-                                   || (thread->thread_pointer >= start && thread->thread_pointer < end)))
+    for (; *others; others++) {
+        const struct record_thread *thread = *others;
+        if ((thread->start_sp >= start && thread->start_sp < end) || (thread->thread_pointer >= start && thread->thread_pointer < end))
             return true;
     }
     return false;
 }
 
-static void exclude_ended_stack(struct graph *graph, const struct record_thread *thread, struct ranges *ranges)
+/* The threads that have not ended, NULL behind the last: a program may have had a hundred thousand that have. */
+static const struct record_thread **not_ended(const struct records *records)
+{
+    const struct record_thread **list = memory_new(records->n_threads + 1, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 1; i < records->n_threads; i++)
+        if (is_running(&records->threads[i]) || records->threads[i].state == RECORD_THREAD_GONE)
+            list[n++] = &records->threads[i];
+    return list;
+}
+
+/* others: see not_ended(). */
+static void exclude_ended_stack(struct graph *graph, const struct record_thread *thread, const struct record_thread *const *others,
+                                struct ranges *ranges)
 {
     struct records *records = graph->records;
     uint64_t page = records->anchor.page_size >= 4096 && records->anchor.page_size <= 65536 ? records->anchor.page_size : 4096;
@@ -146,7 +158,7 @@ static void exclude_ended_stack(struct graph *graph, const struct record_thread 
     uint64_t top = (thread->thread_pointer | (page - 1)) + 1;
     if (!mapping || strcmp(mapping->path, "[stack]") == 0 || thread->thread_pointer < thread->start_sp
         || top > mapping->end || thread->thread_pointer >= mapping->end
-        || any_stack_in(records, mapping->start, top)
+        || any_stack_in(others, mapping->start, top)
         || !is_stack_bottom(graph, mapping, thread) || !has_thread_block(graph, thread->thread_pointer))
         return;
     exclude(ranges, mapping->start, top);
@@ -271,16 +283,18 @@ static void take_gone_thread(struct graph *graph, uint32_t index, struct ranges 
 static void take_threads(struct graph *graph, struct ranges *excluded, struct ranges *stacks)
 {
     const struct records *records = graph->records;
+    const struct record_thread **others = not_ended(records);
     add_core_registers(graph);
     for (size_t i = 1; i < records->n_threads; i++) {
         const struct record_thread *thread = &records->threads[i];
         if (thread->state == RECORD_THREAD_ENDED)
-            exclude_ended_stack(graph, thread, excluded);
+            exclude_ended_stack(graph, thread, others, excluded);
         else if (is_running(thread))
             take_thread(graph, (uint32_t)i, excluded, stacks);
         else if (thread->state == RECORD_THREAD_GONE)
             take_gone_thread(graph, (uint32_t)i, stacks);
     }
+    free(others);
     if (graph->result->unparked)
         records_problem(graph->records, "%u running thread%s did not stop for the leak check: the whole of %s was searched, and what seemed "
                         "definitely lost counts as possibly lost", graph->result->unparked, graph->result->unparked == 1 ? "" : "s",
