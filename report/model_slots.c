@@ -42,7 +42,7 @@ void model_slots(struct model *model, struct symbols *symbols)
     bool shown = model->options.leak_check == 0 && (model->options.show_leak_kinds >> LEAK_REACHABLE & 1);
     if (!leaks || !leaks->n_slots || !shown)
         return;
-    struct unwinder *unwinder = unwinder_open(model->records, NULL);
+    struct unwinder *unwinder = unwinder_open(model->records, symbols_places(symbols));
     model->slots = arena_new(&model->arena, leaks->n_slots * sizeof *model->slots);
     model->n_slots = leaks->n_slots;
     for (size_t i = 0; i < leaks->n_slots; i++) {

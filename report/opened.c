@@ -12,6 +12,7 @@
 #include "page.h"
 #include "progress.h"
 #include "say.h"
+#include "source.h"
 
 struct image_places opened_places(const struct arguments *arguments)
 {
@@ -28,6 +29,7 @@ bool opened_open(struct opened *opened, const struct arguments *arguments, struc
     opened->symbols = symbols;
     if (symbols)
         symbols_look_in(symbols, &places);
+    source_look_under(places.sysroot);
     opened->image = image_open(name, &places, &error);
     opened->records = opened->image ? records_open(opened->image, 0, &error) : NULL;
     if (opened->records)

@@ -5,16 +5,34 @@
 #include "source.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_BYTES ((size_t)32 << 20)
 
+static const char *other_root;
+
+void source_look_under(const char *root)
+{
+    other_root = root;
+}
+
+static int open_source(const char *path)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    char under[PATH_MAX];
+    int fd = -1;
+    if (other_root && *other_root && *path == '/' && (size_t)snprintf(under, sizeof under, "%s%s", other_root, path) < sizeof under)
+        fd = open(under, flags);
+    return fd >= 0 ? fd : open(path, flags);
+}
+
 size_t source_read(const char *path, unsigned first, size_t n, struct source_line *lines)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open_source(path);
     if (fd < 0)
         return 0;
     FILE *file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "r") : NULL;

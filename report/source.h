@@ -11,6 +11,10 @@ struct source_line {
     size_t length;
 };
 
+/* From now on source files are looked for under `root` first, a copy of another machine's file system (--sysroot); NULL or "": not. Kept, not
+ * copied. */
+void source_look_under(const char *root);
+
 /* Lines first, first + 1, … of a file (counted from 1), up to n of them. Returns how many there are; 0: none, or the file cannot
  * be read. */
 size_t source_read(const char *path, unsigned first, size_t n, struct source_line *lines);

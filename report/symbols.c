@@ -57,6 +57,11 @@ void symbols_look_in(struct symbols *symbols, const struct image_places *places)
     symbols->places = *places;
 }
 
+const struct image_places *symbols_places(const struct symbols *symbols)
+{
+    return &symbols->places;
+}
+
 void symbols_close(struct symbols *symbols)
 {
     if (!symbols)

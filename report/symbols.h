@@ -35,6 +35,7 @@ struct symbols *symbols_open(void);     /* never NULL */
 /* Where modules and their debug information are looked for from now on; what it points to must outlive the symbols. */
 struct image_places;
 void symbols_look_in(struct symbols *symbols, const struct image_places *places);
+const struct image_places *symbols_places(const struct symbols *symbols);
 void symbols_close(struct symbols *symbols);
 
 /* The frames at pc: the innermost inlined function first, the function that contains pc last; at least one.

@@ -124,6 +124,14 @@ def test_crash_dump_on_another_machine(workshop, program, tmp_path, exit_report)
     assert [e["kind"] for e in findings["errors"]] == ["invalid-access"]
     dead = midden("threads", dump, f"--sysroot={root}").stdout
     assert "the one that signal 11 came to" in dead
+    # Sources are those of the other machine too.
+    frame = next(f for record in report["leaks"]["records"] for f in record["stack"] if f["file"] and os.path.exists(f["file"]))
+    lines = open(frame["file"], encoding="utf-8").read().splitlines()
+    lines[frame["line"] - 1] = "/* as it was on the other machine */"
+    source = root / frame["file"].lstrip("/")
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text("\n".join(lines))
+    assert "as it was on the other machine" in midden("leaks", dump, f"--sysroot={root}").stdout
     # Without the program's file the rest is still told, and the file is named.
     bare = midden("leaks", dump)
     assert bare.status == 0 and "shapes" in bare.stdout.split("not covered:")[1]
