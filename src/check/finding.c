@@ -87,6 +87,25 @@ done:
     return result;
 }
 
+bool finding_tells(uint64_t block, uint32_t sequence, bool before)
+{
+    uint32_t n = finding_count();
+    bool any = false;
+    for (uint32_t i = 1; i <= n; i++) {
+        const struct record_finding *known = finding_at(i);
+        if (!known || __atomic_load_n(&known->state, __ATOMIC_ACQUIRE) != 2 || known->block_address != block
+            || known->block.sequence != sequence
+            || (known->kind != RECORD_KIND_HEAP_BUFFER_OVERFLOW && known->kind != RECORD_KIND_HEAP_BUFFER_UNDERFLOW))
+            continue;
+        any = true;
+        /* A checked call that began in front may have gone on to behind. */
+        bool both = known->offset < 0 && known->call_size != RECORD_UNKNOWN;
+        if (both || (known->offset < 0) == before)
+            return true;
+    }
+    return !any;
+}
+
 void finding_fork_child(void)
 {
     struct record_table *table = anchor_table(RECORD_TABLE_FINDINGS);

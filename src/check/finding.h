@@ -14,6 +14,11 @@ bool finding_init(uint64_t most);       /* most: distinct findings kept */
  * anchor.lost_findings: then 0 is returned and nothing need be said. */
 uint32_t finding_publish(const struct record_finding *finding);
 
+/* true: nothing more is to be said of damage before (or else behind) this block, which is living and marked DAMAGED. Either a finding
+ * about it tells of that side, or none is about it at all: then its mistake was counted in another block's entry, as what is
+ * found on its other side would be. No lock; any context. */
+bool finding_tells(uint64_t block, uint32_t sequence, bool before);
+
 /* Number of the findings published in this process. */
 uint32_t finding_count(void);
 struct record_finding *finding_at(uint32_t index);

@@ -99,10 +99,8 @@ static inline bool zones_quickly(const struct guard_block *block, uint64_t magic
     return !(both[0] | both[1]);
 }
 
-static __attribute__((noinline)) bool zones_one_by_one(const struct guard_block *block, uint64_t magic, struct guard_damage *damage)
+static bool front_whole(const struct guard_block *block, uint64_t magic, struct guard_damage *damage)
 {
-    if (!zone_whole(block->address + block->size, rear_bytes(block), GUARD_BYTE, GUARD_REAR, damage))
-        return false;
     uint64_t *front = front_words(block);
     uint64_t expected = magic_for(block, magic);
     if (__builtin_expect(front[1] != GUARD_WORD, 0)) {
@@ -115,6 +113,12 @@ static __attribute__((noinline)) bool zones_one_by_one(const struct guard_block 
     unsigned low = (unsigned)__builtin_ctzll(wrong) / 8, high = 7 - (unsigned)__builtin_clzll(wrong) / 8;
     *damage = (struct guard_damage){GUARD_MAGIC, (char *)&front[0] + low, high - low + 1, expected, 0};
     return false;
+}
+
+static __attribute__((noinline)) bool zones_one_by_one(const struct guard_block *block, uint64_t magic, struct guard_damage *damage)
+{
+    return zone_whole(block->address + block->size, rear_bytes(block), GUARD_BYTE, GUARD_REAR, damage)
+        && front_whole(block, magic, damage);
 }
 
 static inline bool zones_whole(const struct guard_block *block, uint64_t magic, struct guard_damage *damage)
@@ -137,6 +141,11 @@ bool guard_rear_whole(const struct guard_block *block)
 bool guard_whole(const struct guard_block *block, struct guard_damage *damage)
 {
     return zones_whole(block, GUARD_MAGIC_USED, damage);
+}
+
+bool guard_whole_before(const struct guard_block *block, struct guard_damage *damage)
+{
+    return !guard_setting.rear || front_whole(block, GUARD_MAGIC_USED, damage);
 }
 
 bool guard_untouched(const struct guard_block *block, struct guard_damage *damage)

@@ -61,6 +61,9 @@ void guard_retire(const struct guard_block *block);
 /* Compares the zones of a living block; true: whole. */
 bool guard_whole(const struct guard_block *block, struct guard_damage *damage);
 
+/* The same of the zone in front alone: guard_whole names damage behind first, and there may be both. */
+bool guard_whole_before(const struct guard_block *block, struct guard_damage *damage);
+
 /* The zone in front of a living block alone, and the one behind it. Profiles with guards only. */
 bool guard_front_whole(const struct guard_block *block);
 bool guard_rear_whole(const struct guard_block *block);

@@ -459,6 +459,20 @@ bool pageguard_find(const void *address, struct pageguard_slot *slot)
     return false;
 }
 
+bool pageguard_whole_before(const struct pageguard_slot *slot, struct guard_damage *damage)
+{
+    char *address = (char *)(uintptr_t)slot->record->address, *start, *limit;
+    pageguard_extent(slot, &start, &limit);
+    size_t front = (size_t)(address - start), wrong = memory_differs(start, GUARD_BYTE, front);
+    if (wrong == front)
+        return true;
+    char *last = address;
+    while ((unsigned char)last[-1] == GUARD_BYTE)
+        last--;
+    *damage = (struct guard_damage){GUARD_FRONT, start + wrong, (size_t)(last - (start + wrong)), 0, GUARD_BYTE};
+    return false;
+}
+
 bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage)
 {
     char *address = (char *)(uintptr_t)slot->record->address;
@@ -472,15 +486,7 @@ bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *dam
         *damage = (struct guard_damage){GUARD_REAR, end + wrong, (size_t)(last - (end + wrong)), 0, GUARD_BYTE};
         return false;
     }
-    size_t front = (size_t)(address - start);
-    wrong = memory_differs(start, GUARD_BYTE, front);
-    if (wrong == front)
-        return true;
-    char *last = address;
-    while ((unsigned char)last[-1] == GUARD_BYTE)
-        last--;
-    *damage = (struct guard_damage){GUARD_FRONT, start + wrong, (size_t)(last - (start + wrong)), 0, GUARD_BYTE};
-    return false;
+    return pageguard_whole_before(slot, damage);
 }
 
 void pageguard_mend(const struct pageguard_slot *slot)

@@ -66,6 +66,7 @@ void pageguard_extent(const struct pageguard_slot *slot, char **low, char **high
 
 /* true: no byte of the slot's zones was changed. The block is living. */
 bool pageguard_whole(const struct pageguard_slot *slot, struct guard_damage *damage);
+bool pageguard_whole_before(const struct pageguard_slot *slot, struct guard_damage *damage);    /* the zone in front alone */
 void pageguard_mend(const struct pageguard_slot *slot);
 
 /* The block was freed (its record says so): the data pages become inaccessible and the slot waits for its turn. */

@@ -239,6 +239,14 @@ bool blocks_whole(const struct place *place, size_t size, struct guard_damage *d
     return guard_whole(&guarded, damage);
 }
 
+bool blocks_whole_before(const struct place *place, size_t size, struct guard_damage *damage)
+{
+    if (place->guarded)
+        return pageguard_whole_before(&place->slot, damage);
+    struct guard_block guarded = blocks_guarded(place, size);
+    return guard_whole_before(&guarded, damage);
+}
+
 void blocks_mend(const struct place *place, size_t size)
 {
     if (place->guarded) {

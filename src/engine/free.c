@@ -86,7 +86,19 @@ static void compare_call(struct thread_state *self, const struct place *place, u
     report_finding(self, &finding, from);
 }
 
-/* The block's witnesses, on its way out. */
+static void tell_damage(struct thread_state *self, const struct place *place, uint64_t head, const struct guard_damage *damage,
+                        const struct capture_start *from)
+{
+    struct record_finding finding;
+    struct guard_block guarded = blocks_guarded(place, record_head_size(head));
+    fault_of_damage(&guarded, place->record, damage, false, RECORD_AT_FREE, &finding);
+    finding.block.head = head;
+    pageguard_suspect(place->record->alloc_stack);
+    report_finding(self, &finding, from);
+}
+
+/* The block's witnesses, on its way out: what is wrong behind it and what is wrong in front of it are two mistakes, and one may be
+ * known already. */
 static void compare_witnesses(struct thread_state *self, const struct place *place, uint64_t head,
                               const struct capture_start *from)
 {
@@ -94,14 +106,17 @@ static void compare_witnesses(struct thread_state *self, const struct place *pla
     size_t size = record_head_size(head);
     if (__builtin_expect(blocks_whole(place, size, &damage), 1))
         return;
-    if (!(record_head_flags(head) & RECORD_FLAG_DAMAGED)) {
-        struct record_finding finding;
-        struct guard_block guarded = blocks_guarded(place, size);
-        fault_of_damage(&guarded, place->record, &damage, false, RECORD_AT_FREE, &finding);
-        finding.block.head = head;
-        pageguard_suspect(place->record->alloc_stack);
-        report_finding(self, &finding, from);
-    }
+    struct guard_block guarded = blocks_guarded(place, size);
+    struct guard_damage before;
+    bool behind = damage.first >= guarded.address + size;
+    bool both = behind && !blocks_whole_before(place, size, &before) && !report_is_one_run(&guarded, &damage, &before);
+    /* Asked before the first is told: then that one would count as what is known of the block. */
+    bool tell = report_is_news(place->record, guarded.address, head, !behind);
+    bool tell_before = both && report_is_news(place->record, guarded.address, head, true);
+    if (tell)
+        tell_damage(self, place, head, &damage, from);
+    if (tell_before)
+        tell_damage(self, place, head, &before, from);
     blocks_mend(place, size);
 }
 

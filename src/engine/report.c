@@ -37,6 +37,16 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
         halt();
 }
 
+bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before)
+{
+    return !(record_head_flags(head) & RECORD_FLAG_DAMAGED) || !finding_tells((uintptr_t)block, record->sequence, before);
+}
+
+bool report_is_one_run(const struct guard_block *block, const struct guard_damage *behind, const struct guard_damage *before)
+{
+    return behind->first == block->address + block->size && before->first + before->extent == block->address && before->extent >= 8;
+}
+
 void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
                    const struct capture_start *from)
 {
@@ -81,24 +91,40 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     bool freed = state == RECORD_BLOCK_QUARANTINED;
     if (freed && midden_anchor.fork_sequence && record->sequence <= midden_anchor.fork_sequence)
         return;     /* freed before this process was forked: its parent's to tell */
-    if ((!freed && state != RECORD_BLOCK_LIVE)
-        || record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE))
+    unsigned flags = record_head_flags(head);
+    if ((!freed && state != RECORD_BLOCK_LIVE) || flags & RECORD_FLAG_INACCESSIBLE || (freed && flags & RECORD_FLAG_DAMAGED))
         return;
     struct guard_block block = {address, record_head_size(head), room_end};
-    struct guard_damage damage;
+    struct guard_damage damage, before_it;
     if (block.size > room_end
         || (guarded ? pageguard_whole(guarded, &damage) : freed ? guard_untouched(&block, &damage) : guard_whole(&block, &damage)))
         return;
+    bool behind = damage.first >= address + block.size;
+    bool both = !freed && behind
+             && !(guarded ? pageguard_whole_before(guarded, &before_it) : guard_whole_before(&block, &before_it))
+             && !report_is_one_run(&block, &damage, &before_it);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     struct version after = version_of(record);
     if (after.head != head || after.sequence != before->sequence)
         return;
-    struct record_finding finding;
+    bool tell = freed || report_is_news(record, address, head, !behind);
+    bool tell_before = both && report_is_news(record, address, head, true);
+    if (!tell && !tell_before)
+        return;
+    struct record_finding finding, second;
     fault_of_damage(&block, record, &damage, freed, detected, &finding);
     finding.block.head = head;
+    if (tell_before) {
+        fault_of_damage(&block, record, &before_it, false, detected, &second);
+        second.block.head = head;
+    }
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
-    if (__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        return;
+    if (tell)
         report_finding(self, &finding, NULL);
+    if (tell_before)
+        report_finding(self, &second, NULL);
 }
 
 /* paranoid: every living block is looked at once in a while, so often that it costs about as much as the allocations between. */

@@ -83,12 +83,14 @@ static struct capture_start start_of(const ucontext_t *context)
     return (struct capture_start){sigframe_pc(context), sigframe_sp(context), sigframe_fp(context), true};
 }
 
-/* Reports a touch of a block that must not be touched there, once a block. */
+/* Reports a touch of a block that must not be touched there, once a block; of a living one, once on each side. */
 static void tell_access(struct thread_state *self, void *address, struct record_block *record, char *block,
                         const ucontext_t *context)
 {
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    if (record_head_flags(head) & RECORD_FLAG_DAMAGED || record_head_state(head) < RECORD_BLOCK_LIVE)
+    unsigned state = record_head_state(head);
+    if (state < RECORD_BLOCK_LIVE || (state != RECORD_BLOCK_LIVE && record_head_flags(head) & RECORD_FLAG_DAMAGED)
+        || (state == RECORD_BLOCK_LIVE && !report_is_news(record, block, head, (char *)address < block)))
         return;
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))

@@ -68,6 +68,7 @@ bool blocks_find(const void *address, struct place *place);
 
 /* The witnesses of the block at a place, which has `size` bytes. */
 bool blocks_whole(const struct place *place, size_t size, struct guard_damage *damage);
+bool blocks_whole_before(const struct place *place, size_t size, struct guard_damage *damage);  /* the zone in front alone */
 void blocks_mend(const struct place *place, size_t size);
 static inline struct guard_block blocks_guarded(const struct place *place, size_t size)
 {
@@ -135,6 +136,12 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
  * that another thread changes meanwhile is left alone. */
 void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
                    const struct capture_start *from);
+
+/* true: damage before (or else behind) a living block was not told of. head: of its record when it was seen. */
+bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before);
+
+/* true: somebody wrote right through the block, from in front of it to behind it: that is one mistake. */
+bool report_is_one_run(const struct guard_block *block, const struct guard_damage *behind, const struct guard_damage *before);
 
 /* Compares the witnesses of every living block; findings are published with `detected`. */
 void report_sweep(enum record_detected detected);

@@ -59,7 +59,8 @@ static struct record_block *record_of(const struct watch_hit *hit, uint64_t *hea
     if (!blocks_find(hit->subject.address, &place) || !place.record || place.address != hit->subject.address)
         return NULL;
     *head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
-    return record_head_state(*head) == RECORD_BLOCK_LIVE && !(record_head_flags(*head) & RECORD_FLAG_DAMAGED) ? place.record : NULL;
+    bool before = hit->start < hit->subject.address;
+    return record_head_state(*head) == RECORD_BLOCK_LIVE && report_is_news(place.record, place.address, *head, before) ? place.record : NULL;
 }
 
 static void tell(struct thread_state *self, const struct watch_hit *hit, const struct wire_verdict *verdict,
