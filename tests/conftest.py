@@ -6,6 +6,7 @@
 The build under test is named by MIDDEN_BUILD (default: build/ at the top of the tree).
 """
 import os
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,11 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import harness  # noqa: E402  (needs the path above)
+
+# A run in the background, or under nohup, inherits that these are ignored; the programs that the tests end by them must not.
+for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(ignored) == signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 def pytest_addoption(parser):
