@@ -154,6 +154,11 @@ static void look_up(struct symbols *symbols, struct symbol_file *file, struct an
         n = symbol_file_look_up(file, &symbols->arena, answer->exact ? answer->offset : answer->offset - 1, found);
     if (n == 0)
         n = 1;
+    if (answer->flags & RECORD_MODULE_SELF) {
+        /* To the program our usleep is libc's: a function without a source, and where we were built says nothing to the reader. */
+        found[0] = (struct frame){.function = found[n - 1].function, .linkage = found[n - 1].linkage};
+        n = 1;
+    }
     answer->n = (uint32_t)n;
     answer->frames = arena_new(&symbols->arena, n * sizeof *answer->frames);
     for (size_t i = 0; i < n; i++) {

@@ -38,7 +38,8 @@ void symbols_look_in(struct symbols *symbols, const struct image_places *places)
 const struct image_places *symbols_places(const struct symbols *symbols);
 void symbols_close(struct symbols *symbols);
 
-/* The frames at pc: the innermost inlined function first, the function that contains pc last; at least one.
+/* The frames at pc: the innermost inlined function first, the function that contains pc last; at least one. In the tool's own
+ * library the one function, without a line.
  * exact: pc is of an interrupted instruction, else a return address. module: NULL or without a path: bare pc. *frames lives as
  * long as the symbols. Returns their number. */
 size_t symbols_at(struct symbols *symbols, const struct record_module *module, const char *path, uint64_t pc, bool exact,

@@ -1,5 +1,6 @@
 /* The symboliser on this very program, and the image of this very process: a pc in a function that was inlined twice gives three
- * frames with the right lines; a wrong build id is refused with a note; memory reads back as it is. */
+ * frames with the right lines, and one without a line where it counts as the tool's own library; a wrong build id is refused with
+ * a note; memory reads back as it is. */
 #include <link.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,6 +68,11 @@ static void check_symbols(void)
         CHECK(frames[i].offset == pc - module.bias, "frame %zu: pc", i);
     }
     CHECK(symbols_at(symbols, &module, path, pc, false, &again) == n && again == frames, "not kept");
+    module.flags = RECORD_MODULE_SELF;
+    size_t own = symbols_at(symbols, &module, path, pc, false, &again);
+    CHECK(own == 1 && strcmp(again->function, "outer") == 0 && !again->inlined, "of the tool's own library: %zu frames, %s", own, again->function);
+    CHECK(!again->file && !again->line && !again->column, "a line of the tool's own library: %s", again->file);
+    module.flags = RECORD_MODULE_MAIN;
     CHECK(symbols_notes(symbols, &notes) == 0, "%s", notes[0]);
 
     /* Another load of the file at another place: same answers. */
