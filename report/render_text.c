@@ -154,9 +154,9 @@ static void heap_part(const struct page *page, const struct model *model)
     FILE *out = page->out;
     fputs("heap:\n  ", out);
     page_number(page, model->allocations);
-    fputs(" allocations, ", out);
+    fputs(model->allocations == 1 ? " allocation, " : " allocations, ", out);
     page_number(page, model->frees);
-    fputs(" frees, ", out);
+    fputs(model->frees == 1 ? " free, " : " frees, ", out);
     page_number(page, model->allocated_bytes);
     fputs(" bytes in all, ", out);
     page_number(page, model->peak_bytes);
