@@ -30,6 +30,7 @@ struct baseline {
     uint64_t percent;               /* bytes and blocks may grow by this much */
     size_t n_files;
     bool accept;                    /* --write-baseline: what is found becomes known, and is so already */
+    bool written;                   /* the file of --write-baseline stands: nothing is said of one that could not be written */
 };
 
 /* Reads the files, later ones adding to earlier ones. NULL: one cannot be read or is no baseline; said, with the line where

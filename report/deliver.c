@@ -385,6 +385,8 @@ static void write_baseline(const struct delivery *delivery)
     const char *path = delivery->settings->text[OPTION_WRITE_BASELINE];
     if (delivery->baseline && path[0] && !baseline_write(delivery->baseline, path))
         say("cannot write the baseline '%s': %s", path, strerror(errno));
+    else if (delivery->baseline)
+        delivery->baseline->written = path[0] != 0;
 }
 
 void deliver_program(struct delivery *delivery, struct process *program, int wait_status)

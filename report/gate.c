@@ -79,7 +79,7 @@ static void put_entry(const struct baseline_entry *entry, FILE *out)
 
 void gate_show_baseline(const struct baseline *baseline, FILE *out)
 {
-    if (baseline->accept)
+    if (baseline->written)
         fprintf(out, "midden: baseline written: %zu finding%s, known from now on\n", baseline->n_found, baseline->n_found == 1 ? "" : "s");
     size_t gone = 0, listed = 0;
     for (size_t i = 0; i < baseline->n_known; i++)

@@ -291,6 +291,7 @@ def test_written_whole_or_not_at_all(shop, tmp_path):
     # The directory goes while the program runs: told, and the program's result stands.
     done = harness.execute([harness.COMMAND, "run", f"--write-baseline={place}/link.json", "--", "rm", "-r", place])
     assert done.status == 0 and b"cannot write the baseline" in done.stderr
+    assert b"baseline written" not in done.stderr
 
 
 # ---- thresholds ------------------------------------------------------------------------------------------------------------------
