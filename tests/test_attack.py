@@ -35,6 +35,15 @@ def test_signal_flood(workshop, identical):
         identical([program])
 
 
+@pytest.mark.parametrize("options", [["--heap=freelist"], ["--heap=freelist", "--quarantine=0"]])
+def test_exit_in_a_handler_that_interrupted_the_heap(options, workshop, midden):
+    """The handler holds what the heap was doing when it came: the last report must not wait for that."""
+    program = workshop.build("attack/exit-in-handler.c", "gcc-O0")
+    for _ in range(15 * REPEAT):
+        run = midden([program], *options, "--fail-on=errors", timeout=30)
+        assert run.status == 7 and not run.errors(), run.describe()
+
+
 @pytest.mark.parametrize("heap", ["auto", "slab", "freelist", "buddy"])
 def test_program_that_tramples_everything(heap, workshop, midden):
     """Findings, but neither a crash nor a broken heap."""

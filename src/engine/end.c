@@ -103,12 +103,37 @@ static __attribute__((noinline)) void note_frame(struct record_thread *record)
 
 /* ---- the last report ---- */
 
+/* true: the program ends from a signal handler that interrupted the engine on this thread, which may hold any of its locks. */
+static bool interrupted(const struct thread_state *self)
+{
+    return self->depth > 1;
+}
+
+/* The agent's channel, which the interrupted engine may hold: then it is never free again. */
+static bool hold_channel(struct thread_state *self)
+{
+    enum { TRIES = 1000, TRY_NS = 1000000 };
+    if (!interrupted(self)) {
+        agent_hold();
+        return true;
+    }
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t never = 0;
+        if (agent_try_hold())
+            return true;
+        kernel.futex_wait(&never, 0, TRY_NS);
+    }
+    print_line("the program ended in a signal handler while this thread was telling a mistake: there is no last report");
+    return false;
+}
+
 /* Has the agent make the last report while every other thread stands still. The channel is taken before the threads are stopped,
  * and no other lock after. */
 static bool ask_parked(struct thread_state *self, int32_t status, const struct capture_start *from, const ucontext_t *signal,
                        uintptr_t low, struct wire_reply *reply)
 {
-    agent_hold();
+    if (!hold_channel(self))
+        return false;
     unsigned silent = park_all(config_of(OPTION_PARK_TIMEOUT));
     if (silent)
         __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
@@ -167,10 +192,12 @@ static int last_words(struct thread_state *self, enum record_end how, int status
     midden_anchor.end_status = status;
     midden_anchor.end_thread = self->index;
     __atomic_store_n(&midden_anchor.phase, RECORD_EXITING, __ATOMIC_RELEASE);
-    watch_stop(false);
-    report_sweep(RECORD_AT_EXIT);
-    blocks_fold(self);
-    blocks_refresh();
+    if (!interrupted(self)) {
+        watch_stop(false);
+        report_sweep(RECORD_AT_EXIT);
+        blocks_fold(self);
+        blocks_refresh();
+    }
     bool anything = agent_is_parent() || finding_count() || config_of(OPTION_LEAK_CHECK) != LEAK_CHECK_NO;
     if (anything) {
         struct wire_reply reply;
