@@ -21,6 +21,7 @@ static struct {
     int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
     int (*set_caching_policy)(unw_addr_space_t, unw_caching_policy_t);
     unw_addr_space_t *space;
+    unw_caching_policy_t policy;
 } oracle;
 
 /* false: libunwind is not there. */
@@ -36,11 +37,15 @@ static inline bool oracle_open(void)
     oracle.set_caching_policy =
         (int (*)(unw_addr_space_t, unw_caching_policy_t))dlsym(library, ORACLE_TEXT(unw_set_caching_policy));
     oracle.space = (unw_addr_space_t *)dlsym(library, ORACLE_TEXT(unw_local_addr_space));
+    oracle.policy = UNW_CACHE_GLOBAL;       /* as it comes */
     return oracle.getcontext && oracle.init_local && oracle.step && oracle.get_reg && oracle.set_caching_policy && oracle.space;
 }
 
+/* Its caches are not told of dlclose, and have one entry for an address as return address and as that of an interrupted instruction,
+ * which differ where a call that does not return ends one function and the next begins. */
 static inline void oracle_caching(unw_caching_policy_t policy)
 {
+    oracle.policy = policy;
     oracle.set_caching_policy(*oracle.space, policy);
 }
 
@@ -65,6 +70,15 @@ static __attribute__((noinline, unused)) unsigned oracle_walk(const struct captu
             break;
         pcs[n++] = pc;
     } while (n < max && oracle.step(&cursor) > 0);
+    return n;
+}
+
+/* The same by what it finds in the tables now. */
+static __attribute__((noinline, unused)) unsigned oracle_walk_afresh(const struct capture_start *start, uintptr_t *pcs, unsigned max)
+{
+    oracle.set_caching_policy(*oracle.space, UNW_CACHE_NONE);
+    unsigned n = oracle_walk(start, pcs, max);
+    oracle.set_caching_policy(*oracle.space, oracle.policy);
     return n;
 }
 
