@@ -339,3 +339,30 @@ void blocks_refresh(void)
     pageguard_stats(&engine_stats_record[RECORD_ENGINE_GUARDED]);
     midden_anchor.own_bytes = memory_own_bytes();
 }
+
+size_t engine_trim(void)
+{
+    struct thread_state *self = threads_self();
+    size_t bytes = engine_enter(self) && engine.heap ? heap_trim(engine.heap) : 0;
+    engine_leave(self);
+    return bytes;
+}
+
+void engine_stats(struct engine_stats *stats)
+{
+    struct heap_engine_stats engines[HEAP_ENGINES];
+    memory_fill(stats, 0, sizeof *stats);
+    struct thread_state *self = threads_self();
+    if (engine_enter(self) && engine.heap) {
+        blocks_fold(self);
+        heap_stats(engine.heap, engines);
+        stats->live_bytes = __atomic_load_n(&midden_anchor.live_bytes, __ATOMIC_RELAXED);
+        stats->live_blocks = __atomic_load_n(&midden_anchor.live_blocks, __ATOMIC_RELAXED);
+        stats->peak_bytes = __atomic_load_n(&midden_anchor.peak_bytes, __ATOMIC_RELAXED);
+        stats->mapped_bytes = engines[HEAP_AUTO].mapped;
+        stats->free_bytes = engines[HEAP_AUTO].free_bytes;
+        stats->huge_bytes = engines[HEAP_HUGE].occupied;
+        stats->huge_blocks = engines[HEAP_HUGE].blocks;
+    }
+    engine_leave(self);
+}

@@ -13,7 +13,7 @@ static struct {
     uint32_t thread;
 } deferred[DEFERRED];
 
-static uint32_t waiting;        /* entries in use; atomic; a hint */
+uint32_t deferred_waiting;
 
 void deferred_put(struct thread_state *self, void *block, enum record_allocator call)
 {
@@ -24,15 +24,9 @@ void deferred_put(struct thread_state *self, void *block, enum record_allocator 
         deferred[i].call = call;
         deferred[i].thread = self->index;
         __atomic_store_n(&deferred[i].block, (uintptr_t)block, __ATOMIC_RELEASE);
-        __atomic_fetch_add(&waiting, 1, __ATOMIC_RELEASE);
+        __atomic_fetch_add(&deferred_waiting, 1, __ATOMIC_RELEASE);
         return;
     }
-}
-
-bool deferred_any(const struct thread_state *self)
-{
-    (void)self;
-    return __builtin_expect(__atomic_load_n(&waiting, __ATOMIC_RELAXED) != 0, 0);
 }
 
 void *deferred_take(struct thread_state *self, enum record_allocator *call)
@@ -44,7 +38,7 @@ void *deferred_take(struct thread_state *self, enum record_allocator *call)
         *call = (enum record_allocator)deferred[i].call;
         if (!__atomic_compare_exchange_n(&deferred[i].block, &block, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
-        __atomic_fetch_sub(&waiting, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_sub(&deferred_waiting, 1, __ATOMIC_RELAXED);
         return (void *)block;
     }
     return NULL;

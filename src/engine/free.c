@@ -2,7 +2,10 @@
  *
  * look the block up → its record must be LIVE and the address its start, or it is a finding and nothing else happens → claim it
  * (LIVE becomes BUSY by compare-and-swap, so that of two threads exactly one frees and the other is a double free) → compare the
- * witnesses, the family and the sizes → write the witnesses of a freed block → hold it back, or give it to the heap. */
+ * witnesses, the family and the sizes → write the witnesses of a freed block → hold it back, or give it to the heap.
+ *
+ * The quick way (free_quickly) is for the living block of a slab with no flags in its record, freed by the right function: all is compiled
+ * into one function, and nothing has changed when it finds that it is not for this block. The long way (take_back) is for all else. */
 #include <sys/syscall.h>
 
 #include "base/anchor.h"
@@ -12,6 +15,7 @@
 #include "check/quarantine.h"
 #include "check/watch.h"
 #include "engine/state.h"
+#include "heap/quick.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
 
@@ -120,35 +124,35 @@ static void compare_witnesses(struct thread_state *self, const struct place *pla
     blocks_mend(place, size);
 }
 
-/* Looks at the neighbour's zone that borders on this block's. side: -1 or 1. */
-static inline void compare_neighbour(struct thread_state *self, const struct place *place, int side, const struct capture_start *from)
+static __attribute__((noinline)) void neighbour_damaged(struct thread_state *self, const char *address, uint64_t head,
+                                                        const struct capture_start *from)
 {
-    const struct heap_region *region = place->block.region;
-    if (place->block.slot + (uint32_t)side >= region->slots)
+    struct place near;
+    if (blocks_find(address, &near))
+        report_damage(self, &near, head, RECORD_AT_SWEEP, from);
+}
+
+/* Looks at the neighbour's zone that borders on this block's. side: -1 or 1. */
+static inline void compare_neighbour(struct thread_state *self, const struct heap_block *block, int side, const struct capture_start *from)
+{
+    const struct heap_region *region = block->region;
+    if (block->slot + (uint32_t)side >= region->slots)
         return;         /* below the first, too: it wraps */
-    const struct record_block *record = place->record + side;
+    const struct record_block *record = (const struct record_block *)block->tag + side;
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     if (record_head_state(head) != RECORD_BLOCK_LIVE || record_head_flags(head) & RECORD_FLAG_DAMAGED)
         return;
-    struct guard_block guarded = {place->address + (ptrdiff_t)region->stride * side, record_head_size(head),
+    struct guard_block guarded = {block->start + guard_setting.front + (ptrdiff_t)region->stride * side, record_head_size(head),
                                   region->stride - guard_setting.front};
-    if (__builtin_expect(side < 0 ? guard_rear_whole(&guarded) : guard_front_whole(&guarded), 1))
-        return;
-    struct place near = *place;
-    near.block.slot += (uint32_t)side;
-    near.block.start += (ptrdiff_t)region->stride * side;
-    near.address += (ptrdiff_t)region->stride * side;
-    near.record += side;
-    report_damage(self, &near, head, RECORD_AT_SWEEP, from);
+    if (__builtin_expect(!(side < 0 ? guard_rear_whole(&guarded) : guard_front_whole(&guarded)), 0))
+        neighbour_damaged(self, guarded.address, head, from);
 }
 
 /* The blocks on both sides, in a slab: what of their zones borders on this block's, and their records, are at hand. */
-static inline void compare_neighbours(struct thread_state *self, const struct place *place, const struct capture_start *from)
+static inline void compare_neighbours(struct thread_state *self, const struct heap_block *block, const struct capture_start *from)
 {
-    if (place->guarded || !guard_setting.rear || !place->block.region->stride)
-        return;
-    compare_neighbour(self, place, -1, from);
-    compare_neighbour(self, place, 1, from);
+    compare_neighbour(self, block, -1, from);
+    compare_neighbour(self, block, 1, from);
 }
 
 /* Marks the record as freed and lets the memory go: to the quarantine, behind page guards, or to the heap. */
@@ -220,34 +224,133 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
     watch_remove(place.address);
     if (guard_setting.rear || place.guarded) {
         compare_witnesses(self, &place, head, from);
-        compare_neighbours(self, &place, from);
+        if (!place.guarded && place.block.region->stride)
+            compare_neighbours(self, &place.block, from);
     }
     if (!(record_head_flags(head) & RECORD_FLAG_OWN))
         compare_call(self, &place, head, call, size, align, from);
     let_go(self, &place, head, from);
 }
 
-void engine_free(void *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
+/* ---- the quick way ---------------------------------------------------------------------------------------------------------- */
+
+/* Per function that takes a block, a bit for each function whose blocks it may take. */
+static uint64_t takes[RECORD_ALLOCATORS];
+
+void free_init(void)
 {
-    if (!address)
-        return;
-    if (__builtin_expect(engine.stage < ENGINE_READY, 0))
+    for (unsigned call = 0; call < RECORD_ALLOCATORS; call++)
+        for (unsigned gave = 0; gave < RECORD_ALLOCATORS; gave++) {
+            enum record_family family = fault_family((enum record_allocator)gave);
+            if (family == fault_family((enum record_allocator)call)
+                && (family == RECORD_FAMILY_MALLOC || is_aligned_form((enum record_allocator)gave) == is_aligned_form((enum record_allocator)call)))
+                takes[call] |= 1ull << gave;
+        }
+}
+
+/* A block that a slab gave and that the thread has claimed: its own witnesses are damaged. */
+static __attribute__((noinline)) void tell_zones(struct thread_state *self, char *address, uint64_t head, const struct capture_start *from)
+{
+    struct place place;
+    if (blocks_find(address, &place))
+        compare_witnesses(self, &place, head, from);
+}
+
+/* What the quick way gives to the quarantine, or to the heap when the thread's magazine does not take it. */
+static __attribute__((noinline)) void release_slowly(struct thread_state *self, struct heap_block block)
+{
+    if (!engine.holds_back)
+        heap_free(engine.heap, &block);
+    else if (!quarantine_put(&self->quarantine, &block, block.room))
+        quarantine_release(&block, RECORD_AT_EVICTION);
+}
+
+/* false: it is not for this block. */
+static inline bool free_quickly(struct thread_state *self, char *address, enum record_allocator call, size_t size, size_t align,
+                                const struct capture_start *from)
+{
+    const uint64_t plain = RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT;
+    struct heap_block block;
+    if (__builtin_expect(!quick_find(engine.heap, address - guard_setting.front, sizeof(struct record_block), &block), 0))
+        return false;
+    struct record_block *record = block.tag;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    size_t had = record_head_size(head);
+    if (__builtin_expect((head & plain) != RECORD_BLOCK_LIVE || !(takes[call] >> record_head_allocator(head) & 1), 0)
+        || __builtin_expect(size != ENGINE_NO_SIZE && size != had, 0) || __builtin_expect(align && (uintptr_t)address & (align - 1), 0)
+        || __builtin_expect(!claim(record, &head), 0))
+        return false;
+    watch_remove(address);
+    if (guard_setting.rear) {
+        struct guard_block guarded = {address, had, block.room - guard_setting.front};
+        struct guard_damage damage;
+        if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
+            tell_zones(self, address, head, from);
+        compare_neighbours(self, &block, from);
+    }
+    bool stack = engine.free_stacks && !engine.sampled && !self->internal && from;
+    record->free_stack = stack ? capture(from) : 0;
+    record->free_thread = (uint16_t)self->index;
+    if (guard_setting.rear) {
+        struct guard_block guarded = {address, had, block.room - guard_setting.front};
+        guard_retire(&guarded);
+    }
+    uint64_t freed = (head & ~plain) | (engine.holds_back ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
+    __atomic_store_n(&record->head, freed, __ATOMIC_RELEASE);
+    blocks_count_free(self, had);
+    if (engine.holds_back || __builtin_expect(!self->magazines, 0) || __builtin_expect(!quick_give(self->magazines, &block), 0))
+        release_slowly(self, block);
+    return true;
+}
+
+static __attribute__((noinline)) void free_slowly(struct thread_state *self, void *address, enum record_allocator call, size_t size,
+                                                  size_t align, const struct capture_start *from)
+{
+    take_back(self, address, call, size, align, from);
+}
+
+/* What signal handlers freed while the thread was inside the engine. */
+static __attribute__((noinline)) void free_deferred(struct thread_state *self)
+{
+    enum record_allocator put_off;
+    void *block;
+    while ((block = deferred_take(self, &put_off)))
+        take_back(self, block, put_off, ENGINE_NO_SIZE, 0, NULL);
+}
+
+/* The engine is not ready, or interrupted. */
+static __attribute__((noinline)) void free_at_odds(void *address, enum record_allocator call, size_t size, size_t align,
+                                                   const struct capture_start *from)
+{
+    if (engine.stage < ENGINE_READY)
         engine_start();
     struct thread_state *self = threads_self();
-    if (__builtin_expect(!engine_enter(self), 0)) {
+    if (!engine_enter(self)) {
         deferred_put(self, address, call);
-        engine_leave(self);
-        return;
+    } else {
+        take_back(self, address, call, size, align, from);
+        if (deferred_any())
+            free_deferred(self);
     }
+    engine_leave(self);
+}
+
+void engine_free(void *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
+{
+    if (__builtin_expect(!address, 0))
+        return;
+    struct thread_state *self = thread_self_pointer;
     /* The loader frees when it unloads a library: what is remembered of code addresses may be stale. */
     if (from && __builtin_expect(modules_is_loader(from->pc), 0))
         modules_suspect();
-    take_back(self, address, call, size, align, from);
-    if (deferred_any(self)) {
-        enum record_allocator put_off;
-        void *block;
-        while ((block = deferred_take(self, &put_off)))
-            take_back(self, block, put_off, ENGINE_NO_SIZE, 0, NULL);
+    if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED) || self->depth, 0)) {
+        free_at_odds(address, call, size, align, from);
+        return;
     }
+    engine_enter(self);
+    if (__builtin_expect(!free_quickly(self, address, call, size, align, from), 0))
+        free_slowly(self, address, call, size, align, from);
+    if (__builtin_expect(deferred_any(), 0))
+        free_deferred(self);
     engine_leave(self);
 }

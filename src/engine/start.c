@@ -6,6 +6,7 @@
 #include "engine/signals.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
+#include "heap/quick.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -233,6 +234,7 @@ static void start_page_guards(bool checks)
     checks = checks || config_of(OPTION_PROFILE) == PROFILE_PRODUCTION;     /* there: of the sampled blocks */
     uint64_t budget = checks ? pageguard_init(wanted, every, config_of(OPTION_GUARD_ALIGN) == GUARD_ALIGN_EXACT,
                                                 blocks_announce_guarded) : 0;
+    engine.guards_pages = budget != 0;
     if (checks && budget < wanted && config.given[OPTION_GUARD_BUDGET])
         print_line("--guard-budget=%lu is more than can be had here; it is lowered to %lu", (unsigned long)wanted,
                    (unsigned long)budget);
@@ -274,6 +276,9 @@ static bool start_heap(void)
     start_page_guards(checks);
     quarantine_init(engine.heap, checks ? config_of(OPTION_QUARANTINE) : 0, !config.given[OPTION_QUARANTINE],
                     damaged_in_quarantine);
+    engine.holds_back = quarantine_on();
+    size_t most = config_of(OPTION_PROFILE) == PROFILE_PARANOID ? 0 : quick_room_max(engine.heap);
+    engine.quick_limit = most > guard_setting.apart ? most - guard_setting.apart + 1 : 0;
     return true;
 }
 
@@ -301,6 +306,7 @@ void engine_start(void)
     midden_anchor.options = options ? table_string(options, memory_length(options)) : 0;
 
     apply_profile();
+    free_init();
     bool whole = table_init(anchor_table(RECORD_TABLE_ROOTS), sizeof(struct record_root), 8, 1 << 16) && marks_init() && objects_init()
         && blocks_init() && finding_init(config_of(OPTION_MAX_FINDINGS)) && modules_init() && depot_init();
     threads_init();
@@ -321,6 +327,7 @@ void engine_start(void)
         memory_set_limit(memory_own_bytes() + config_of(OPTION_MEMORY_LIMIT));
     __atomic_store_n(&midden_anchor.phase, RECORD_RUNNING, __ATOMIC_RELEASE);
     __atomic_store_n(&engine.stage, ENGINE_READY, __ATOMIC_RELEASE);
+    __atomic_store_n(&engine.quick_below, engine.quick_limit, __ATOMIC_RELEASE);
 }
 
 void engine_open_libraries(void)

@@ -17,16 +17,26 @@
 
 enum engine_stage { ENGINE_NOT_STARTED, ENGINE_STARTING, ENGINE_READY, ENGINE_ENDED };
 
+/* Sizes that may go the quick way through malloc and free are below quick_below, which is 0 whenever any of these holds: the engine is not
+ * ready; memory for records was refused of late; the profile is paranoid; the heap has no slabs. */
+#define ENGINE_QUICK_ALIGN 16u  /* alignments up to here may */
+
 struct engine {
-    uint32_t stage;             /* enum engine_stage; atomic */
+    /* What each malloc and free reads: one line, seldom written. */
+    size_t quick_below;         /* atomic */
     struct heap *heap;
+    bool guards_pages;          /* some blocks stand between page guards */
+    bool holds_back;            /* there is a quarantine */
+    uint32_t stage;             /* enum engine_stage; atomic */
+
+    size_t quick_limit;         /* what quick_below is when nothing is unusual */
     struct heap *reserve;       /* serves calls that interrupt the engine itself (signal handlers); NULL: no memory */
     struct heap *unrecorded;    /* serves when there is no memory for records: its blocks have none; NULL: no memory */
     bool stacks;                /* stacks are captured, */
     bool free_stacks;           /* also where blocks are freed */
     bool sampled;               /* but only one per SAMPLE_BYTES allocated */
     struct engine_child_env child;
-};
+} __attribute__((aligned(64)));
 extern struct engine engine;
 
 /* ---- entering and leaving -------------------------------------------------------------------------------------------
@@ -159,11 +169,14 @@ bool marks_init(void);
 void marks_lock(void);
 void marks_unlock(void);
 
+void free_init(void);                           /* engine/free.c: before the first block is freed */
+
 /* ---- frees put off (engine/deferred.c) -------------------------------------------------------------------------------------- */
 
 /* Notes a block that a signal handler freed while the thread was inside the engine. */
 void deferred_put(struct thread_state *self, void *block, enum record_allocator call);
-bool deferred_any(const struct thread_state *self);
+extern uint32_t deferred_waiting;       /* so many wait, of any thread; atomic; a hint */
+static inline bool deferred_any(void) { return __atomic_load_n(&deferred_waiting, __ATOMIC_RELAXED) != 0; }
 /* The oldest one; NULL: none. */
 void *deferred_take(struct thread_state *self, enum record_allocator *call);
 

@@ -67,7 +67,7 @@ static void make_classes(struct heap *heap)
     while (stride < heap->config.slab_max) {
         stride += stride < 256 ? GRAIN : (size_t)1 << (log2_floor(stride) - 3);
         struct depot *depot = &heap->depots[class];
-        slab_cache_init(&depot->cache, &heap->slabs, (uint32_t)stride);
+        slab_cache_init(&depot->cache, &heap->slabs, (uint32_t)stride, class);
         magazine_depot_init(depot, &heap->class_locks[class % CLASS_LOCKS].lock);
         for (; grain <= stride / GRAIN; grain++)
             heap->class_of[grain] = (uint8_t)class;

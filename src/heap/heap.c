@@ -17,7 +17,7 @@
  *
  * Limits: a thread interrupted inside the heap must not enter it again on the same magazines: the `magazine` hook answers NULL
  * then, and locks that the interrupted thread may hold are the caller's concern. */
-#include "heap/internal.h"
+#include "heap/quick.h"
 
 #include "heap/port.h"
 
@@ -33,12 +33,7 @@ static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct he
     slab_round round = take_round(heap, class, own == NULL ? NULL : &own->pairs[class]);
     if (UNLIKELY(round == 0))
         return false;
-    struct slab *slab = round_slab(round);
-    uint32_t slot = round_slot(round);
-    slab_set_state(slab, slot, slab->region.stride - (uint32_t)room + 1);
-    slab_fill_block(slab, slot, heap->config.tag_bytes, block);
-    block->used = true;
-    block->zeroed = round_is_fresh(round);
+    quick_use(round, room, heap->config.tag_bytes, block);
     return true;
 }
 
@@ -47,13 +42,12 @@ static void slab_free(struct heap *heap, const struct heap_block *block)
     struct slab *slab = (struct slab *)block->region;
     if (UNLIKELY(slab_state(slab, block->slot) == 0))
         return;
-    slab_set_state(slab, block->slot, 0);
-    unsigned class = heap->class_of[slab->region.stride / GRAIN];
     struct magazines *own = magazines_of(&heap->magazines);
-    struct magazine_pair *pair = own == NULL ? NULL : &own->pairs[class];
-    slab_round round = round_make(slab, block->slot);
-    if (UNLIKELY(pair == NULL || !magazine_push(pair, round, heap->depots[class].rounds)))
-        magazine_unload(&heap->depots[class], &heap->magazines, pair, round);
+    if (UNLIKELY(own == NULL || !quick_give(own, block))) {
+        slab_set_state(slab, block->slot, 0);
+        magazine_unload(&heap->depots[slab->number], &heap->magazines, own == NULL ? NULL : &own->pairs[slab->number],
+                        round_make(slab, block->slot));
+    }
 }
 
 /* The first class that holds the room and has the alignment. heap->classes: none. */

@@ -1,5 +1,5 @@
 heap_sources = \
-	src/heap/heap.h src/heap/internal.h src/heap/bits.h src/heap/port.h \
+	src/heap/heap.h src/heap/internal.h src/heap/quick.h src/heap/bits.h src/heap/port.h \
 	src/heap/check.h src/heap/check.c \
 	src/heap/watermark.h src/heap/watermark.c \
 	src/heap/pool.h src/heap/pool.c \

@@ -65,8 +65,10 @@ static struct magazine *empty_magazine(struct depot *depot, struct magazine_sour
         depot->empties--;
     } else {
         magazine = meta_take(source->meta, &source->magazines);
-        if (magazine != NULL)
+        if (magazine != NULL) {
             STORE(magazine->count, 0);
+            magazine->limit = depot->rounds;
+        }
     }
     return magazine;
 }
@@ -148,7 +150,7 @@ void magazine_unload(struct depot *depot, struct magazine_source *source, struct
 {
     if (pair != NULL && pair->previous != NULL && pair->previous->count == 0) {
         exchange(pair);
-        if (magazine_push(pair, round, depot->rounds))
+        if (magazine_push(pair, round))
             return;
     }
     port_lock(source->hooks, depot->lock);
@@ -173,7 +175,7 @@ void magazine_unload(struct depot *depot, struct magazine_source *source, struct
             exchange(pair);
         }
     }
-    if (pair == NULL || !magazine_push(pair, round, depot->rounds))
+    if (pair == NULL || !magazine_push(pair, round))
         slab_give(&depot->cache, &round, 1);
     port_unlock(source->hooks, depot->lock);
 }

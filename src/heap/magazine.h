@@ -14,6 +14,7 @@
 struct magazine {
     struct magazine *next;          /* in the depot */
     uint32_t count;                 /* rounds in it; only its thread writes */
+    uint32_t limit;                 /* it is full at so many: the depot's `rounds`. Here, because the depot's line is written by other threads */
     slab_round rounds[MAGAZINE_ROUNDS];
 };
 
@@ -86,14 +87,20 @@ static inline slab_round magazine_pop(struct magazine_pair *pair)
     return round;
 }
 
-static inline bool magazine_push(struct magazine_pair *pair, slab_round round, uint32_t limit)
+/* count: how many it has, fewer than its limit. */
+static inline void magazine_put(struct magazine *magazine, uint32_t count, slab_round round)
+{
+    magazine->rounds[count] = round;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    STORE(magazine->count, count + 1);
+}
+
+static inline bool magazine_push(struct magazine_pair *pair, slab_round round)
 {
     struct magazine *loaded = pair->loaded;
-    if (UNLIKELY(loaded == NULL || loaded->count >= limit))
+    if (UNLIKELY(loaded == NULL || loaded->count >= loaded->limit))
         return false;
-    loaded->rounds[loaded->count] = round;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    STORE(loaded->count, loaded->count + 1);
+    magazine_put(loaded, loaded->count, round);
     return true;
 }
 

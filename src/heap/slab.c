@@ -55,7 +55,7 @@ static size_t run_bytes_for(uint32_t stride, size_t page_size, size_t run_max)
     return bytes < page_size ? page_size : bytes;
 }
 
-void slab_cache_init(struct slab_cache *cache, struct slab_source *source, uint32_t stride)
+void slab_cache_init(struct slab_cache *cache, struct slab_source *source, uint32_t stride, uint32_t number)
 {
     cache->source = source;
     cache->stride = stride;
@@ -65,6 +65,7 @@ void slab_cache_init(struct slab_cache *cache, struct slab_source *source, uint3
     if (cache->slots > SLOTS_MAX)
         cache->slots = SLOTS_MAX;
     cache->reciprocal = (uint32_t)(((uint64_t)1 << 31) / (stride / GRAIN) + 1);
+    cache->number = number;
     cache->construct = NULL;
     cache->construct_ctx = NULL;
     cache->partial = cache->full = cache->empty = NULL;
@@ -123,6 +124,7 @@ static struct slab *open_slab(struct slab_cache *cache)
     slab->taken = (uint64_t *)(book + tags);
     slab->state = book + tags + taken;
     slab->reciprocal = cache->reciprocal;
+    slab->number = cache->number;
     slab->cache = cache;
     slab->free = slots;
     slab->hint = slab->fresh = 0;

@@ -25,9 +25,10 @@ struct slab {
     struct heap_region region;
     void *state;                /* per slot: 0 free, else 1 + bytes of the slot not asked for; uint8_t or uint16_t; atomic */
     uint32_t reciprocal;        /* see slab_slot_of; fixed for the cache */
-    uint32_t free;              /* slots whose bit in `taken` is clear */
-    /* up to here: what allocation, freeing and look-up read, one cache line */
+    uint32_t number;            /* the cache's */
+    /* up to here: what allocation, freeing and look-up read, one cache line that nobody writes while the slab is open */
     struct slab_cache *cache;
+    uint32_t free;              /* slots whose bit in `taken` is clear */
     struct slab *next, *prev;   /* in one of the cache's lists */
     uint64_t *taken;            /* bit per slot: out of the slab, with a user or in a magazine */
     uint32_t hint;              /* no word of `taken` below this one has a clear bit */
@@ -40,6 +41,7 @@ struct slab_cache {
     uint32_t stride, slots;     /* of each slab */
     uint32_t offset;            /* of slot 0 in its run */
     uint32_t reciprocal;
+    uint32_t number;            /* the caller's, for whoever has one slab of it in hand */
     size_t run_bytes;
     /* Optional: called once for each object, before it is taken for the first time; its state is kept while it is free. */
     void (*construct)(void *ctx, void *object, size_t bytes);
@@ -62,8 +64,8 @@ static inline bool round_is_fresh(slab_round round) { return (round & ROUND_FRES
 void slab_source_init(struct slab_source *source, const struct heap_hooks *hooks, struct meta *meta, struct pages *pages, size_t tag_bytes,
                       size_t phase, size_t run_max);
 
-/* stride: a multiple of GRAIN, at most SLAB_STRIDE_MAX and run_max / 4. */
-void slab_cache_init(struct slab_cache *cache, struct slab_source *source, uint32_t stride);
+/* stride: a multiple of GRAIN, at most SLAB_STRIDE_MAX and run_max / 4. number: kept for the caller. */
+void slab_cache_init(struct slab_cache *cache, struct slab_source *source, uint32_t stride, uint32_t number);
 
 /* Largest alignment that every object of such a stride has. */
 static inline size_t slab_align(uint32_t stride, size_t page_size)

@@ -70,7 +70,7 @@ static void check_figures(struct slab_cache *cache)
 static void against_model(uint32_t stride, uint64_t *seed, bool with_constructor)
 {
     static struct slab_cache cache;
-    slab_cache_init(&cache, &source, stride);
+    slab_cache_init(&cache, &source, stride, 0);
     if (with_constructor) {
         cache.construct = construct;
     }
@@ -153,7 +153,7 @@ static void slots_of_offsets(void)
 static void out_of_memory(void)
 {
     static struct slab_cache cache;
-    slab_cache_init(&cache, &source, 48);
+    slab_cache_init(&cache, &source, 48, 0);
     slab_round round;
     pages_trim(&pages);
     for (size_t nth = 1; nth <= 8; nth++) {

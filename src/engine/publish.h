@@ -1,0 +1,78 @@
+/* What is written of a block's birth: its stack, its record, the totals. Inline: alloc.c and resize.c compile it into their own paths. */
+#ifndef MIDDEN_ENGINE_PUBLISH_H
+#define MIDDEN_ENGINE_PUBLISH_H
+
+#include "engine/state.h"
+#include "trace/capture.h"
+
+/* The profile production: which allocations get a stack. A byte in so many is chosen, so that large blocks are rarely missed; the
+ * distance is drawn anew each time (uniformly around the mean), or programs with a rhythm would be seen at one beat only. */
+#define SAMPLE_BYTES ((int64_t)512 << 10)
+
+static inline void sample_draw(struct thread_state *self)
+{
+    self->random = self->random * 6364136223846793005ull + 1442695040888963407ull;
+    self->sample_left = (int64_t)((self->random >> 33) % (uint64_t)(2 * SAMPLE_BYTES)) + 1;
+}
+
+static inline bool sample_taken(struct thread_state *self, size_t size)
+{
+    self->sample_left -= size < (size_t)SAMPLE_BYTES ? (int64_t)size + 1 : SAMPLE_BYTES + 1;
+    if (__builtin_expect(self->sample_left > 0, 1))
+        return false;
+    sample_draw(self);
+    return true;
+}
+
+static inline uint32_t take_stack(struct thread_state *self, size_t size, const struct capture_start *from)
+{
+    if (!engine.stacks || self->internal || !from)
+        return 0;
+    if (engine.sampled && !sample_taken(self, size))
+        return 0;
+    return capture(from);
+}
+
+/* The room a block of `size` bytes needs; false: it cannot be had. */
+static inline bool room_for(size_t size, size_t *room)
+{
+    return size <= PTRDIFF_MAX && !__builtin_add_overflow(size, guard_setting.apart, room)
+        && *room <= PTRDIFF_MAX;
+}
+
+static inline unsigned new_flags(const struct thread_state *self, uint32_t stack)
+{
+    return (self->internal ? RECORD_FLAG_OWN : self->ignore_depth ? RECORD_FLAG_IGNORED : 0)
+         | (engine.sampled && stack ? RECORD_FLAG_SAMPLED : 0);
+}
+
+/* The record's place is the caller's: from now on a reader passes it over. */
+static inline void mark_busy(struct record_block *record, size_t size, enum record_allocator call, unsigned flags)
+{
+    __atomic_store_n(&record->head, record_head(size, call, flags, RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The fields below the head by two stores: stacks, and number with threads. */
+static inline void write_birth(struct record_block *record, uint32_t stack, uint32_t sequence, uint16_t thread)
+{
+    typedef uint64_t __attribute__((may_alias)) pair;
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "pairs of fields are written as words, the first one lowest");
+    _Static_assert(offsetof(struct record_block, alloc_stack) == 8 && offsetof(struct record_block, free_stack) == 12, "stacks are a word");
+    _Static_assert(offsetof(struct record_block, sequence) == 16 && offsetof(struct record_block, alloc_thread) == 20
+                   && offsetof(struct record_block, free_thread) == 22, "number and threads are a word");
+    *(pair *)(void *)&record->alloc_stack = stack;                                      /* free_stack: 0 */
+    *(pair *)(void *)&record->sequence = sequence | (uint64_t)thread << 32;             /* free_thread: 0 */
+}
+
+/* Fills a BUSY record in and makes it LIVE; the block's bytes and witnesses are as they should be. */
+static inline void publish(struct thread_state *self, struct record_block *record, size_t size, enum record_allocator call,
+                           unsigned flags, uint32_t stack)
+{
+    write_birth(record, stack, blocks_next_sequence(self), (uint16_t)self->index);
+    __atomic_store_n(&record->head, record_head(size, call, flags, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(flags & RECORD_FLAG_OWN))
+        blocks_count_alloc(self, size);
+}
+
+#endif

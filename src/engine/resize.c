@@ -1,0 +1,137 @@
+/* Blocks that change their size, and what size they have.
+ *
+ * A realloc without guards changes the block where it is, if the heap has the room; with guards it moves, so that stale pointers to the
+ * old place show, but for large buffers that grow by little steps. Moving is an allocation, a copy and a free, each recorded as such. */
+#include "base/anchor.h"
+#include "base/memory.h"
+#include "check/fault.h"
+#include "check/guard.h"
+#include "check/watch.h"
+#include "engine/publish.h"
+#include "engine/state.h"
+
+/* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
+static bool resize_in_place(struct thread_state *self, struct place *place, size_t size, enum record_allocator call,
+                            const struct capture_start *from)
+{
+    struct record_block *record = place->record;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    size_t room, old = record_head_size(head);
+    if (guard_setting.rear || place->guarded || !room_for(size, &room)
+        || !heap_resize(place->owner, &place->block, room ? room : 1))
+        return false;
+    uint32_t stack = take_stack(self, size, from);
+    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    record->alloc_stack = stack;
+    record->alloc_thread = (uint16_t)self->index;
+    record->sequence = blocks_next_sequence(self);
+    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
+        blocks_count_free(self, old);
+        blocks_count_alloc(self, size);
+    }
+    return true;
+}
+
+/* In profiles with guards a realloc moves the block, so that stale pointers to it show. A large buffer that grows by little steps would be copied
+ * over and over; so from this size on it is moved with an eighth to spare, and stays where it is until that is used up: the work is then
+ * linear in what the buffer grows to. */
+#define GROWS_IN_PLACE ((size_t)4096)
+
+static bool may_grow_in_place(size_t old, size_t size)
+{
+    return guard_setting.rear && old >= GROWS_IN_PLACE && size > old && midden_anchor.profile != PROFILE_PARANOID;
+}
+
+/* The block has room for its new size and the zone behind it, and nothing is wrong with the zones it has. false: it must move. */
+static bool grow_in_place(struct thread_state *self, struct place *place, size_t size, enum record_allocator call,
+                          const struct capture_start *from)
+{
+    struct record_block *record = place->record;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
+    size_t old = record_head_size(head), room_end = place->block.room - guard_setting.front;
+    struct guard_block before = {place->address, old, room_end}, after = {place->address, size, room_end};
+    struct guard_damage damage;
+    if (place->guarded || size > PTRDIFF_MAX || room_end < size + guard_setting.rear || !guard_whole(&before, &damage))
+        return false;
+    uint32_t stack = take_stack(self, size, from);
+    watch_remove(place->address);
+    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    if (guard_setting.fill_alloc != GUARD_NO_FILL)
+        memory_fill(place->address + old, (int)guard_setting.fill_alloc, size - old);
+    guard_arm(&after, false);
+    record->alloc_stack = stack;
+    record->alloc_thread = (uint16_t)self->index;
+    record->sequence = blocks_next_sequence(self);
+    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
+        blocks_count_free(self, old);
+        blocks_count_alloc(self, size);
+    }
+    return true;
+}
+
+bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
+{
+    if (__builtin_expect(engine.stage < ENGINE_READY, 0))
+        engine_start();
+    struct thread_state *self = threads_self();
+    if (self->depth) {
+        /* In a signal handler that interrupted the engine: no look-up is safe, so the old size cannot be known. */
+        return false;
+    }
+    engine_enter(self);
+    struct place place;
+    bool found = blocks_find(old, &place);
+    size_t unrecorded_room = 0;
+    if (found && !place.record && place.address == (char *)old) {
+        unrecorded_room = place.block.room - guard_setting.front;
+        found = false;
+    }
+    uint64_t head = found ? __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE)
+                          : record_head(unrecorded_room, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
+    if ((!found && !unrecorded_room) || record_head_state(head) != RECORD_BLOCK_LIVE || (found && place.address != (char *)old)) {
+        struct record_finding finding;
+        fault_of_free(old, call, found ? place.record : NULL, found ? place.address : NULL, from ? from->sp : 0, &finding);
+        report_finding(self, &finding, from);
+        engine_leave(self);
+        return false;
+    }
+    bool grows = found && may_grow_in_place(record_head_size(head), size);
+    if (found && (grows ? grow_in_place(self, &place, size, call, from) : resize_in_place(self, &place, size, call, from))) {
+        engine_leave(self);
+        *moved = old;
+        return true;
+    }
+    engine_leave(self);
+
+    void *new = engine_alloc(size, 0, call, grows ? ENGINE_ROOMY : 0, from);
+    if (!new)
+        return false;
+    size_t old_size = record_head_size(head);
+    memory_copy(new, old, old_size < size ? old_size : size);
+    if (__builtin_expect(record_head_flags(head) & RECORD_FLAG_IGNORED, 0))
+        engine_mark_intended(new);      /* what is meant to stay may move */
+    engine_free(old, call, ENGINE_NO_SIZE, 0, from);
+    *moved = new;
+    return true;
+}
+
+size_t engine_usable_size(const void *address)
+{
+    if (!address || engine.stage < ENGINE_READY)
+        return 0;
+    struct thread_state *self = threads_self();
+    size_t size = 0;
+    if (engine_enter(self)) {
+        struct place place;
+        if (blocks_find(address, &place) && place.address == (const char *)address) {
+            uint64_t head = place.record ? __atomic_load_n(&place.record->head, __ATOMIC_RELAXED)
+                : record_head(place.block.room - guard_setting.front, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
+            if (record_head_state(head) == RECORD_BLOCK_LIVE)
+                size = record_head_size(head);
+        }
+    }
+    engine_leave(self);
+    return size;
+}

@@ -1,0 +1,69 @@
+/* The heap's hot path as inline functions, for heap.c and for a caller that wants it compiled into its own.
+ *
+ * A slot of a slab comes from the calling thread's loaded magazine and goes back to it; all else (an empty or a full magazine, no
+ * magazines yet, other engines, alignments above GRAIN) is refused here with nothing changed, and done by heap_alloc, heap_find and heap_free.
+ *
+ * What it touches: the thread's magazine, the slab's descriptor, read only, one byte of the slot's state. No line that another thread
+ * writes on its own ordinary path. */
+#ifndef MIDDEN_HEAP_QUICK_H
+#define MIDDEN_HEAP_QUICK_H
+
+#include "heap/internal.h"
+
+/* Rooms up to here are served by slabs; 0: there are none. */
+static inline size_t quick_room_max(const struct heap *heap) { return heap->config.slab_max; }
+
+/* The slot of a round becomes a block with `room` bytes asked for. tag_bytes: as in the heap's config; a constant there spares a multiplication. */
+static inline void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
+{
+    struct slab *slab = round_slab(round);
+    uint32_t slot = round_slot(round);
+    slab_fill_block(slab, slot, tag_bytes, block);
+    slab_set_state(slab, slot, (uint32_t)block->room - (uint32_t)room + 1);
+    block->used = true;
+    block->zeroed = round_is_fresh(round);
+}
+
+/* As heap_alloc for a room of 1 to config.slab_max bytes and the alignment that every block has. own: the thread's magazines. */
+static inline bool quick_alloc(const struct heap *heap, struct magazines *own, size_t room, size_t tag_bytes, struct heap_block *block)
+{
+    slab_round round = magazine_pop(&own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN]]);
+    if (UNLIKELY(round == 0))
+        return false;
+    quick_use(round, room, tag_bytes, block);
+    return true;
+}
+
+/* As heap_find for the slot of a slab that begins at `start`, which may be any address; block->used is not looked up. false: there is none,
+ * or it takes a closer look. Lock-free. */
+static inline bool quick_find(const struct heap *heap, const char *start, size_t tag_bytes, struct heap_block *block)
+{
+    struct heap_region *region = pages_owner(&heap->pages, start);
+    if (UNLIKELY(region == NULL || LOAD(region->engine) != HEAP_SLAB))
+        return false;
+    struct slab *slab = (struct slab *)region;
+    uint32_t version = LOAD_ACQUIRE(region->version);
+    size_t offset = (size_t)((uintptr_t)start - (uintptr_t)LOAD(region->base));
+    slab_fill_block(slab, slab_slot_of(offset, LOAD(slab->reciprocal)), tag_bytes, block);
+    bool within = offset < LOAD(region->bytes);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    block->zeroed = block->used = false;
+    return LIKELY(within) && LIKELY(block->start == start) && LIKELY(!(version & 1)) && LIKELY(LOAD(region->version) == version);
+}
+
+/* As heap_free for the block of a slab that is in use. */
+static inline bool quick_give(struct magazines *own, const struct heap_block *block)
+{
+    const struct slab *slab = (const struct slab *)block->region;
+    struct magazine *loaded = own->pairs[slab->number].loaded;
+    if (UNLIKELY(loaded == NULL))
+        return false;
+    uint32_t count = loaded->count;
+    if (UNLIKELY(count >= loaded->limit))
+        return false;
+    slab_set_state(slab, block->slot, 0);
+    magazine_put(loaded, count, round_make(slab, block->slot));
+    return true;
+}
+
+#endif
