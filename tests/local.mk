@@ -73,4 +73,4 @@ EXTRA_DIST += tests/run_tool.py tests/test_run_agent.py tests/test_run_signals.p
 EXTRA_DIST += tests/test_gate_ci.py tests/ci-project tests/test_suppressions.py tests/suppressions tests/test_baseline.py
 # Dumps and cores.
 EXTRA_DIST += tests/core_kit.py tests/test_cores.py tests/test_cores_fuzz.py
-EXTRA_DIST += scripts/bench tests/bench tests/test_instructions.py
+EXTRA_DIST += scripts/bench tests/bench tests/test_bench.py tests/test_instructions.py

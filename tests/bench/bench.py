@@ -1,7 +1,8 @@
 """scripts/bench: midden beside plain glibc and beside its peers.
 
-Everything is a ratio of two runs made one after the other, or a figure that a loop measured of itself; medians of several, with their
-spread in brackets. Results: bench.md, bench.csv and charts (SVG) in the directory that --out names.
+Everything is a ratio of runs made one after the other (A B A B …), or a figure that a loop measured of itself; medians of several runs, with
+their spread in brackets. Each figure is in DIR/bench.csv as soon as it is there; DIR/bench.md and the charts (SVG) are made from that
+file, while the run goes on and when it ends, be it by an interrupt. The last table holds the targets against what was measured.
 """
 import argparse
 import datetime
@@ -10,38 +11,66 @@ import pathlib
 import platform
 import re
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-import counts  # noqa: E402  (needs the path above)
+import capture  # noqa: E402  (needs the path above)
+import counts  # noqa: E402
+import drawing  # noqa: E402
 import measure  # noqa: E402
 import micro  # noqa: E402
-import output  # noqa: E402
 import peers  # noqa: E402
+import plan  # noqa: E402
 import programs  # noqa: E402
+import publish  # noqa: E402
+import real  # noqa: E402
+import store  # noqa: E402
+import tables  # noqa: E402
 import tool  # noqa: E402
 
-SECTIONS = ["micro", "growth", "depth", "real", "tool", "instructions"]
+# Those first whose figures the targets are most about: a run that is cut short has them.
+SECTIONS = {
+    "instructions": counts.tasks, "capture": capture.tasks, "real": programs.tasks, "torture": programs.torture_tasks, "micro": micro.tasks,
+    "growth": micro.growth_tasks, "depth": micro.depth_tasks, "tool": tool.tasks, "scan": tool.scan_tasks, "snapshot": tool.snapshot_tasks,
+}
+DRAW_EVERY = 15                 # seconds
 
 
-def arguments():
+def regex(text):
+    try:
+        return re.compile(text, re.I)
+    except re.error as why:
+        raise argparse.ArgumentTypeError(f"'{text}' is no regular expression: {why}") from why
+
+
+def count(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of runs")
+    return int(text)
+
+
+def arguments(given=None):
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_const", dest="size", const="quick", help="small inputs and few rounds: some minutes")
-    size.add_argument("--long", action="store_const", dest="size", const="long", help="more rounds, up to ten million blocks")
+    size.add_argument("--quick", action="store_const", dest="size", const="quick", help="small inputs and few runs: a quarter of an hour")
+    size.add_argument("--long", action="store_const", dest="size", const="long", help="more runs, more threads, no reduced inputs for slow tools at the leak check: hours")
     parser.set_defaults(size="normal")
-    parser.add_argument("--rounds", type=int, metavar="N", help="runs of each (3 with --quick, else 5, 9 with --long)")
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="only this part; may be given again")
-    parser.add_argument("--only", metavar="REGEX", default="", help="only rows whose name matches")
-    parser.add_argument("--peers", metavar="REGEX", default="", help="only these heaps and tools; 'midden' for ours alone")
+    parser.add_argument("--rounds", type=count, metavar="N", help="runs of each (3 with --quick, else 5, 9 with --long)")
+    parser.add_argument("--section", action="append", choices=list(SECTIONS), help="only this part; may be given again")
+    parser.add_argument("--only", metavar="REGEX", type=regex, default="", help="only rows whose name matches")
+    parser.add_argument("--peers", metavar="REGEX", type=regex, default="", help="only these heaps and tools; 'midden' for ours alone")
     parser.add_argument("--instructions", choices=["check", "record"], help="only count instructions: hold them against the recorded ones, or record them")
     parser.add_argument("--out", metavar="DIR", help="where the results go (default: bench/ in the build directory)")
-    parser.add_argument("--list", action="store_true", help="what would be measured, and which peers are there")
-    return parser.parse_args()
+    parser.add_argument("--keep", action="store_true", help="what DIR holds already stays, beside what is measured now")
+    parser.add_argument("--resume", action="store_true", help="the same, and what is there already is not measured again")
+    parser.add_argument("--render", action="store_true", help="measure nothing: tables and charts from what DIR holds")
+    parser.add_argument("--readme", action="store_true", help="at the end put the results into README.md and doc/ as well")
+    parser.add_argument("--list", action="store_true", help="what would be measured, how long that would take, and which peers are there")
+    return parser.parse_args(given)
 
 
 def machine():
@@ -52,6 +81,40 @@ def machine():
 
 def say(line):
     print(f"bench: {line}", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """What the tasks of a run share: options, heaps, and the workloads, built when first needed."""
+
+    def __init__(self, options, build, place):
+        self.build, self.place, self.size = build, place, options.size
+        self.rounds = options.rounds or {"quick": 3, "normal": 5, "long": 9}[options.size]
+        self.milliseconds = 50 if options.size == "quick" else 200
+        self.wanted = options.peers
+        self.all = peers.all_peers(build, place)
+        self.built, self.works = None, {}
+
+    def peers_wanted(self, name):
+        return bool(re.search(self.wanted, name))
+
+    def heaps(self, plain=True):
+        """Names of the heaps to measure; with the plain one, if asked for, in front."""
+        return (["glibc"] if plain else []) + [p.name for p in self.all if self.peers_wanted(p.name)]
+
+    def peer(self, name):
+        """The Peer, or None for the plain heap."""
+        return next((p for p in self.all if p.name == name), None)
+
+    def program(self, name):
+        if self.built is None:
+            self.built = micro.build(self.place, [p for p in self.all if self.peers_wanted(p.name)])
+        return self.built[name]
+
+    def work(self, name, small):
+        small = small or self.size == "quick"
+        if small not in self.works:
+            self.works[small] = real.prepare(f"{self.place}/{'small' if small else 'large'}", small)
+        return self.works[small][name]
 
 
 def check_instructions(options, library, place):
@@ -72,159 +135,96 @@ def check_instructions(options, library, place):
     return 1 if grown else 0
 
 
-def tables_of_micro(report, table, heaps):
-    names = ["glibc", *(h.name for h in heaps)]
-    rows = []
-    for heading, _, _, unit, _ in micro.ROWS:
-        if heading in table:
-            rows.append([f"{heading}, {unit}", *(output.cell(table[heading].get(n), spread=False) for n in names)])
-            for name, figure in table[heading].items():
-                report.keep("micro", heading, name, unit, figure)
-    if rows:
-        report.table("Small loops", ["what", *names], rows)
+class Stopped(BaseException):
+    """A signal asked for the end."""
 
 
-def tables_of_programs(report, table, heaps):
-    names = [h.name for h in heaps]
-    for quantity, heading in (("cpu", "Processor time"), ("wall", "Wall time"), ("peak", "Peak memory")):
-        rows = []
-        for program, of in table.items():
-            rows.append([program, *(output.cell(of[n][quantity]) if n in of else "–" for n in names)])
-            for name, figures in of.items():
-                report.keep("real", program, name, f"{quantity} ratio", figures[quantity])
-        means = []
-        for name in names:
-            mean = measure.geometric_mean(of[name][quantity].median for program, of in table.items() if name in of)
-            means.append("–" if mean is None else f"**{output.number(mean)}**")
-            if mean is not None:
-                report.keep("real", "geometric mean", name, f"{quantity} ratio", mean)
-        if rows:
-            report.table(f"{heading} of real programs, ratio to plain glibc", ["program", *names], [*rows, ["**geometric mean**", *means]])
+def stop(number, _frame):
+    raise Stopped(number)
 
 
 def main():
     options = arguments()
     build = pathlib.Path(os.environ["MIDDEN_BUILD"]).resolve()
     library = build / ".libs" / "libmidden.so"
-    rounds = options.rounds or {"quick": 3, "normal": 5, "long": 9}[options.size]
-    with tempfile.TemporaryDirectory(prefix="midden-bench-") as place:
-        heaps = [p for p in peers.all_peers(build, place) if re.search(options.peers, p.name)]
-        if options.list:
-            for peer in heaps:
-                print(f"{peer.name:20} {peer.note}")
-            print("sections: " + ", ".join(SECTIONS))
-            return 0
-        if options.instructions:
-            return check_instructions(options, library, place)
-        return measure_all(options, build, library, rounds, heaps, place)
+    results = pathlib.Path(options.out or build / "bench")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        with tempfile.TemporaryDirectory(prefix="midden-bench-") as place:
+            if options.instructions:
+                return check_instructions(options, library, place)
+            if options.render:
+                if not (results / "bench.csv").exists():
+                    say(f"there is nothing to draw: {results}/bench.csv is not there")
+                    return 2
+                kept = store.Store(results, keep=True)
+                finish(options, kept, [p.name for p in peers.all_peers(build, place)])
+                return 0
+            bench = Bench(options, build, place)
+            tasks = [t for name, of in SECTIONS.items() if not options.section or name in options.section for t in of(bench) if re.search(options.only, t.what)]
+            if options.list:
+                return listed(bench, tasks)
+            if not tasks:
+                say("no row has such a name; --list shows what there is")
+                return 2
+            return measure_all(options, bench, tasks, results)
+    except Stopped as stopped:
+        say(f"stopped by {signal.Signals(stopped.args[0]).name}")
+        return 128 + stopped.args[0]
 
 
-def measure_all(options, build, library, rounds, heaps, place):
-    sections = options.section or SECTIONS
-    wanted = re.compile(options.only, re.I).search
-    quick = options.size == "quick"
-    begun = time.monotonic()
-    report = output.Report(options.out or build / "bench")
-    report.text(f"Measured on {datetime.date.today()}: {machine()}. {rounds} rounds; medians, lowest and highest in brackets.")
-    measure.prepare(place)
-    program = micro.build(place)
-    page_heaps = [h for h in heaps if h.name not in ("efence", "duma")]     # a page a block: nothing of size fits
-    quick_heaps = [h for h in page_heaps if h.slow == 1]
-    if "micro" in sections:
-        tables_of_micro(report, micro.rows(program["micro"], page_heaps, min(rounds, 3), 50 if quick else 200, wanted, say), page_heaps)
-    if "growth" in sections and wanted("growth"):
-        curves = micro.growth(program["micro"], quick_heaps, micro.GROWTH[options.size], say)
-        for quantity, heading in (("growth.alloc", "Allocating 48 bytes, ns, by blocks alive"), ("growth.pair", "A pair, ns, by blocks alive"),
-                                  ("growth.overhead_bytes", "Resident bytes over the 48 of a block, by blocks alive")):
-            sizes = micro.GROWTH[options.size]
-            rows = [[name, *(output.number(dict(points).get(s, {}).get(quantity)) for s in sizes)] for name, points in curves.items()]
-            report.table(heading, ["heap", *(f"{s:,}" for s in sizes)], rows)
-            for name, points in curves.items():
-                for blocks, figures in points:
-                    report.keep("growth", str(blocks), name, quantity, figures[quantity])
-        output.chart(report.place / "growth.svg", "malloc + free of 48 bytes by blocks alive", "blocks alive", "ns",
-                     {n: [(b, f["growth.pair"]) for b, f in points] for n, points in curves.items()}, log_x=True, log_y=True)
-    if "depth" in sections and wanted("depth"):
-        curves = micro.depths(program["micro"], quick_heaps + [h for h in page_heaps if h.name == "ASan, full stacks"], say)
-        report.table("A pair of 48 bytes by call depth, ns", ["heap", *map(str, micro.DEPTHS)],
-                     [[name, *(output.number(v) for _, v in points)] for name, points in curves.items()])
-        for name, points in curves.items():
-            for depth, value in points:
-                report.keep("depth", str(depth), name, "ns", value)
-        output.chart(report.place / "depth.svg", "malloc + free of 48 bytes by call depth", "frames", "ns", curves, log_y=True)
-    if "real" in sections:
-        alone = {"midden full": "profile=full", "midden leaks": "profile=leaks", "midden production": "profile=production"}
-        alone = {name: peers.midden_preloaded(build, value) for name, value in alone.items()}
-        torture = measure_torture(program["micro"], page_heaps, rounds, wanted)
-        table = programs.rows(place, page_heaps, alone, rounds, quick, wanted, say)
-        tables_of_programs(report, table, page_heaps)
-        if torture:
-            report.table("Allocation torture (12.7 million allocations), processor time, ratio to plain glibc", ["heap", "ratio"],
-                         [[name, output.cell(figure)] for name, figure in torture.items()])
-            for name, figure in torture.items():
-                report.keep("torture", "12.7 M allocations", name, "cpu ratio", figure)
-        output.bars(report.place / "programs.svg", "Processor time of real programs", "ratio to plain glibc",
-                    {h.name: {p: of[h.name]["cpu"].median for p, of in table.items() if h.name in of} for h in page_heaps})
-    if "tool" in sections:
-        tables_of_tool(report, options, build, program, rounds, wanted, place, quick)
-    if "instructions" in sections and wanted("instructions") and shutil.which("valgrind"):
-        say("instructions of the hot paths")
-        figures = counts.measure(library, place)
-        report.table("Instructions of the hot paths (callgrind)", ["what", "instructions"], [[n, output.number(f)] for n, f in figures.items()])
-        for name, figure in figures.items():
-            report.keep("instructions", name, "midden", "instructions", figure)
-    report.text(f"All of it took {(time.monotonic() - begun) / 60:.0f} minutes.")
-    report.write()
-    print((report.place / "bench.md").read_text())
-    say(f"results are in {report.place}")
+def listed(bench, tasks):
+    for peer in bench.all:
+        print(f"{peer.name:22} {peer.note}" if bench.peers_wanted(peer.name) else f"{peer.name:22} (left out)")
+    rows = {}
+    for task in tasks:
+        rows[task.section, task.what] = rows.get((task.section, task.what), 0) + task.estimate()
+    print()
+    for (section, what), seconds in rows.items():
+        print(f"{section:14} {what:50} {plan.minutes(seconds):>12}")
+    print(f"\nabout {plan.minutes(sum(rows.values()))} in all")
     return 0
 
 
-def measure_torture(program, heaps, rounds, wanted):
-    if not wanted("torture"):
-        return {}
-    figures = {}
-    for peer in heaps:
-        say(f"torture, {peer.name}")
-        argv, env = peer.wrap([program, "torture"], peers.environment())
-        try:
-            base, under = measure.pairs(lambda: measure.run([program, "torture"], peers.environment()), lambda: measure.run(argv, env),
-                                        max(1, min(rounds, 3) // peer.slow))
-        except measure.Failed as why:
-            say(f"  {why}")
-            continue
-        figures[peer.name] = measure.ratio(under, base, "cpu")
-    return figures
+def measure_all(options, bench, tasks, results):
+    kept = store.Store(results, keep=options.keep or options.resume)
+    if options.resume:
+        before = sum(len(t.heaps) for t in tasks)
+        tasks = plan.without_those_there(tasks, kept)
+        say(f"{before - sum(len(t.heaps) for t in tasks)} of {before} figures are there already")
+    measure.prepare(bench.place)
+    order = ["glibc", *(p.name for p in bench.all)]
+    kept.describe(f"Measured on {datetime.date.today()}: {machine()}. {options.size.capitalize()} form, {bench.rounds} runs.")
+    drawn = [0.0]
+
+    def draw():
+        if time.monotonic() - drawn[0] > DRAW_EVERY:
+            drawing.draw(kept, order)
+            drawn[0] = time.monotonic()
+
+    begun = time.monotonic()
+    try:
+        plan.carry_out(tasks, kept, say, draw)
+        say(f"all of it took {plan.minutes(time.monotonic() - begun)}")
+    finally:
+        # A second signal must not cut short what is only some writing.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        finish(options, kept, order[1:])
+    return 0
 
 
-def tables_of_tool(report, options, build, program, rounds, wanted, place, quick):
-    rows = []
-    if wanted("start"):
-        say("midden run true")
-        figure = tool.start(build, rounds)
-        rows.append(["`midden run true` more than `true`, ms", output.cell(figure)])
-        report.keep("tool", "midden run true", "midden", "ms more", figure)
-    if wanted("naming"):
-        stacks, figure, size = tool.naming(build, place, quick, say)
-        rows.append([f"naming {stacks:,} distinct stacks of a C++ program of {size / 1e6:.1f} MB, s", output.cell(figure)])
-        report.keep("tool", f"naming {stacks} stacks", "midden", "s", figure)
-    if rows:
-        report.table("The tool itself", ["what", "figure"], rows)
-    if wanted("scan"):
-        scans = tool.scans(build, program["scan"], options.size, place, min(rounds, 3), say)
-        report.table("The leak check at exit", ["heap", "s", "GB/s looked through", "agent's bytes a block, without the 4 a pointer"],
-                     [[heading, *(output.cell(f[k]) for k in ("seconds", "gigabytes_per_second", "bytes_per_block"))] for heading, f in scans])
-        for heading, figures in scans:
-            for name, figure in figures.items():
-                report.keep("leak check", heading, "midden", name, figure)
-    if wanted("snapshot"):
-        live = tool.snapshots(build, program["scan"], options.size, place, min(rounds, 3), say)
-        report.table("A living process asked from outside", ["heap", "it stood still, ms", "a fork of it alone, ms", "dump, GB/s of memory"],
-                     [[heading, *(output.cell(f[k]) for k in ("pause_ms", "fork_ms", "dump_gigabytes_per_second"))] for heading, f in live])
-        for heading, figures in live:
-            for name, figure in figures.items():
-                report.keep("snapshot", heading, "midden", name, figure)
+def finish(options, kept, order):
+    drawing.draw(kept, ["glibc", *order])
+    print(tables.everything(kept, ["glibc", *order]))
+    if options.readme:
+        publish.publish(kept, ["glibc", *order], peers.TREE)
+        say("README.md and doc/ hold these results now")
+    say(f"results are in {kept.place}")
 
 
 if __name__ == "__main__":
+    if shutil.which("gcc") is None:
+        sys.exit("bench: gcc is needed for the workloads")
     sys.exit(main())

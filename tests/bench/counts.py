@@ -7,9 +7,12 @@ GROWTH; `record` writes them there. The file names the compiler, for another one
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 
 import peers
+import plan
+from measure import Figure
 
 FILE = pathlib.Path(__file__).with_name("counts.json")
 GROWTH = 0.05
@@ -78,3 +81,12 @@ def grown(figures):
     _, before = recorded()
     return [f"{name}: {figures[name]} instructions, {before[name]} were recorded ({figures[name] / before[name] - 1:+.1%})"
             for name in figures if name in before and figures[name] > before[name] * (1 + GROWTH)]
+
+
+def tasks(bench):
+    """The rows as tasks of a run of the bench."""
+    if not shutil.which("valgrind"):
+        return []
+    library = bench.build / ".libs" / "libmidden.so"
+    return [plan.Task("instructions", row[0], ["midden"], lambda _: 4,
+                      lambda heaps, name=row[0]: {heaps[0]: {"instructions": Figure.of([measure(library, bench.place, [name])[name]])}}) for row in ROWS]

@@ -25,6 +25,8 @@ class Sample:
     status: int
     output: str
     errors: str
+    ended: float                # on the clock that the workloads read as well (CLOCK_MONOTONIC)
+    more: dict = dataclasses.field(default_factory=dict)    # what a driver of the command measured besides
 
 
 class Failed(Exception):
@@ -38,18 +40,31 @@ def prepare(place):
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-o", launcher, str(pathlib.Path(__file__).with_name("work") / "usage.c")], check=True)
 
 
-def run(argv, env, cwd=None, stdin=None, check=True, timeout=TIMEOUT):
-    """Runs argv once. stdin: a path, None: nothing to read. check: another status than 0 raises Failed.
+def run(argv, env, cwd=None, stdin=None, check=True, timeout=TIMEOUT, cores=None, meanwhile=None):
+    """Runs argv once. stdin: a path, None: nothing to read. check: another status than 0 raises Failed. cores: the processors that it may
+    use. meanwhile(pid): called again and again while it runs.
 
-    The environment is the command's alone: the launcher is linked statically, so that what is preloaded does not get into it."""
+    The environment is the command's alone: the launcher is linked statically, so that what is preloaded does not get into it. Whatever
+    ends this function early, an interrupt say, also ends the command."""
     argv = [str(a) for a in argv]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as told, open(stdin or os.devnull, "rb") as source:
+        def prepare_child():
+            os.dup2(told.fileno(), 3)
+            if cores:
+                os.sched_setaffinity(0, cores)
+
         child = subprocess.Popen([launcher, *argv], env=env, cwd=cwd, stdin=source, stdout=out, stderr=err, start_new_session=True,
-                                 preexec_fn=lambda: os.dup2(told.fileno(), 3), close_fds=False)
-        timer = threading.Timer(timeout, lambda: os.killpg(child.pid, signal.SIGKILL))
+                                 preexec_fn=prepare_child, close_fds=False)
+        timer = threading.Timer(timeout, kill_group, [child.pid])
         timer.start()
         try:
+            while meanwhile and child.poll() is None:
+                meanwhile(child.pid)
             child.wait()
+        except BaseException:
+            kill_group(child.pid)
+            child.wait()
+            raise
         finally:
             timer.cancel()
         texts = []
@@ -58,11 +73,19 @@ def run(argv, env, cwd=None, stdin=None, check=True, timeout=TIMEOUT):
             texts.append(file.read().decode(errors="replace"))
     usage = numbers(texts[2])
     if "status" not in usage:
-        raise Failed(f"{' '.join(argv)}: killed after {timeout} seconds, or it could not be run")
-    sample = Sample(usage["wall"], usage["cpu"], int(usage["peak"]), int(usage["status"]), texts[0], texts[1])
+        raise Failed(f"{' '.join(argv)}: not done after {timeout} seconds, or it could not be run")
+    sample = Sample(usage["wall"], usage["cpu"], int(usage["peak"]), int(usage["status"]), texts[0], texts[1], usage["ended"])
     if check and sample.status != 0:
         raise Failed(f"status {sample.status} of {' '.join(argv)}: {sample.errors.strip()[-400:]}")
     return sample
+
+
+def kill_group(pid):
+    """Everything that the command of this process id started, or nothing if it is over."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def pairs(one, other, rounds):
@@ -80,11 +103,12 @@ class Figure:
     median: float
     low: float
     high: float
+    runs: int = 1
 
     @classmethod
     def of(cls, values):
         values = list(values)
-        return cls(statistics.median(values), min(values), max(values))
+        return cls(statistics.median(values), min(values), max(values), len(values))
 
 
 def ratio(samples, base, quantity):
@@ -95,7 +119,7 @@ def ratio(samples, base, quantity):
 
 def geometric_mean(values):
     values = list(values)
-    return statistics.geometric_mean(values) if values else None
+    return statistics.geometric_mean(values) if values and min(values) > 0 else None
 
 
 def numbers(output):

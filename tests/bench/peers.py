@@ -13,13 +13,23 @@ import typing
 TREE = pathlib.Path(__file__).resolve().parents[2]
 
 
+SLOW = 8        # from this cost on a tool gets the small inputs, and one run: the tables say so
+
+
 @dataclasses.dataclass
 class Peer:
     name: str
     note: str
     wrap: typing.Callable
-    slow: int = 1               # this many times fewer rounds: a tool that takes long is measured less often
+    cost: float = 1.5           # processor time, times plain glibc's: a guess, for the estimate and for what SLOW says
+    start: float = 0.05         # seconds that it takes to start
     ours: bool = False
+    built: tuple = ()           # how a workload of our own is built for it; such a heap cannot be put under other programs
+    pages: bool = False         # a page or more a block: only loops that keep few blocks fit
+
+    @property
+    def slow(self):
+        return self.cost >= SLOW
 
 
 def first(*patterns):
@@ -52,7 +62,14 @@ def asan(options):
 
 def heaptrack(place):
     def wrap(argv, env):
-        return ["heaptrack", "--record-only", "-o", f"{place}/heaptrack", *argv], env
+        return ["heaptrack", "-o", f"{place}/heaptrack", *argv], env
+    return wrap
+
+
+def built_for(suffix, more=None):
+    """A workload of our own, in the form that was built for this heap (micro.build)."""
+    def wrap(argv, env):
+        return [f"{argv[0]}-{suffix}", *argv[1:]], {**env, **(more or {})}
     return wrap
 
 
@@ -63,35 +80,47 @@ def all_peers(build, place):
     def find(name):
         return first(*(f"{place}/{name}" for place in lib))
 
+    machine = os.uname().machine
+    lsan = {"LSAN_OPTIONS": "exitcode=0:report_objects=0"}
     rows = [
-        Peer("midden full", "everything, leak check at exit included", midden(build), ours=True),
-        Peer("midden leaks", "stacks and the leak check", midden(build, "--profile=leaks"), ours=True),
-        Peer("midden production", "sampled stacks and page guards", midden(build, "--profile=production"), ours=True),
+        Peer("midden full", "everything, leak check at exit included", midden(build), cost=2, ours=True),
+        Peer("midden leaks", "stacks and the leak check", midden(build, "--profile=leaks"), cost=1.3, ours=True),
+        Peer("midden production", "sampled stacks and page guards", midden(build, "--profile=production"), cost=1.1, ours=True),
     ]
-    if library := find("libjemalloc.so.2"):
-        rows.append(Peer("jemalloc", "an allocator, no checks", preload(library)))
-    if library := find("libtcmalloc_minimal.so.4"):
-        rows.append(Peer("tcmalloc", "an allocator, no checks", preload(library)))
+    for name, library in (("jemalloc", "libjemalloc.so.2"), ("tcmalloc", "libtcmalloc_minimal.so.4")):
+        if library := find(library):
+            rows.append(Peer(name, "an allocator, no checks", preload(library), cost=1))
     if library := find("libc_malloc_debug.so.0"):
         rows.append(Peer("malloc_check", "glibc's own checks (MALLOC_CHECK_=3), no stacks",
-                         preload(library, MALLOC_CHECK_="3", GLIBC_TUNABLES="glibc.malloc.check=3")))
+                         preload(library, MALLOC_CHECK_="3", GLIBC_TUNABLES="glibc.malloc.check=3"), cost=1.1))
     if library := find("liblsan.so.0"):
-        rows.append(Peer("LSan", "LeakSanitizer preloaded; stacks by frame pointers, so of one caller here",
-                         preload(library, LSAN_OPTIONS="exitcode=0:report_objects=0")))
+        rows.append(Peer("LSan", "gcc's LeakSanitizer preloaded; stacks by frame pointers, so of one caller here", preload(library, **lsan), cost=1.3))
+    if shutil.which("clang"):
+        rows.append(Peer("LSan, clang", "clang's LeakSanitizer linked into our loops (-fsanitize=leak); there is no library to preload",
+                         built_for("lsan", lsan), cost=1.3, built=("clang", "-Wno-unknown-attributes", "-fsanitize=leak")))
     if library := find("libasan.so.8"):
-        rows.append(Peer("ASan", "AddressSanitizer's runtime preloaded; stacks as LSan's; nothing instrumented",
-                         preload(library, **asan("detect_leaks=1"))))
-        rows.append(Peer("ASan, full stacks", "the same with fast_unwind_on_malloc=0: stacks from the unwind tables, as midden's are",
-                         preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), slow=4))
+        rows.append(Peer("ASan", "gcc's AddressSanitizer's runtime preloaded; stacks as LSan's; nothing instrumented",
+                         preload(library, **asan("detect_leaks=1")), cost=2.8))
+        rows.append(Peer("ASan, compiled in", "our loops compiled with gcc -fsanitize=address", built_for("asan", asan("detect_leaks=1")), cost=3,
+                         built=("gcc", "-fsanitize=address")))
+    if library := first(f"/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-{machine}.so"):
+        rows.append(Peer("ASan, clang", "clang's runtime, preloaded likewise", preload(library, **asan("detect_leaks=1")), cost=2.8))
+    if library := find("libasan.so.8"):
+        rows.append(Peer("ASan, full stacks", "gcc's with fast_unwind_on_malloc=0: stacks from the unwind tables, as midden's are",
+                         preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), cost=20))
+    if library := first("/usr/lib/heaptrack/libheaptrack_preload.so", *(f"{place}/heaptrack/libheaptrack_preload.so" for place in lib)):
+        rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its data thrown away unread",
+                         preload(library, DUMP_HEAPTRACK_OUTPUT="/dev/null"), cost=3))
     if shutil.which("heaptrack"):
-        rows.append(Peer("heaptrack", "a profiler: full stacks, no checks; its interpreter's time included", heaptrack(place), slow=2))
+        rows.append(Peer("heaptrack", "the same with the interpreter of its data", heaptrack(place), cost=6, start=0.3))
     if shutil.which("valgrind"):
         rows.append(Peer("memcheck", "valgrind --leak-check=full", lambda argv, env: (
-            ["valgrind", "-q", "--log-file=/dev/null", "--leak-check=full", "--num-callers=30", *argv], env), slow=5))
-    for name, note in (("libefence.so.0", "a page or two per block"), ("libduma.so.0", "a page or two per block")):
-        if library := find(name):
-            rows.append(Peer(name[3:-5], note, preload(library, EF_DISABLE_BANNER="1", DUMA_OUTPUT_FILE="/dev/null",
-                                                       EF_ALLOW_MALLOC_0="1", DUMA_ALLOW_MALLOC_0="1"), slow=5))
+            ["valgrind", "-q", "--log-file=/dev/null", "--leak-check=full", "--num-callers=30", *argv], env), cost=40, start=1))
+    for name, library in (("Electric Fence", "libefence.so.0"), ("DUMA", "libduma.so.0")):
+        if library := find(library):
+            rows.append(Peer(name, "a page or two a block: most programs do not fit into the mappings that a process may have",
+                             preload(library, EF_DISABLE_BANNER="1", DUMA_OUTPUT_FILE="/dev/null",
+                                     EF_ALLOW_MALLOC_0="1", DUMA_ALLOW_MALLOC_0="1"), cost=30, pages=True))
     return rows
 
 

@@ -1,44 +1,125 @@
-"""Real programs under every heap: processor time, wall time and peak memory beside plain glibc's."""
+"""Real programs under every heap: processor time, wall time and peak memory beside plain glibc's; and allocation torture."""
+import os
+import pathlib
+import time
+
 import load
 import measure
 import peers
+import plan
 import real
 
+TORTURE = "12.7 million allocations"
+# The part of the quarantine in a peak is told by leaving the quarantine out.
+ALONE = {"midden full": {"peak": "profile=full", "peak, no quarantine": "profile=full:quarantine=0"},
+         "midden leaks": {"peak": "profile=leaks"}, "midden production": {"peak": "profile=production"}}
+MIB = 1 << 20
+PATIENCE = 20                   # seconds for a heap of a page a block: where it gets through at all it takes a thousand times as long
 
-def once(work, peer):
+
+def once(work, peer, **more):
+    """One run of a program, plainly when peer is None."""
     argv, env = work.argv, {**peers.environment(), **work.env}
     if peer:
         argv, env = peer.wrap(argv, env)
-    driver = None
-    if work.name == "redis":
-        driver = load.against(work.argv[work.argv.index("--unixsocket") + 1], work.env["REQUESTS"], peers.environment())
+    driver = load.Load(work.socket, work.requests, peers.environment()) if work.socket else None
     try:
-        return measure.run(argv, env, cwd=work.cwd, stdin=work.stdin)
+        sample = measure.run(argv, env, cwd=work.cwd, stdin=work.stdin, timeout=PATIENCE if peer and peer.pages else measure.TIMEOUT, **more)
     finally:
         if driver:
             driver.join()
+    if driver:
+        if not driver.per_second:
+            raise measure.Failed(f"{work.name} served nothing")
+        sample.more["requests"] = driver.per_second
+    return sample
 
 
-def rows(place, heaps, ours_alone, rounds, quick, wanted, say):
-    """{program: {heap: {"cpu": Figure, "wall": Figure, "peak": Figure, "plain": seconds}}}, all but the last as ratios to the
-    plain run of the same pair. ours_alone: {name: wrap} of our profiles without the command around the program, for the peak."""
-    table = {}
-    for work in real.prepare(place, quick):
-        if not wanted(work.name):
-            continue
-        table[work.name] = {}
-        for peer in heaps:
-            say(f"{work.name}, {peer.name}")
+class Watch:
+    """The largest resident set that an agent had: the processes below a command that run the midden program, less the first (the supervisor).
+    Asked of the kernel again and again, which keeps the mark itself; only what came in an agent's last millisecond is missed."""
+
+    def __init__(self, midden):
+        self.midden, self.peak, self.first = os.path.realpath(midden), 0, None
+
+    def __call__(self, launcher):
+        time.sleep(0.0005)
+        for pid in self.below(launcher):
             try:
-                base, under = measure.pairs(lambda: once(work, None), lambda: once(work, peer), max(1, rounds // peer.slow))
-                memory = under, base
-                if peer.name in ours_alone:
-                    alone = peers.Peer(peer.name, "", ours_alone[peer.name])
-                    memory = [once(work, alone)], base[:1]
-            except measure.Failed as why:
-                say(f"  {why}")
+                if os.path.realpath(f"/proc/{pid}/exe") != self.midden:
+                    continue
+                self.first = self.first or pid
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            except OSError:
                 continue
-            table[work.name][peer.name] = {
-                "cpu": measure.ratio(under, base, "cpu"), "wall": measure.ratio(under, base, "wall"),
-                "peak": measure.ratio(*memory, "peak"), "plain": measure.Figure.of(s.cpu for s in base).median}
-    return table
+            if pid != self.first and "VmHWM:" in status:
+                self.peak = max(self.peak, int(status.split("VmHWM:")[1].split()[0]) * 1024)
+
+    @staticmethod
+    def below(pid):
+        found, left = [], [pid]
+        while left:
+            try:
+                children = pathlib.Path(f"/proc/{left[0]}/task/{left[0]}/children").read_text().split()
+            except OSError:
+                children = []
+            found += map(int, children)
+            left = left[1:] + [int(c) for c in children]
+        return found
+
+
+def compared(bench, work, peer, rounds):
+    """{quantity: Figure} of one program under one heap, as ratios to the plain runs beside it (agent MiB: as it is)."""
+    base, under = measure.pairs(lambda: once(work, None), lambda: once(work, peer), rounds)
+    figures = {quantity: measure.ratio(under, base, quantity) for quantity in ("cpu", "wall")}
+    figures["plain cpu s"] = measure.Figure.of(s.cpu for s in base)
+    if work.socket:
+        figures["requests"] = measure.Figure.of(a.more["requests"] / b.more["requests"] for a, b in zip(under, base))
+    if peer.name in ALONE:
+        # The command around the program is left out: the resident set is then the program's alone.
+        for quantity, options in ALONE[peer.name].items():
+            alone = peers.Peer(peer.name, "", peers.midden_preloaded(bench.build, options))
+            figures[quantity] = measure.ratio([once(work, alone)], base[:1], "peak")
+        if peer.name == "midden full":
+            watch = Watch(bench.build / "midden")
+            once(work, peer, meanwhile=watch)
+            if watch.peak:
+                figures["agent MiB"] = measure.Figure.of([watch.peak / MIB])
+    else:
+        figures["peak"] = measure.ratio(under, base, "peak")
+    return figures
+
+
+def tasks(bench):
+    found = []
+    for name in real.names():
+        for heap in bench.heaps(plain=False):
+            peer = bench.peer(heap)
+            if peer.built:
+                continue
+            reduced = peer.slow and bench.size != "quick"
+            rounds = 1 if peer.slow else bench.rounds if peer.ours else min(bench.rounds, 3)
+            plain = 0.25 if reduced or bench.size == "quick" else 1
+            found.append(plan.Task("real", name, [heap], lambda _, p=peer, r=rounds, s=plain: 5 if p.pages else r * s * (1 + p.cost) + (3 * s if p.ours else 0) + p.start,
+                                   lambda heaps, n=name, p=peer, r=rounds, small=reduced: {heaps[0]: compared(bench, bench.work(n, small), p, r)},
+                                   "reduced" if reduced else ""))
+    return found
+
+
+def torture_tasks(bench):
+    found = []
+    for heap in bench.heaps(plain=False):
+        peer = bench.peer(heap)
+        if peer.pages or peer.slow and bench.size == "quick":
+            continue
+        rounds = 1 if peer.slow else min(bench.rounds, 3)
+        found.append(plan.Task("torture", TORTURE, [heap], lambda _, p=peer, r=rounds: r * 0.6 * (1 + 2.5 * p.cost) + p.start,
+                               lambda heaps, p=peer, r=rounds: {heaps[0]: tortured(bench, p, r)}))
+    return found
+
+
+def tortured(bench, peer, rounds):
+    plain = [bench.program("micro"), "torture"]
+    argv, env = peer.wrap(plain, peers.environment())
+    base, under = measure.pairs(lambda: measure.run(plain, peers.environment()), lambda: measure.run(argv, env), rounds)
+    return {quantity: measure.ratio(under, base, quantity) for quantity in ("cpu", "wall", "peak")}

@@ -8,6 +8,8 @@ import typing
 
 import peers
 
+CONTROL = "gzip (control)"      # hardly allocates; not in the means
+
 
 @dataclasses.dataclass
 class Work:
@@ -16,7 +18,8 @@ class Work:
     env: dict = dataclasses.field(default_factory=dict)
     stdin: typing.Optional[str] = None
     cwd: typing.Optional[str] = None
-    allocates: bool = True      # false: the control, which hardly does
+    socket: typing.Optional[str] = None     # of a server: it is put under load from outside until it has been told to end
+    requests: str = ""
 
 
 SQL = """
@@ -110,43 +113,53 @@ def c_source(functions):
     return "".join(parts)
 
 
+def cc1():
+    return subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True).stdout.strip()
+
+
+# The programs and what each needs on the machine.
+NEEDS = {
+    "sqlite3": lambda: shutil.which("sqlite3"), "python3 json": lambda: True, "python3 objects": lambda: True,
+    "lua trees": lambda: shutil.which("lua5.4"), "cc1 -O2": lambda: os.path.exists(cc1()), "g++ -O2": lambda: shutil.which("g++"),
+    "clang++ -O2": lambda: shutil.which("clang++"), "git log": lambda: shutil.which("git") and (peers.TREE / ".git").exists(),
+    "perl hashes": lambda: shutil.which("perl"), "redis": lambda: shutil.which("redis-server") and shutil.which("redis-benchmark"),
+    CONTROL: lambda: shutil.which("gzip"),
+}
+
+
+def names():
+    return [name for name, there in NEEDS.items() if there()]
+
+
 def prepare(place, quick):
-    """Writes the inputs into `place`; returns the rows whose programs are there."""
+    """Writes the inputs into `place`; returns {name: Work} of the programs that are there."""
     place = pathlib.Path(place)
+    place.mkdir(exist_ok=True)
     scale = 1 if quick else 4
 
     def put(name, text):
         (place / name).write_text(text)
         return str(place / name)
 
-    rows = []
-    if shutil.which("sqlite3"):
-        rows.append(Work("sqlite3", ["sqlite3", ":memory:"], stdin=put("work.sql", SQL.format(rows=60000 * scale, half=30000 * scale))))
-    python = "/usr/bin/python3"
-    rows.append(Work("python3 json", [python, "-S", put("work_json.py", PYTHON_JSON.format(rounds=10 * scale))], {"PYTHONMALLOC": "malloc"}))
-    rows.append(Work("python3 objects", [python, "-S", put("objects.py", PYTHON_OBJECTS.format(rounds=10 * scale))], {"PYTHONMALLOC": "malloc"}))
-    if lua := shutil.which("lua5.4"):
-        rows.append(Work("lua trees", [lua, put("trees.lua", LUA % (50 * scale))]))
-    big = put("big.c", c_source(110 * scale))
-    cc1 = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True).stdout.strip()
-    if os.path.exists(cc1):
-        rows.append(Work("cc1 -O2", [cc1, "-quiet", "-O2", big, "-o", "/dev/null"]))
-    cxx = put("headers.cc", CXX)
-    rows.append(Work("g++ -O2", ["g++", "-O2", "-S", cxx, "-o", "/dev/null"] + (["-fsyntax-only"] if quick else [])))
-    if shutil.which("clang++"):
-        rows.append(Work("clang++ -O2", ["clang++", "-O2", "-S", cxx, "-o", "/dev/null"] + (["-fsyntax-only"] if quick else [])))
-    if shutil.which("git") and (peers.TREE / ".git").exists():
-        rows.append(Work("git log", ["git", "-c", "safe.directory=*", "-C", str(peers.TREE), "--no-pager", "log", "-p", "--stat"] + (["-n", "30"] if quick else ["-n", "150"]),
-                         {"GIT_CONFIG_NOSYSTEM": "1"}))
-    if shutil.which("perl"):
-        rows.append(Work("perl hashes", ["perl", put("hashes.pl", PERL % (4 * scale))]))
-    if shutil.which("redis-server") and shutil.which("redis-benchmark"):
-        # The server is what runs under the tool; the load comes from outside and is over when the server has been told to end.
-        rows.append(Work("redis", ["redis-server", "--port", "0", "--unixsocket", str(place / "redis.sock"), "--save", "", "--appendonly", "no",
-                                   "--dir", str(place), "--logfile", "/dev/null"], {"REQUESTS": str(8000 * scale)}))
+    python, cxx = "/usr/bin/python3", put("headers.cc", CXX)
+    rows = [
+        Work("sqlite3", ["sqlite3", ":memory:"], stdin=put("work.sql", SQL.format(rows=60000 * scale, half=30000 * scale))),
+        Work("python3 json", [python, "-S", put("work_json.py", PYTHON_JSON.format(rounds=10 * scale))], {"PYTHONMALLOC": "malloc"}),
+        Work("python3 objects", [python, "-S", put("objects.py", PYTHON_OBJECTS.format(rounds=10 * scale))], {"PYTHONMALLOC": "malloc"}),
+        Work("lua trees", ["lua5.4", put("trees.lua", LUA % (50 * scale))]),
+        Work("cc1 -O2", [cc1(), "-quiet", "-O2", put("big.c", c_source(110 * scale)), "-o", "/dev/null"]),
+        Work("g++ -O2", ["g++", "-O2", "-S", cxx, "-o", "/dev/null"] + (["-fsyntax-only"] if quick else [])),
+        Work("clang++ -O2", ["clang++", "-O2", "-S", cxx, "-o", "/dev/null"] + (["-fsyntax-only"] if quick else [])),
+        Work("git log", ["git", "-c", "safe.directory=*", "-C", str(peers.TREE), "--no-pager", "log", "-p", "--stat"]
+             + (["-n", "30"] if quick else ["-n", "150"]), {"GIT_CONFIG_NOSYSTEM": "1"}),
+        Work("perl hashes", ["perl", put("hashes.pl", PERL % (4 * scale))]),
+        Work("redis", ["redis-server", "--port", "0", "--unixsocket", str(place / "redis.sock"), "--save", "", "--appendonly", "no",
+                       "--dir", str(place), "--logfile", "/dev/null"], socket=str(place / "redis.sock"), requests=str(8000 * scale)),
+        Work(CONTROL, ["gzip", "-c", str(place / "data.bin")]),
+    ]
     random = os.urandom(1 << 20)
     with open(place / "data.bin", "wb") as file:
-        for i in range(6 * scale):
+        for _ in range(6 * scale):
             file.write(random[: 1 << 18] + bytes(range(256)) * 3072)
-    rows.append(Work("gzip (control)", ["gzip", "-c", str(place / "data.bin")], allocates=False))
-    return rows
+    assert [row.name for row in rows] == list(NEEDS)
+    return {row.name: row for row in rows if NEEDS[row.name]()}

@@ -2,7 +2,7 @@
  * operation unless the name says otherwise; a loop runs until it has taken MILLISECONDS, so that a slow heap is measured as
  * long as a fast one.
  *
- *   micro pair SIZE DEPTH         malloc and free of one block, DEPTH calls below main
+ *   micro pair SIZE DEPTH         malloc and free of one block, DEPTH calls below main; SIZE 0: from 16 to 512 bytes, mixed
  *   micro realloc                 a buffer grown by 64 bytes up to 1 MiB
  *   micro mixed                   10,000 blocks of 16..1024 bytes, one at random replaced by another
  *   micro growth BLOCKS           that many blocks of 48 bytes kept; then what one more costs, and the resident bytes of each
@@ -53,16 +53,43 @@ static NOINLINE void pairs(size_t size, long n)
     }
 }
 
+/* Sizes of 16 to 512 bytes, in an order that no predictor learns. */
+static NOINLINE void mixed_pairs(long n)
+{
+    static uint32_t random = 1;
+    for (long i = 0; i < n; i++) {
+        char *p = malloc(16 + step(&random) % 497);
+        *(volatile char *)p = 1;
+        KEEP(p);
+        free(p);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of stretches of 2,000 pairs. Before them a heap that holds freed blocks back is given time to fill its store, for without that
+ * nothing ever leaves it: at most WARM bytes, more than any of the heaps measured holds, and not for ever. */
 static double time_pairs(size_t size)
 {
-    double best = 1e9, end = now() + seconds_to_run;
+    enum { STRETCH = 2000, MOST = 1 << 14 };
+    static const size_t WARM = (size_t)320 << 20;
+    static double each[MOST];
+    size_t passed = 0;
+    int n = 0;
+    for (double end = now() + 5 * seconds_to_run; passed < WARM && now() < end; passed += STRETCH * ((size ? size : 264) + 16))
+        size ? pairs(size, STRETCH) : mixed_pairs(STRETCH);
+    double end = now() + seconds_to_run;
     do {
         double begun = now();
-        pairs(size, 2000);
-        double each = (now() - begun) / 2000;
-        best = each < best ? each : best;
-    } while (now() < end);
-    return best * 1e9;
+        size ? pairs(size, STRETCH) : mixed_pairs(STRETCH);
+        each[n++] = (now() - begun) / STRETCH;
+    } while (now() < end && n < MOST);
+    qsort(each, (size_t)n, sizeof *each, by_value);
+    return each[n / 2] * 1e9;
 }
 
 static NOINLINE double descend(size_t size, int depth)

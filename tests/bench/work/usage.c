@@ -1,4 +1,5 @@
-/* Runs a command and writes what it used to descriptor 3: `wall seconds`, `cpu seconds`, `peak bytes`, `status n`.
+/* Runs a command and writes what it used to descriptor 3: `wall seconds`, `cpu seconds`, `peak bytes`, `status n`,
+ * `ended seconds` (of CLOCK_MONOTONIC, so that a workload can say how long ago its own end was).
  *
  * The kernel's peak resident set of a process counts the image it was forked from as well. So the forking is done here, by a
  * process that is smaller than any that is measured. Processor time and peak cover all descendants that were waited for. */
@@ -28,8 +29,9 @@ int main(int argc, char **argv)
     if (pid < 0 || wait4(pid, &status, 0, &usage) != pid)
         return 125;
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    dprintf(3, "wall %.6f\ncpu %.6f\npeak %ld\nstatus %d\n", (double)(ended.tv_sec - begun.tv_sec) + (double)(ended.tv_nsec - begun.tv_nsec) / 1e9,
+    dprintf(3, "wall %.6f\ncpu %.6f\npeak %ld\nstatus %d\nended %.6f\n", (double)(ended.tv_sec - begun.tv_sec) + (double)(ended.tv_nsec - begun.tv_nsec) / 1e9,
             (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-            usage.ru_maxrss * 1024L, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+            usage.ru_maxrss * 1024L, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
+            (double)ended.tv_sec + (double)ended.tv_nsec / 1e9);
     return 0;
 }
