@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "json_parts.h"
 
 static const struct { const char *name; int width; } columns[COLUMNS] = {   /* width: negative: left */
@@ -159,13 +160,7 @@ void columns_row_text(uint64_t wanted, const struct block_context *context, cons
 
 static void put_csv(const char *text, size_t n, FILE *out)
 {
-    char *plain = NULL;
-    size_t length = 0;
-    FILE *escaped = open_memstream(&plain, &length);
-    if (!escaped)
-        return;
-    render_escaped(text, n, escaped);
-    fclose(escaped);
+    char *plain = escaped_copy(text, n);
     if (plain && !strpbrk(plain, ",\"")) {
         fputs(plain, out);
     } else if (plain) {

@@ -21,7 +21,7 @@ void block_groups_open(struct block_groups *groups, enum group_by by)
 void block_groups_close(struct block_groups *groups)
 {
     free(groups->list);
-    free(groups->slots);
+    key_index_free(&groups->numbers);
 }
 
 static uint64_t hash_of(const char *text)
@@ -44,33 +44,15 @@ static uint64_t key_of(enum group_by by, const struct block_context *context, co
     }
 }
 
-static void grow(struct block_groups *groups)
-{
-    size_t size = groups->mask ? 2 * (groups->mask + 1) : 1024;
-    free(groups->slots);
-    groups->slots = memory_new(size, sizeof *groups->slots);
-    groups->mask = size - 1;
-    for (size_t i = 0; i < groups->n; i++) {
-        size_t at = site_mix(groups->list[i].key) & groups->mask;
-        while (groups->slots[at])
-            at = (at + 1) & groups->mask;
-        groups->slots[at] = (uint32_t)i + 1;
-    }
-}
-
 static struct block_group *group_for(struct block_groups *groups, uint64_t key)
 {
-    if (2 * groups->n >= groups->mask)
-        grow(groups);
-    size_t at = site_mix(key) & groups->mask;
-    for (; groups->slots[at]; at = (at + 1) & groups->mask)
-        if (groups->list[groups->slots[at] - 1].key == key)
-            return &groups->list[groups->slots[at] - 1];
+    uint32_t number = key_index_number(&groups->numbers, key);
+    if (number < groups->n)
+        return &groups->list[number];
     if (groups->n == groups->room)
         groups->list = memory_resize(groups->list, groups->room = groups->room ? 2 * groups->room : 256, sizeof *groups->list);
     groups->list[groups->n] = (struct block_group){.key = key, .youngest = UINT32_MAX};
-    groups->slots[at] = (uint32_t)++groups->n;
-    return &groups->list[groups->n - 1];
+    return &groups->list[groups->n++];
 }
 
 void block_groups_add(struct block_groups *groups, const struct block_context *context, const struct walked *block)

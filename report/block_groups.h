@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "block_filter.h"
+#include "key_index.h"
 
 /* In the order of the choices of --by. */
 enum group_by { BY_BLOCK, BY_SITE, BY_FUNCTION, BY_MODULE, BY_THREAD, BY_SIZE };
@@ -20,8 +21,7 @@ struct block_groups {
     enum group_by by;
     struct block_group *list;
     size_t n, room;
-    uint32_t *slots;                    /* hash table: number of the group + 1; 0: empty */
-    size_t mask;
+    struct key_index numbers;           /* of keys, in list[] */
 };
 
 void block_groups_open(struct block_groups *groups, enum group_by by);

@@ -10,18 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static size_t plain_read(int fd, uint64_t offset, void *buffer, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = pread(fd, (char *)buffer + done, n - done, (off_t)(offset + done));
-        if (got > 0)
-            done += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            break;
-    }
-    return done;
-}
+#include "file_read.h"
 
 size_t core_bytes_read(const struct core_bytes *bytes, uint64_t offset, void *buffer, size_t n)
 {
@@ -29,7 +18,7 @@ size_t core_bytes_read(const struct core_bytes *bytes, uint64_t offset, void *bu
         return 0;
     if (n > bytes->size - offset)
         n = (size_t)(bytes->size - offset);
-    return bytes->frames ? core_zstd_read(bytes, offset, buffer, n) : plain_read(bytes->fd, offset, buffer, n);
+    return bytes->frames ? core_zstd_read(bytes, offset, buffer, n) : file_read(bytes->fd, offset, buffer, n);
 }
 
 bool core_bytes_data(const struct core_bytes *bytes, uint64_t from, uint64_t to, uint64_t *start, uint64_t *end)
@@ -89,7 +78,7 @@ bool core_bytes_open(struct core_bytes *bytes, int fd, struct error *error)
         bytes->size = (uint64_t)status.st_size;
         bytes->stored = (uint64_t)status.st_blocks * 512 < bytes->size ? (uint64_t)status.st_blocks * 512 : bytes->size;
         bytes->holes = true;
-        size_t got = plain_read(fd, 0, start, sizeof start);
+        size_t got = file_read(fd, 0, start, sizeof start);
         const char *other = other_kind(start, got);
         memcpy(&magic, start, sizeof magic);
         if (other)

@@ -25,6 +25,7 @@
 #include <zstd.h>
 
 #include "core_bytes.h"
+#include "file_read.h"
 #include "memory.h"
 
 #define FRAME_MOST ((uint64_t)8 << 20)
@@ -59,19 +60,6 @@ struct core_frames {
     unsigned n_slots;
 };
 
-static size_t read_at(int fd, uint64_t offset, void *buffer, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = pread(fd, (char *)buffer + done, n - done, (off_t)(offset + done));
-        if (got > 0)
-            done += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            break;
-    }
-    return done;
-}
-
 static uint32_t le32(const unsigned char *bytes)
 {
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
@@ -96,10 +84,10 @@ static bool from_table(struct core_frames *frames, int fd, uint64_t size)
 {
     enum { BATCH = 4096, FOOTER = 9 };
     unsigned char footer[FOOTER], head[8];
-    if (size < FOOTER + 8 || read_at(fd, size - FOOTER, footer, FOOTER) != FOOTER || le32(footer + 5) != CORE_ZSTD_SEEK)
+    if (size < FOOTER + 8 || file_read(fd, size - FOOTER, footer, FOOTER) != FOOTER || le32(footer + 5) != CORE_ZSTD_SEEK)
         return false;
     uint64_t n = le32(footer), entry = footer[4] & 0x80 ? 12 : 8, table = n * entry + FOOTER;
-    if (footer[4] & 0x7c || n == 0 || table + 8 > size || read_at(fd, size - table - 8, head, 8) != 8
+    if (footer[4] & 0x7c || n == 0 || table + 8 > size || file_read(fd, size - table - 8, head, 8) != 8
         || (le32(head) & ~15u) != CORE_ZSTD_SKIP || le32(head + 4) != table)
         return false;
     unsigned char *batch = memory_new(BATCH, entry);
@@ -107,7 +95,7 @@ static bool from_table(struct core_frames *frames, int fd, uint64_t size)
     bool good = true;
     while (n && good) {
         uint64_t some = n < BATCH ? n : BATCH;
-        good = read_at(fd, at, batch, (size_t)(some * entry)) == some * entry;
+        good = file_read(fd, at, batch, (size_t)(some * entry)) == some * entry;
         for (uint64_t i = 0; i < some && good; i++) {
             uint64_t packed = le32(batch + i * entry), unpacked = le32(batch + i * entry + 4);
             good = packed && packed <= 2 * FRAME_MOST && unpacked <= FRAME_MOST && packed <= size - offset;
@@ -127,7 +115,7 @@ static bool from_table(struct core_frames *frames, int fd, uint64_t size)
 static uint64_t follow_frame(int fd, uint64_t offset, uint64_t size, uint64_t *unpacked)
 {
     unsigned char header[18];
-    size_t got = read_at(fd, offset, header, sizeof header);
+    size_t got = file_read(fd, offset, header, sizeof header);
     *unpacked = 0;
     if (got < 8)
         return 0;
@@ -149,7 +137,7 @@ static uint64_t follow_frame(int fd, uint64_t offset, uint64_t size, uint64_t *u
     uint64_t end = offset + at + content;
     for (bool last = false; !last;) {
         unsigned char block[3];
-        if (end > size || read_at(fd, end, block, 3) != 3)
+        if (end > size || file_read(fd, end, block, 3) != 3)
             return 0;
         uint32_t word = block[0] | (uint32_t)block[1] << 8 | (uint32_t)block[2] << 16;
         last = word & 1;
@@ -230,7 +218,7 @@ static bool unpack(struct core_bytes *bytes, struct error *error)
     if (!good)
         error_set(error, "it is one compressed stream, and there is no temporary file to unpack it into: %s", strerror(errno));
     while (more) {
-        size_t got = read_at(bytes->fd, from, in, in_room);
+        size_t got = file_read(bytes->fd, from, in, in_room);
         ZSTD_inBuffer input = {in, got, 0};
         from += got;
         more = got > 0;
@@ -342,7 +330,7 @@ static bool fill(const struct core_bytes *bytes, struct slot *slot, size_t f)
     if (!slot->bytes || !slot->packed || !slot->context)
         return false;
     slot->frame = f + 1;
-    slot->good = read_at(bytes->fd, place->offset, slot->packed, place->packed) == place->packed
+    slot->good = file_read(bytes->fd, place->offset, slot->packed, place->packed) == place->packed
               && ZSTD_decompressDCtx(slot->context, slot->bytes, place->unpacked, slot->packed, place->packed) == place->unpacked;
     return slot->good;
 }

@@ -14,42 +14,23 @@
 #include <string.h>
 
 #include "block_walk.h"
-#include "format/site.h"
 #include "memory.h"
 #include "progress.h"
 
 /* ---- the table of sites ---- */
 
-static void grow(struct diff *diff)
-{
-    size_t size = diff->mask ? 2 * (diff->mask + 1) : 1024;
-    free(diff->slots);
-    diff->slots = memory_new(size, sizeof *diff->slots);
-    diff->mask = size - 1;
-    for (size_t i = 0; i < diff->n_sites; i++) {
-        size_t at = site_mix(diff->sites[i].site) & diff->mask;
-        while (diff->slots[at])
-            at = (at + 1) & diff->mask;
-        diff->slots[at] = (uint32_t)i + 1;
-    }
-}
-
 static struct diff_site *site_for(struct diff *diff, uint64_t site)
 {
-    if (2 * diff->n_sites >= diff->mask)
-        grow(diff);
-    size_t at = site_mix(site) & diff->mask;
-    for (; diff->slots[at]; at = (at + 1) & diff->mask)
-        if (diff->sites[diff->slots[at] - 1].site == site)
-            return &diff->sites[diff->slots[at] - 1];
+    uint32_t number = key_index_number(&diff->numbers, site);
+    if (number < diff->n_sites)
+        return &diff->sites[number];
     if (diff->n_sites == diff->room)
         diff->sites = memory_resize(diff->sites, diff->room = diff->room ? 2 * diff->room : 256, sizeof *diff->sites);
-    struct diff_site *entry = &diff->sites[diff->n_sites];
+    struct diff_site *entry = &diff->sites[diff->n_sites++];
     memset(entry, 0, sizeof *entry);
     entry->site = site;
     entry->at = arena_new(&diff->arena, diff->n_images * sizeof *entry->at);
     entry->lost = arena_new(&diff->arena, diff->n_images * sizeof *entry->lost);
-    diff->slots[at] = (uint32_t)++diff->n_sites;
     return entry;
 }
 
@@ -192,7 +173,7 @@ void diff_free(struct diff *diff)
     free(diff->facts);
     free(diff->totals);
     free(diff->sites);
-    free(diff->slots);
+    key_index_free(&diff->numbers);
     arena_free(&diff->arena);
 }
 
@@ -215,6 +196,5 @@ void diff_rank(struct diff *diff)
 {
     if (diff->n_sites)
         qsort_r(diff->sites, diff->n_sites, sizeof *diff->sites, by_rank, diff);
-    free(diff->slots);          /* its numbers are out of date; no site is added any more */
-    diff->slots = NULL;
+    key_index_free(&diff->numbers);     /* they are out of date; no site is added any more */
 }

@@ -2,6 +2,7 @@
 #ifndef MIDDEN_REPORT_DIFF_H
 #define MIDDEN_REPORT_DIFF_H
 
+#include "key_index.h"
 #include "opened.h"
 #include "stack_facts.h"
 
@@ -28,8 +29,7 @@ struct diff {
     double hours;               /* from the first to the last; 0: not known */
     struct diff_site *sites;
     size_t n_sites, room;
-    uint32_t *slots;            /* hash table */
-    size_t mask;
+    struct key_index numbers;   /* of sites, in sites[] */
     struct arena arena;
     struct diff_sum *totals;    /* [n_images] */
 };

@@ -50,3 +50,15 @@ void render_escaped(const char *text, size_t n, FILE *out)
         n -= length;
     }
 }
+
+char *escaped_copy(const char *text, size_t n)
+{
+    char *safe = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&safe, &length);
+    if (!out)
+        return NULL;
+    render_escaped(text, n, out);
+    fclose(out);
+    return safe;
+}

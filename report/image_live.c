@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "file_read.h"
 #include "format/wire.h"
 #include "memory.h"
 
@@ -56,22 +57,15 @@ static size_t ask(struct live *live, uint64_t address, void *buffer, size_t n)
 static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
 {
     struct live *live = ctx;
-    size_t done = 0;
     if (address > INT64_MAX)
         return 0;
     if (live->fds.mem < 0) {
+        size_t done = 0;
         for (size_t got = 1; got && done < n; done += got)
             got = ask(live, address + done, (char *)buffer + done, n - done);
         return done;
     }
-    while (done < n) {
-        ssize_t got = pread(live->fds.mem, (char *)buffer + done, n - done, (off_t)(address + done));
-        if (got > 0)
-            done += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            break;
-    }
-    return done;
+    return file_read(live->fds.mem, address, buffer, n);
 }
 
 /* The first page from `page` on, up to `last`, whose being touched equals `wanted`; last + 1: none. Asks for few entries first,

@@ -5,7 +5,7 @@ libreport_la_SOURCES = \
 	report/late.h report/late.c report/late_capstone.c report/late_xml.c \
 	report/memory.h report/memory.c \
 	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
-	report/image_core.c report/core_bytes.h report/core_bytes.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
+	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \
 	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \
 	report/tables.h report/tables.c \
@@ -24,7 +24,7 @@ libreport_la_SOURCES = \
 	report/baseline.h report/baseline.c report/glob.h report/glob.c report/suppression_rules.h report/suppressions.h report/suppressions.c \
 	report/suppressions_read.c report/suppressions_write.c \
 	report/render.h report/escape.h report/escape.c report/page.h report/page.c report/source.h report/source.c \
-	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/stack_facts.h report/stack_facts.c \
+	report/block_walk.h report/block_walk.c report/heap_map.h report/heap_map.c report/key_index.h report/key_index.c report/stack_facts.h report/stack_facts.c \
 	report/json_parts.h report/json_parts.c \
 	report/render_error.c report/render_text.c report/render_about.c report/render_json.c report/render_slots.c report/json_slots.h report/json_slots.c \
 	report/checkout.h report/checkout.c report/render_sarif.c report/render_html.c report/render_github.c report/render_junit.c \

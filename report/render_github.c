@@ -14,13 +14,7 @@
 
 static void put(const char *text, bool property, FILE *out)
 {
-    char *safe = NULL;
-    size_t n = 0;
-    FILE *memory = open_memstream(&safe, &n);
-    if (!memory)
-        return;
-    render_escaped(text, strlen(text), memory);
-    fclose(memory);
+    char *safe = escaped_copy(text, strlen(text));
     for (const char *at = safe ? safe : ""; *at; at++)
         if (*at == '%' || (property && (*at == ':' || *at == ',')))
             fprintf(out, "%%%02X", (unsigned char)*at);

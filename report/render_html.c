@@ -35,14 +35,8 @@ struct sheet {
 
 static void put_text(const struct sheet *sheet, const char *text, size_t n)
 {
-    char *safe = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&safe, &length);
-    if (!memory)
-        return;
-    render_escaped(text, n, memory);
-    fclose(memory);
-    for (size_t i = 0; safe && i < length; i++)
+    char *safe = escaped_copy(text, n);
+    for (size_t i = 0; safe && safe[i]; i++)
         switch (safe[i]) {
         case '<': fputs("&lt;", sheet->out); break;
         case '>': fputs("&gt;", sheet->out); break;

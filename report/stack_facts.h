@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "key_index.h"
 #include "records.h"
 #include "symbols.h"
 
@@ -24,8 +25,9 @@ struct stack_facts {
     struct records *records;
     struct symbols *symbols;
     struct arena arena;
-    struct stack_fact **slots;  /* hash table */
-    size_t mask, n;
+    struct stack_fact **list;   /* each stays where it is */
+    size_t n, room;
+    struct key_index numbers;   /* of stack and call, in list[] */
 };
 
 void stack_facts_open(struct stack_facts *facts, struct records *records, struct symbols *symbols);

@@ -18,35 +18,10 @@ struct checked_next checked_next;
 
 /* ---- the plain loops ---- */
 
-static void *early_memcpy(void *to, const void *from, size_t n)
-{
-    memory_copy(to, from, n);
-    return to;
-}
-
 static void *early_mempcpy(void *to, const void *from, size_t n)
 {
     memory_copy(to, from, n);
     return (char *)to + n;
-}
-
-static void *early_memmove(void *to, const void *from, size_t n)
-{
-    volatile char *t = to;
-    const volatile char *f = from;
-    if (t < f)
-        for (size_t i = 0; i < n; i++)
-            t[i] = f[i];
-    else
-        while (n--)
-            t[n] = f[n];
-    return to;
-}
-
-static void *early_memset(void *to, int c, size_t n)
-{
-    memory_fill(to, c, n);
-    return to;
 }
 
 static void *early_memchr(const void *p, int c, size_t n)
@@ -101,10 +76,10 @@ static char *early_strcpy(char *to, const char *from)
 
 static void stand_in(void)
 {
-    checked_next.memcpy = early_memcpy;
+    checked_next.memcpy = memory_plain_copy;
     checked_next.mempcpy = early_mempcpy;
-    checked_next.memmove = early_memmove;
-    checked_next.memset = early_memset;
+    checked_next.memmove = memory_plain_move;
+    checked_next.memset = memory_plain_fill;
     checked_next.memcmp = memory_compare;
     checked_next.bcmp = memory_compare;
     checked_next.memchr = early_memchr;

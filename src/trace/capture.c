@@ -31,11 +31,6 @@
 #define MAX_FRAMES 250      /* the largest num_callers; a walk that is remembered has room for one more */
 #define LITTLE 32           /* frames of a stack that is captured without memory for a memo */
 
-static uint64_t frame_word(uintptr_t pc, unsigned flags)
-{
-    return (uint64_t)pc | (uint64_t)flags << DEPOT_FLAGS_SHIFT;
-}
-
 static uintptr_t frame_pc(uint64_t frame)
 {
     return frame & ((1ull << RECORD_PC_BITS) - 1);
@@ -60,9 +55,9 @@ static __attribute__((noinline)) unsigned walk_in_full(struct thread_state *self
     bool ended;
     unsigned n = unwind_walk(self, start, frames, max, &ended);
     for (unsigned i = 0; i < n; i++)
-        frames[i] = frame_word(frame_pc(frames[i]), frames[i] >> 63 ? RECORD_NODE_EXACT_PC : 0);
+        frames[i] = depot_frame(frame_pc(frames[i]), frames[i] >> 63 ? RECORD_NODE_EXACT_PC : 0);
     if (n && !ended)
-        frames[n - 1] |= frame_word(0, RECORD_NODE_TRUNCATED);
+        frames[n - 1] |= depot_frame(0, RECORD_NODE_TRUNCATED);
     return n;
 }
 
@@ -75,19 +70,19 @@ static unsigned walk_by_rules(struct thread_state *self, const struct capture_st
     enum step step;
     *full = false;
     if (!stack_enter(self, start->sp)) {
-        frames[0] = frame_word(start->pc, RECORD_NODE_TRUNCATED | (start->exact ? RECORD_NODE_EXACT_PC : 0));
+        frames[0] = depot_frame(start->pc, RECORD_NODE_TRUNCATED | (start->exact ? RECORD_NODE_EXACT_PC : 0));
         return 1;
     }
     do {
         if (n == max) {
-            frames[n - 1] |= frame_word(0, RECORD_NODE_TRUNCATED);
+            frames[n - 1] |= depot_frame(0, RECORD_NODE_TRUNCATED);
             return n;
         }
-        frames[n++] = frame_word(walk.pc, walk.exact ? RECORD_NODE_EXACT_PC : 0);
+        frames[n++] = depot_frame(walk.pc, walk.exact ? RECORD_NODE_EXACT_PC : 0);
         step = walk_step(&walk);
     } while (step == STEP_CALLER);
     if (step != STEP_END) {
-        frames[n - 1] |= frame_word(0, RECORD_NODE_TRUNCATED);
+        frames[n - 1] |= depot_frame(0, RECORD_NODE_TRUNCATED);
         *full = step == STEP_FULL;
     }
     return n;
@@ -293,7 +288,7 @@ static inline uint32_t intern(struct memo_walk *last, unsigned kept, unsigned ma
     if (i > first) {
         path = last->path[i - 1];
     } else {
-        path = depot_path(DEPOT_PATH_START, frame_word(last->pc[i], first ? RECORD_NODE_TRUNCATED : 0));
+        path = depot_path(DEPOT_PATH_START, depot_frame(last->pc[i], first ? RECORD_NODE_TRUNCATED : 0));
         last->path[i++] = path;
     }
     for (; i < last->depth; i++)

@@ -74,11 +74,6 @@ static struct side *side_at(uint32_t index)
     return table_known(&sides, index);
 }
 
-static uint64_t frame_word(uintptr_t pc, unsigned flags)
-{
-    return (uint64_t)pc | (uint64_t)flags << DEPOT_FLAGS_SHIFT;
-}
-
 /* ---- the hash table --------------------------------------------------------------------------------------------------------- */
 
 static size_t hash_bytes(uint32_t slots)
@@ -190,7 +185,7 @@ uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags)
     uint32_t index = 0;
     if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
         return 0;
-    uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, frame_word(pc, flags));
+    uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, depot_frame(pc, flags));
     if ((index = depot_find(path)) != 0)
         return index;
     unsigned module = modules_of(pc);
@@ -271,7 +266,7 @@ unsigned depot_consistent(void (*say)(const char *line))
         uintptr_t pc = record_node_pc(node->place);
         EXPECT(node->parent < i);
         EXPECT(node->depth == (node->parent ? node_at(node->parent)->depth + 1u : 1u) || node->depth == 0xffff);
-        EXPECT(side_at((uint32_t)i)->path == depot_path(node->parent ? side_at(node->parent)->path : DEPOT_PATH_START, frame_word(pc, node->flags)));
+        EXPECT(side_at((uint32_t)i)->path == depot_path(node->parent ? side_at(node->parent)->path : DEPOT_PATH_START, depot_frame(pc, node->flags)));
         if (still_there((uint32_t)i, modules_epoch()))
             EXPECT(hash_find(hash, side_at((uint32_t)i)->path) != 0);
     }

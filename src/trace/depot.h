@@ -9,6 +9,10 @@
  * (enum record_node_flag) in bits 60 and up. */
 #define DEPOT_PATH_START 0x9e3779b97f4a7c15ull
 #define DEPOT_FLAGS_SHIFT 60
+static inline uint64_t depot_frame(uintptr_t pc, unsigned flags)
+{
+    return (uint64_t)pc | (uint64_t)flags << DEPOT_FLAGS_SHIFT;
+}
 static inline uint64_t depot_path(uint64_t caller, uint64_t frame)
 {
     caller = (caller ^ frame) * 0xd6e8feb86659fd93ull;
