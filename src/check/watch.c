@@ -335,9 +335,11 @@ static void meter_armed(bool just_set)
     __atomic_store_n(&watch_look_at, armed ? ticks() + LOOK_TICKS : 0, __ATOMIC_RELAXED);
 }
 
+/* Only tried: in a signal handler, the interrupted thread itself may hold the lock; whoever holds it, a later call looks. */
 void watch_look(void)
 {
-    lock_take(&watch.lock);
+    if (!lock_try(&watch.lock))
+        return;
     if (watch.state == WATCH_OPEN && is_owner()) {
         meter_armed(false);
         if (watch.armed_since - watch.set_last > ARMED_MOST_NS || !allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)) {

@@ -73,13 +73,46 @@ static void hook_unlock(void *ctx, struct heap_lock *lock)
     lock_drop((struct lock *)(void *)lock);
 }
 
+/* The locks of the heaps that serve signal handlers, too: one that came while its own thread holds such a lock would wait for itself. So
+ * no handler of the program runs meanwhile. These heaps serve seldom; two system calls are nothing. */
+static _Thread_local uint32_t quiet_locks __attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t mask_before __attribute__((tls_model("initial-exec")));
+
+static void lock_quietly(struct lock *lock)
+{
+    if (!quiet_locks) {
+        uint64_t before = kernel_signals_off();
+        mask_before = before;
+    }
+    quiet_locks++;
+    lock_take(lock);
+}
+
+static void unlock_quietly(struct lock *lock)
+{
+    lock_drop(lock);
+    if (--quiet_locks == 0)
+        kernel_signals_back(mask_before);
+}
+
+static void hook_lock_quietly(void *ctx, struct heap_lock *lock)
+{
+    (void)ctx;
+    lock_quietly((struct lock *)(void *)lock);
+}
+
+static void hook_unlock_quietly(void *ctx, struct heap_lock *lock)
+{
+    (void)ctx;
+    unlock_quietly((struct lock *)(void *)lock);
+}
+
 /* Around fork both heaps' locks are held at once, and a signal handler may take these while the thread it interrupted holds the others. */
 static void hook_lock_reserve(void *ctx, struct heap_lock *lock)
 {
-    (void)ctx;
     if (lock->rank < LOCK_RANK_RESERVE)
         lock->rank += LOCK_RANK_RESERVE - LOCK_RANK_HEAP;
-    lock_take((struct lock *)(void *)lock);
+    hook_lock_quietly(ctx, lock);
 }
 
 static void **hook_magazine(void *ctx)
@@ -119,7 +152,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     (void)ctx;
     struct record_table *table = anchor_table(RECORD_TABLE_REGIONS);
     struct record_region *entry = NULL;
-    lock_take(&regions_lock);
+    lock_quietly(&regions_lock);
     blocks_extend_bounds((uintptr_t)region->base, (uintptr_t)region->base + region->bytes);
     uint64_t index = 0;
     if (closed_regions) {
@@ -146,7 +179,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     } else {
         region->user = HEAP_REFUSED;    /* no memory for the entry: no reader would see its blocks */
     }
-    lock_drop(&regions_lock);
+    unlock_quietly(&regions_lock);
 }
 
 static void hook_region_closed(void *ctx, struct heap_region *region)
@@ -155,11 +188,11 @@ static void hook_region_closed(void *ctx, struct heap_region *region)
     struct record_region *entry = region->user ? table_at(anchor_table(RECORD_TABLE_REGIONS), region->user) : NULL;
     if (!entry)
         return;
-    lock_take(&regions_lock);
+    lock_quietly(&regions_lock);
     __atomic_store_n(&entry->state, RECORD_REGION_CLOSED, __ATOMIC_RELEASE);
     entry->records = closed_regions;
     closed_regions = (uint32_t)region->user;
-    lock_drop(&regions_lock);
+    unlock_quietly(&regions_lock);
 }
 
 const struct heap_hooks blocks_hooks = {
@@ -180,7 +213,7 @@ const struct heap_hooks blocks_reserve_hooks = {
     .alloc_pages = hook_alloc_pages,
     .free_pages = hook_free_pages,
     .lock = hook_lock_reserve,
-    .unlock = hook_unlock,
+    .unlock = hook_unlock_quietly,
     .discard = hook_discard,
     .protect = hook_protect,
     .region_opened = hook_region_opened,
@@ -191,8 +224,8 @@ const struct heap_hooks blocks_reserve_hooks = {
 const struct heap_hooks blocks_unrecorded_hooks = {
     .alloc_pages = hook_alloc_unrecorded,
     .free_pages = hook_free_pages,
-    .lock = hook_lock,
-    .unlock = hook_unlock,
+    .lock = hook_lock_quietly,
+    .unlock = hook_unlock_quietly,
     .discard = hook_discard,
     .protect = hook_protect,
 };
