@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/print.h"
 
 #if defined(__x86_64__)
 long kernel_call(long number, long a, long b, long c, long d, long e, long f)
@@ -178,17 +179,33 @@ bool kernel_read_memory(void *to, const void *from, size_t n)
     return true;
 }
 
-bool kernel_is_traced(void)
+bool kernel_task_status(int tid, const char *field, char *value, size_t size)
 {
-    char text[1024];
-    static const char name[] = "\nTracerPid:\t";
-    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)"/proc/self/status", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    char path[64] = "/proc/self/status", text[2048];
+    if (tid)
+        print_format(path, sizeof path, "/proc/self/task/%d/status", tid);
+    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (fd < 0)
         return false;
-    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
+    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text - 1, 0, 0, 0);
     kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-    for (long i = 0; i + (long)sizeof name <= n; i++)
-        if (!memory_compare(text + i, name, sizeof name - 1))
-            return text[i + (long)sizeof name - 1] != '0';
+    size_t length = 0;
+    while (field[length])
+        length++;
+    for (long i = 1; i + (long)length + 2 < n; i++) {       /* the first line is the name, which may hold anything but a line's end */
+        if (text[i - 1] != '\n' || memory_compare(text + i, field, length) || text[i + (long)length] != ':')
+            continue;
+        size_t kept = 0;
+        for (i += (long)length + 2; i < n && text[i] > ' ' && kept + 1 < size; i++)
+            value[kept++] = text[i];
+        value[kept] = 0;
+        return true;
+    }
     return false;
+}
+
+bool kernel_is_traced(void)
+{
+    char tracer[16] = "0";
+    return kernel_task_status(0, "TracerPid", tracer, sizeof tracer) && tracer[0] != '0';
 }

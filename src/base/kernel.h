@@ -44,6 +44,10 @@ bool kernel_readable(const void *start, size_t n);
 /* Copies n bytes that may not be there, under the same condition. false: some are not readable; to[] is as it was. */
 bool kernel_read_memory(void *to, const void *from, size_t n);
 
+/* What /proc says of a task of this process, tid 0: of the process: the value of the field ("State", "SigBlk") up to the first blank, cut to
+ * size - 1 characters. false: there is no such task or field. */
+bool kernel_task_status(int tid, const char *field, char *value, size_t size);
+
 /* Whether a debugger (or strace) traces this process; false where /proc does not tell. */
 bool kernel_is_traced(void);
 

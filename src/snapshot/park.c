@@ -14,13 +14,12 @@
  *
  * A debugger stops the program at each real-time signal. SIGURG it passes on, as nobody uses it but for urgent data of sockets, and
  * by default it does nothing: so it has a handler of ours, too, until the program sets one of its own, and is what is sent while
- * the process is traced. Threads that block it are sent the other after QUIET_NS.
+ * the process is traced. Threads that block it are sent the other after QUIET_NS, and all that are silent at the deadline.
  *
  * The asker sleeps until as many have answered as were silent, then looks again, and at least every LOOK_NS: a thread that has begun,
  * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH. */
 #include "snapshot/park.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -28,7 +27,6 @@
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
-#include "base/print.h"
 #include "snapshot/sigframe.h"
 #include "trace/threads.h"
 
@@ -188,41 +186,51 @@ static bool is_silent(const struct thread_state *state, uint32_t wanted, const s
     return phase == RECORD_THREAD_RUNNING || phase == RECORD_THREAD_PARKED;     /* parked still, but released */
 }
 
-/* Threads that run and have not answered `wanted`. Those that were not sent this signal yet are sent it. */
-static unsigned silent_threads(uint32_t wanted, int number, const struct thread_state *self)
+/* true: the kernel would not deliver it to the thread now. */
+static bool blocks_signal(int tid, int number)
+{
+    char digits[17] = "";
+    uint64_t mask = 0;
+    if (!kernel_task_status(tid, "SigBlk", digits, sizeof digits))
+        return false;
+    for (const char *at = digits; *at; at++)
+        mask = mask << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+    return mask >> (number - 1) & 1;
+}
+
+/* Threads that run and have not answered `wanted`. Those that were not sent a signal for it yet are sent `number`; those that block the
+ * quiet one that they were sent, are sent the ordinary one when it is late. */
+static unsigned silent_threads(uint32_t wanted, int number, bool late, const struct thread_state *self)
 {
     unsigned silent = 0;
     for (struct thread_state *state = threads_first(); state; state = state->next) {
         if (!is_silent(state, wanted, self))
             continue;
-        bool asked = state->park_asked == wanted && state->park_asked_by == number;
+        bool asked = state->park_asked == wanted && (state->park_asked_by == number || state->park_asked_by == signal_number);
+        int by = asked ? state->park_asked_by : number;
+        if (asked && late && by != signal_number && blocks_signal(state->record->tid, by)) {
+            asked = false;
+            by = signal_number;
+        }
         state->park_asked = wanted;
-        state->park_asked_by = number;
-        silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : number, 0, 0, 0) == 0;
+        state->park_asked_by = by;
+        silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : by, 0, 0, 0) == 0;
     }
     return silent;
 }
 
-/* true: the thread is ready to run, or running; it only has not had its turn on a busy machine. */
-static bool is_runnable(int tid)
+/* true: the thread is ready to run, or running, and only has not had its turn on a busy machine, or its debugger has not. */
+static bool is_waiting_its_turn(int tid)
 {
-    char path[64], text[128];
-    print_format(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    long fd = kernel_call(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
-    if (fd < 0)
-        return false;
-    long n = kernel_call(SYS_read, fd, (long)(uintptr_t)text, sizeof text, 0, 0, 0);
-    kernel_call(SYS_close, fd, 0, 0, 0, 0, 0);
-    while (n > 2 && text[n - 1] != ')')     /* the name may hold anything; what follows it holds no ')' */
-        n--;
-    return n > 2 && n + 1 < (long)sizeof text && text[n + 1] == 'R';
+    char state[2] = "";
+    return kernel_task_status(tid, "State", state, sizeof state) && (state[0] == 'R' || state[0] == 't');
 }
 
 /* Of the threads that are silent, one is only waiting for its turn. */
-static bool some_runnable(uint32_t wanted, const struct thread_state *self)
+static bool some_wait_their_turn(uint32_t wanted, const struct thread_state *self)
 {
     for (struct thread_state *state = threads_first(); state; state = state->next)
-        if (is_silent(state, wanted, self) && is_runnable(state->record->tid))
+        if (is_silent(state, wanted, self) && is_waiting_its_turn(state->record->tid))
             return true;
     return false;
 }
@@ -254,15 +262,18 @@ unsigned park_all(uint64_t timeout_ms)
     unsigned silent;
     for (;;) {
         uint32_t before = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
-        silent = silent_threads(wanted, number, self);
+        uint64_t now = kernel.now();
+        silent = silent_threads(wanted, number, now - began > QUIET_NS, self);
         if (!silent)
             break;
-        uint64_t now = kernel.now();
-        if (now - began > QUIET_NS)
-            number = signal_number;
         if (now >= deadline) {
-            if (!patience-- || !some_runnable(wanted, self))
+            bool turns = patience && some_wait_their_turn(wanted, self);
+            if (!turns && number == signal_number)
                 break;
+            if (turns)
+                patience--;
+            else
+                number = signal_number;
             deadline = now + timeout_ms * 1000000u;
         }
         wait_for_answers(before + silent, now + LOOK_NS < deadline ? now + LOOK_NS : deadline);
