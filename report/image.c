@@ -55,6 +55,7 @@ void image_close(struct image *image)
     for (size_t i = 0; i < image->n_notes; i++)
         free(image->notes[i]);
     free(image->notes);
+    free(image->left_out);
     free(image);
 }
 

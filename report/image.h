@@ -54,6 +54,10 @@ struct image_snapshot {
     uint64_t pause_ns;          /* how long the program's threads stood still; 0: not known, or they still do */
 };
 
+struct image_range {
+    uint64_t start, end;        /* half-open */
+};
+
 /* Descriptors that came from a process; -1: not there. */
 struct image_fds {
     int mem, maps, pagemap;     /* of these names in its /proc */
@@ -81,6 +85,9 @@ struct image {
     bool guards_unseen;             /* memory without access may be left out or look like zeros */
     bool by_gdb;                    /* gcore wrote it: see core_gaps.h */
     bool incomplete;                /* writable memory is missing: what seems lost may be held there */
+    struct image_range *left_out;   /* anonymous private writable mappings of which a core has nothing: the kernel leaves out what was never
+                                       written, which reads as zeros here, but also what the program kept out of cores */
+    size_t n_left_out;
     bool contents_removed;          /* a dump of ours --without-contents: pointers are left of the program's memory */
     char **notes;                   /* what is missing, a line each */
     size_t n_notes;

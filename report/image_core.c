@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "core_bytes.h"
+#include "file_read.h"
 #include "core_notes.h"
 #include "memory.h"
 #include "module_search.h"
@@ -56,6 +57,7 @@ struct piece {                  /* of the address space; the parallel entry of i
     bool module;                /* that file is an ELF file: what is not in the core was never written */
     unsigned access;
     bool cut;                   /* the file ends before it does */
+    bool unwritten;             /* anonymous, and the core has nothing of it: reads as zeros (image->left_out) */
     int file;                   /* descriptor of the module's file; -1: none */
 };
 
@@ -83,19 +85,6 @@ static size_t piece_from(const struct core *core, uint64_t address)
     return low;
 }
 
-static size_t read_file(int fd, uint64_t offset, void *buffer, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = pread(fd, (char *)buffer + done, n - done, (off_t)(offset + done));
-        if (got > 0)
-            done += (size_t)got;
-        else if (got == 0 || errno != EINTR)
-            break;
-    }
-    return done;
-}
-
 static size_t core_read(void *ctx, uint64_t address, void *buffer, size_t n)
 {
     const struct core *core = ctx;
@@ -110,7 +99,9 @@ static size_t core_read(void *ctx, uint64_t address, void *buffer, size_t n)
             if (held)
                 got = core_bytes_read(&core->bytes, piece->offset + within, (char *)buffer + done, some);
             else if (piece->file >= 0)
-                got = read_file(piece->file, piece->file_offset + within, (char *)buffer + done, some);
+                got = file_read(piece->file, piece->file_offset + within, (char *)buffer + done, some);
+            else if (piece->unwritten)
+                memset((char *)buffer + done, 0, got = some);
             done += got;
             if (got < some)
                 return done;
@@ -374,7 +365,7 @@ static int open_module(const struct core *core, const struct piece *first, const
         return -1;
     size_t n = find_build_id(page, got, id);
     int fd = module_search_open(places, first->path, id, n, MODULE_FILE, NULL, &why);
-    if (fd >= 0 && n == 0 && (read_file(fd, 0, same, got) != got || memcmp(page, same, got) != 0)) {
+    if (fd >= 0 && n == 0 && (file_read(fd, 0, same, got) != got || memcmp(page, same, got) != 0)) {
         close(fd);
         fd = -1;
     }
@@ -447,20 +438,28 @@ static struct image_mapping *mappings_of(const struct core *core, const struct c
     return mappings;
 }
 
-/* Writable memory that is no device and of which the core has nothing. true: there is some. */
-static bool note_left_out(struct image *image, const struct core *core)
+/* Writable memory that is no device and of which the core has nothing. Anonymous memory becomes image->left_out: whether it matters the
+ * records know. true: there is some of files. */
+static bool note_left_out(struct image *image, struct core *core)
 {
     size_t left = 0;
     const struct piece *first = NULL;
     for (size_t i = 0; i < core->n; i++) {
-        const struct piece *piece = &core->pieces[i];
-        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) == (IMAGE_READ | IMAGE_WRITE) && piece->held == piece->start && !piece->module && !piece->cut
-            && !(piece->path && strncmp(piece->path, "/dev/", 5) == 0) && left++ == 0)
+        struct piece *piece = &core->pieces[i];
+        if ((piece->access & (IMAGE_READ | IMAGE_WRITE)) != (IMAGE_READ | IMAGE_WRITE) || piece->held != piece->start || piece->module || piece->cut)
+            continue;
+        if (!piece->path) {
+            piece->unwritten = true;
+            if (!image->left_out)
+                image->left_out = memory_new(core->n, sizeof *image->left_out);
+            image->left_out[image->n_left_out++] = (struct image_range){piece->start, piece->end};
+        } else if (strncmp(piece->path, "/dev/", 5) != 0 && left++ == 0) {
             first = piece;
+        }
     }
     if (left)
         image_note(image, "the core leaves out %zu writable mapping%s, first that at 0x%llx (%.200s)", left, left == 1 ? "" : "s",
-                   (unsigned long long)first->start, first->path ? first->path : "anonymous");
+                   (unsigned long long)first->start, first->path);
     return left > 0;
 }
 

@@ -214,6 +214,28 @@ static void read_own(struct records *records)
     records->n_own = merged;
 }
 
+/* What a core leaves out of our own memory was never written, for we keep nothing out of cores. Of the program's this is not known. */
+static void check_left_out(struct records *records)
+{
+    const struct image *image = records->image;
+    size_t n = 0, first = 0, own = 0;
+    for (size_t i = 0; i < image->n_left_out; i++) {
+        const struct image_range *range = &image->left_out[i];
+        while (own < records->n_own && records->own[own].start + records->own[own].bytes <= range->start)
+            own++;
+        bool ours = own < records->n_own && records->own[own].start <= range->start
+                 && range->end <= records->own[own].start + records->own[own].bytes;
+        if (!ours && n++ == 0)
+            first = i;
+    }
+    if (!n)
+        return;
+    records_problem(records, "the core leaves out %zu writable mapping%s, first that at 0x%llx (anonymous): never written, or kept out of "
+                    "cores by the program; since it may hold pointers, what seems definitely lost counts as possibly lost",
+                    n, n == 1 ? "" : "s", (unsigned long long)image->left_out[first].start);
+    records->partial = true;
+}
+
 static void read_roots(struct records *records)
 {
     size_t n, kept = 0;
@@ -302,6 +324,7 @@ struct records *records_open(const struct image *image, uint64_t anchor, struct 
     read_modules(records);
     read_threads(records);
     read_own(records);
+    check_left_out(records);
     read_roots(records);
     read_rest(records);
     records_read_marks(records);

@@ -59,11 +59,11 @@ def server(program, *argv, options=(), cwd=None):
         run.communicate()
 
 
-def kernel_core(program, place, how="crash"):
-    """The core that the kernel writes of the server's crash into `place`; None: here it writes none (core_pattern)."""
+def kernel_core(program, place, *how):
+    """The core that the kernel writes into `place` when `program HOW…` dies; None: here it writes none (core_pattern)."""
     limit = resource.getrlimit(resource.RLIMIT_CORE)
     before = set(place.iterdir())
-    subprocess.run([str(harness.COMMAND), "run", "--", str(program), how], cwd=place, env=harness.environment(), capture_output=True,
+    subprocess.run([str(harness.COMMAND), "run", "--", str(program), *how], cwd=place, env=harness.environment(), capture_output=True,
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1])), timeout=60)
     for _ in range(20):
         new = [path for path in place.iterdir() if path not in before and path.name.startswith("core")]
@@ -82,6 +82,31 @@ def segments(path):
         file.seek(offset)
         rows = [struct.unpack("<IIQQQQQQ", file.read(size)) for _ in range(count)]
     return [(row[0], row[1], row[2], row[3], row[5], row[6]) for row in rows]
+
+
+def leave_out(path, start, end):
+    """Makes of a core one in which the kernel left [start, end) out, page-aligned and inside of one segment: the segment becomes three, the
+    middle one of which has nothing in the file. The new program headers are behind everything else."""
+    with open(path, "r+b") as file:
+        header = bytearray(file.read(64))
+        offset, = struct.unpack_from("<Q", header, 32)
+        size, count = struct.unpack_from("<HH", header, 54)
+        file.seek(offset)
+        rows = [struct.unpack("<IIQQQQQQ", file.read(size)) for _ in range(count)]
+        new = []
+        for kind, flags, at, address, physical, filled, bytes_, align in rows:
+            if kind == 1 and address < start and end < address + filled:
+                new += [(kind, flags, at, address, physical, start - address, start - address, align),
+                        (kind, flags, at + start - address, start, physical, 0, end - start, align),
+                        (kind, flags, at + end - address, end, physical, address + filled - end, address + bytes_ - end, align)]
+            else:
+                new.append((kind, flags, at, address, physical, filled, bytes_, align))
+        assert len(new) == count + 2
+        struct.pack_into("<Q", header, 32, file.seek(0, os.SEEK_END))
+        struct.pack_into("<H", header, 56, len(new))
+        file.write(b"".join(struct.pack("<IIQQQQQQ", *row) for row in new))
+        file.seek(0)
+        file.write(header)
 
 
 def gdb(program, *arguments, ask):

@@ -120,8 +120,9 @@ def test_gate(dumps, options, status):
 
 
 def test_backwards_nothing_has_grown(dumps):
-    done = midden("diff", dumps[0][2], dumps[0][0], "--fail-on=grown,leaks", "--at-least=5k")
-    assert done.status == 0 and "sites shrank" in done.stdout or "site shrank" in done.stdout
+    """But the threads' buffers, four of up to 5,000 bytes, which have another size at each time."""
+    done = midden("diff", dumps[0][2], dumps[0][0], "--fail-on=grown,leaks", "--at-least=20001")
+    assert done.status == 0 and ("sites shrank" in done.stdout or "site shrank" in done.stdout), done
 
 
 def test_at_least_and_limit(dumps):

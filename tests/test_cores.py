@@ -71,6 +71,35 @@ def test_crash(how, program, tmp_path):
     assert core_kit.functions(report) == {"lose"}
 
 
+@pytest.fixture
+def unwritten(workshop, tmp_path):
+    """A function: the kernel's core of a program that never wrote much of its memory."""
+    def take(*how):
+        core = core_kit.kernel_core(workshop.build("cores/unwritten.c", "gcc-O2"), tmp_path, *how)
+        if not core:
+            pytest.skip("the kernel writes no core files into the working directory here")
+        return core
+    return take
+
+
+def test_heap_memory_that_the_kernel_left_out(unwritten):
+    """Which memory of its own the kernel sees as one mapping with what was written is chance, so a mapping is made to be left out here.
+    Nothing is missing: it is zeros."""
+    core = unwritten()
+    largest = json.loads(core_kit.command("blocks", core, "--sort=size", "--limit=1", "--json").stdout)["list"][0]
+    start = (int(str(largest["address"]), 0) + (1 << 20)) & ~0xfff
+    core_kit.leave_out(core, start, start + (1 << 20))
+    report = core_kit.leaks(core)
+    assert core_kit.totals(report)["definite"][1] >= 9 and core_kit.totals(report)["possible"] == (0, 0), report
+
+
+def test_program_memory_that_the_kernel_left_out(unwritten):
+    """It may have been kept out of the core with pointers in it."""
+    report = core_kit.leaks(unwritten("map"))
+    assert core_kit.totals(report)["definite"] == (0, 0) and core_kit.totals(report)["possible"][1] >= 9
+    assert any("the core leaves out 1 writable mapping" in line for line in report["coverage"]["notes"]), report["coverage"]
+
+
 def test_why_tells_the_same_of_core_and_process(program, tmp_path):
     """A lost block's owner, and what a global variable leads to, asked of the process and of its dumps."""
     with core_kit.server(program) as pid:
