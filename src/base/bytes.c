@@ -5,6 +5,10 @@
  * 16-byte vectors, four at a time. Not by the string instructions: while a watchpoint is armed (check/watch) they take forty times as
  * long.
  *
+ * Filling and comparing meet blocks of all sizes in turn, and a loop whose end nobody can foretell costs a wrong guess of the processor,
+ * which is more than the work. So up to SPREAD_MOST bytes each doubling has a fixed number of vectors, the first half of them counted
+ * from the start and the other half from the end, where they overlap as far as the size wants it.
+ *
  * The compiler must not turn these loops back into calls of memcpy and memset: it is told so. */
 #include "base/memory.h"
 
@@ -52,11 +56,21 @@ PLAIN_LOOPS void memory_copy(void *to, const void *from, size_t n)
     }
 }
 
+#define SPREAD_MOST 512u
+
+/* Vectors from the start, and as many from the end: 16 * vectors <= n <= 32 * vectors. */
+#define EACH_VECTOR(i, vectors) _Pragma("GCC unroll 16") for (size_t i = 0; i < (vectors); i++)
+#define FILL_SPREAD(vectors) \
+    EACH_VECTOR(v, vectors) { \
+        AT(wide, to, 16 * v) = patterns; \
+        AT(wide, to, n - 16 * (v + 1)) = patterns; \
+    }
+
 PLAIN_LOOPS void memory_fill(void *to, int byte, size_t n)
 {
     uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
-    if (n >= 16) {
-        wide patterns = {pattern, pattern};
+    wide patterns = {pattern, pattern};
+    if (n > SPREAD_MOST) {
         size_t i = 0;
         for (; i + 64 < n; i += 64) {
             AT(wide, to, i) = patterns;
@@ -64,9 +78,18 @@ PLAIN_LOOPS void memory_fill(void *to, int byte, size_t n)
             AT(wide, to, i + 32) = patterns;
             AT(wide, to, i + 48) = patterns;
         }
-        for (; i + 16 < n; i += 16)
-            AT(wide, to, i) = patterns;
-        AT(wide, to, n - 16) = patterns;
+        for (size_t from_end = 64; from_end; from_end -= 16)
+            AT(wide, to, n - from_end) = patterns;
+    } else if (n > 256) {
+        FILL_SPREAD(16);
+    } else if (n > 128) {
+        FILL_SPREAD(8);
+    } else if (n > 64) {
+        FILL_SPREAD(4);
+    } else if (n > 32) {
+        FILL_SPREAD(2);
+    } else if (n >= 16) {
+        FILL_SPREAD(1);
     } else if (n >= 8) {
         AT(word64, to, 0) = pattern;
         AT(word64, to, n - 8) = pattern;
@@ -151,22 +174,39 @@ static size_t find_difference(const void *start, uint64_t pattern, size_t offset
     return offset;
 }
 
+/* The difference of all of [start, start + n), as FILL_SPREAD goes over it. */
+#define DIFFER_SPREAD(vectors) \
+    EACH_VECTOR(v, vectors) { \
+        a |= AT(wide, start, 16 * v) ^ patterns; \
+        b |= AT(wide, start, n - 16 * (v + 1)) ^ patterns; \
+    }
+
 PLAIN_LOOPS size_t memory_differs(const void *start, int byte, size_t n)
 {
     uint64_t pattern = (uint8_t)byte * 0x0101010101010101ull;
-    wide patterns = {pattern, pattern};
+    wide patterns = {pattern, pattern}, a = {0, 0}, b = {0, 0};
     size_t i = 0;
     if (n < 16)
         return find_difference(start, pattern, 0, n);
-    for (; i + 64 < n; i += 64) {
-        wide a = AT(wide, start, i) ^ patterns, b = AT(wide, start, i + 16) ^ patterns;
-        wide c = AT(wide, start, i + 32) ^ patterns, d = AT(wide, start, i + 48) ^ patterns;
-        if (__builtin_expect(any_bit((a | b) | (c | d)) != 0, 0))
-            return find_difference(start, pattern, i, n);
+    if (n > SPREAD_MOST) {
+        for (; i + 64 < n; i += 64) {
+            a = (AT(wide, start, i) ^ patterns) | (AT(wide, start, i + 16) ^ patterns);
+            b = (AT(wide, start, i + 32) ^ patterns) | (AT(wide, start, i + 48) ^ patterns);
+            if (__builtin_expect(any_bit(a | b) != 0, 0))
+                return find_difference(start, pattern, i, n);
+        }
+        for (size_t from_end = 64; from_end; from_end -= 16)
+            a |= AT(wide, start, n - from_end) ^ patterns;
+    } else if (n > 256) {
+        DIFFER_SPREAD(16);
+    } else if (n > 128) {
+        DIFFER_SPREAD(8);
+    } else if (n > 64) {
+        DIFFER_SPREAD(4);
+    } else if (n > 32) {
+        DIFFER_SPREAD(2);
+    } else {
+        DIFFER_SPREAD(1);
     }
-    /* What is left is at most 64 bytes; the last vector reads some of it twice. */
-    wide rest = AT(wide, start, n - 16) ^ patterns;
-    for (size_t k = i; k + 16 < n; k += 16)
-        rest |= AT(wide, start, k) ^ patterns;
-    return __builtin_expect(any_bit(rest) != 0, 0) ? find_difference(start, pattern, i, n) : n;
+    return __builtin_expect(any_bit(a | b) != 0, 0) ? find_difference(start, pattern, i, n) : n;
 }

@@ -1,7 +1,7 @@
 /* Writing and comparing the witnesses around a block.
  *
- * Cost: a small block's front is one vector and its rear 16 to 31 bytes, two that overlap, compared together in one branch; only fills
- * and long rear zones take a loop. Profiles with a rear zone have a front zone, and the other way round. A rear zone longer than GUARD_REAR_MAX (the tail of a large block's last pages) is
+ * Cost: a small block's front is one vector and its rear 16 to 64 bytes, four that overlap, compared together in one branch; only fills
+ * and long rear zones take more. Profiles with a rear zone have a front zone, and the other way round. A rear zone longer than GUARD_REAR_MAX (the tail of a large block's last pages) is
  * kept only up to there, so that untouched pages stay untouched. */
 #include "check/guard.h"
 
@@ -35,19 +35,40 @@ static inline size_t filled_bytes(const struct guard_block *block)
     return block->size < GUARD_FILL_MAX ? block->size : GUARD_FILL_MAX;
 }
 
-/* Nearly every rear zone is of one to two vectors. */
-#define SHORT_REAR(bytes) ((bytes) >= 16 && (bytes) <= 32)
-
 typedef uint64_t wide __attribute__((vector_size(16), aligned(1), may_alias));
 #define WIDE(address) (*(wide *)(void *)(address))
+
+/* Rear zones of one to four vectors, which are nearly all: four are written and read whatever the length, which is no branch to guess. */
+#define SHORT_REAR(bytes) ((bytes) - 16 <= 48)
+static inline size_t no_more(size_t offset, size_t last)
+{
+    return offset < last ? offset : last;
+}
+
+static inline void fill_short(char *zone, size_t bytes)
+{
+    size_t last = bytes - 16;
+    WIDE(zone) = (wide){GUARD_WORD, GUARD_WORD};
+    WIDE(zone + no_more(16, last)) = (wide){GUARD_WORD, GUARD_WORD};
+    WIDE(zone + no_more(32, last)) = (wide){GUARD_WORD, GUARD_WORD};
+    WIDE(zone + last) = (wide){GUARD_WORD, GUARD_WORD};
+}
+
+/* Not zero in some bit where a byte of the zone is wrong. */
+static inline wide short_differs(const char *zone, size_t bytes)
+{
+    size_t last = bytes - 16;
+    const wide right = {GUARD_WORD, GUARD_WORD};
+    return ((*(const wide *)(const void *)zone ^ right) | (*(const wide *)(const void *)(zone + no_more(16, last)) ^ right))
+         | ((*(const wide *)(const void *)(zone + no_more(32, last)) ^ right) | (*(const wide *)(const void *)(zone + last) ^ right));
+}
 
 static inline void arm_zones(const struct guard_block *block, uint64_t magic)
 {
     size_t rear = rear_bytes(block);
     WIDE(block->address - 16) = (wide){magic_for(block, magic), GUARD_WORD};
     if (__builtin_expect(SHORT_REAR(rear), 1)) {
-        WIDE(block->address + block->size) = (wide){GUARD_WORD, GUARD_WORD};
-        WIDE(block->address + block->room_end - 16) = (wide){GUARD_WORD, GUARD_WORD};
+        fill_short(block->address + block->size, rear);
     } else {
         memory_fill(block->address + block->size, GUARD_BYTE, rear);
     }
@@ -90,12 +111,11 @@ static bool zone_whole(char *start, size_t n, int byte, enum guard_part part, st
 /* Both zones at once, where the rear one is short. false: some byte may be wrong. */
 static inline bool zones_quickly(const struct guard_block *block, uint64_t magic)
 {
-    if (!SHORT_REAR(block->room_end - block->size))
+    size_t rear_zone = block->room_end - block->size;
+    if (!SHORT_REAR(rear_zone))
         return false;
     wide front = WIDE(block->address - 16) ^ (wide){magic_for(block, magic), GUARD_WORD};
-    wide rear = (WIDE(block->address + block->size) ^ (wide){GUARD_WORD, GUARD_WORD})
-              | (WIDE(block->address + block->room_end - 16) ^ (wide){GUARD_WORD, GUARD_WORD});
-    wide both = front | rear;
+    wide both = front | short_differs(block->address + block->size, rear_zone);
     return !(both[0] | both[1]);
 }
 
@@ -135,6 +155,10 @@ bool guard_front_whole(const struct guard_block *block)
 bool guard_rear_whole(const struct guard_block *block)
 {
     size_t n = rear_bytes(block);
+    if (__builtin_expect(SHORT_REAR(n), 1)) {
+        wide wrong = short_differs(block->address + block->size, n);
+        return !(wrong[0] | wrong[1]);
+    }
     return memory_differs(block->address + block->size, GUARD_BYTE, n) == n;
 }
 

@@ -9,8 +9,10 @@
  *
  * 1. A freed block goes into the thread's batch. A full batch goes to the queue's new end; what lies beyond the limit at its
  *    old end becomes the thread's outgoing.
- * 2. With each block that comes, EVICT_AT_ONCE outgoing ones are compared and given to the heap: work is spread evenly, and memory that
- *    comes free is used again while it is in the cache. The order is known ahead, so what the next ones touch is prefetched.
+ * 2. With each block that comes, an outgoing one is compared and given to the heap: work is spread evenly, and memory that comes free is
+ *    used again while it is in the cache. The order is known ahead, so what the next ones touch is prefetched.
+ *
+ * What counts against the limit is the memory that is held: slots with all that was not asked for, records and the batches.
  *
  * Limits: what threads have in unfinished batches and outgoing is not counted; a batch is handed over at BATCH_BYTES, so that is
  * about twice as much a thread. */
@@ -23,11 +25,11 @@
 #define BATCH_ENTRIES 508
 #define BATCH_BYTES ((size_t)512 << 10)
 #define PREFETCH_AHEAD 4
-#define EVICT_AT_ONCE 2
+#define EVICT_AT_ONCE 1
 
 struct quarantine_batch {
     struct quarantine_batch *next;
-    size_t bytes;               /* of room, all entries */
+    size_t bytes;               /* of what the entries hold, and of the batch itself */
     uint32_t count;
     uint32_t evicted;           /* so many of the first of `outgoing` are done */
     struct quarantine_batch *outgoing;  /* of a batch that is being filled: what its thread evicts meanwhile, a chain */
@@ -41,6 +43,7 @@ static struct {
     struct heap *heap;          /* these are fixed after start */
     quarantine_damaged *damaged;
     uint64_t limit;
+    size_t batch_bytes;
     bool grows;
 } queue = {.lock = LOCK_INIT(LOCK_RANK_QUARANTINE)};
 
@@ -48,6 +51,7 @@ void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_d
 {
     queue.heap = heap;
     queue.limit = limit;
+    queue.batch_bytes = limit / 8 < BATCH_BYTES ? (size_t)limit / 8 : BATCH_BYTES;
     queue.grows = grows;
     queue.damaged = damaged;
     midden_anchor.quarantine_limit = limit;
@@ -152,16 +156,15 @@ static void evict_chain(struct quarantine_batch *chain, uint32_t from)
     }
 }
 
-/* A few of what the thread has to evict. `batch` is the one it fills. */
-static inline void evict_some(struct quarantine_batch *batch)
+/* One of what the thread has to evict. `batch` is the one it fills. */
+static inline void evict_one(struct quarantine_batch *batch)
 {
     struct quarantine_batch *out = batch->outgoing;
     if (!out)
         return;
-    uint32_t from = batch->evicted, to = out->count - from > EVICT_AT_ONCE ? from + EVICT_AT_ONCE : out->count;
-    batch->evicted = to;
-    evict(out, from, to);
-    if (to == out->count) {
+    uint32_t from = batch->evicted++;
+    evict(out, from, from + 1);
+    if (from + 1 == out->count) {
         batch->outgoing = out->next;
         batch->evicted = 0;
         put_spare(out);
@@ -188,21 +191,21 @@ static struct quarantine_batch *new_batch(void)
         batch = memory_keep(sizeof *batch, 64);
     if (batch) {
         batch->count = batch->evicted = 0;
-        batch->bytes = 0;
+        batch->bytes = sizeof *batch;
         batch->next = batch->outgoing = NULL;
     }
     return batch;
 }
 
-bool quarantine_put(struct quarantine_batch **word, const struct heap_block *block, size_t room)
+bool quarantine_put(struct quarantine_batch **word, const struct heap_block *block, size_t bytes)
 {
     struct quarantine_batch *batch = *word;
     if (!batch && !(batch = *word = new_batch()))
         return false;
     batch->blocks[batch->count++] = heap_handle_of(block);
-    batch->bytes += room;
-    evict_some(batch);
-    if (batch->count < BATCH_ENTRIES && batch->bytes < BATCH_BYTES)
+    batch->bytes += bytes + sizeof(struct record_block);
+    evict_one(batch);
+    if (batch->count < BATCH_ENTRIES && batch->bytes < queue.batch_bytes)
         return true;
     *word = NULL;
     evict_outgoing(batch);

@@ -20,7 +20,7 @@ struct quarantine_batch;
 typedef void quarantine_damaged(const struct guard_block *block, const struct record_block *record,
                                 const struct guard_damage *damage, enum record_detected detected);
 
-/* limit: bytes of room held back; 0: nothing is. grows: the limit is a tenth of the living bytes where that is more, at most
+/* limit: bytes of memory held back, records included; 0: nothing is. grows: the limit is a tenth of the living bytes where that is more, at most
  * QUARANTINE_MOST. */
 #define QUARANTINE_MOST ((uint64_t)64 << 20)
 void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_damaged *damaged);
@@ -28,9 +28,9 @@ void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_d
 /* true: freed blocks are held back at all. */
 bool quarantine_on(void);
 
-/* Takes a block in, which counts `room` bytes, and may let older ones go. `batch`: the calling thread's word. The record's head is QUARANTINED already. Returns false when there is no
- * memory to note it: the caller gives the block back itself. */
-bool quarantine_put(struct quarantine_batch **batch, const struct heap_block *block, size_t room);
+/* Takes a block in, which holds `bytes` beside its record, and may let older ones go. `batch`: the calling thread's word. The record's
+ * head is QUARANTINED already. Returns false when there is no memory to note it: the caller gives the block back itself. */
+bool quarantine_put(struct quarantine_batch **batch, const struct heap_block *block, size_t bytes);
 
 /* Lets go of everything that is held back, the calling thread's batch included: the program needs the memory. Returns the blocks. */
 uint64_t quarantine_drain(struct quarantine_batch **batch);

@@ -156,14 +156,13 @@ static inline void compare_neighbours(struct thread_state *self, const struct he
 }
 
 /* Marks the record as freed and lets the memory go: to the quarantine, behind page guards, or to the heap. */
-static void let_go(struct thread_state *self, struct place *place, uint64_t head, const struct capture_start *from)
+static void let_go(struct thread_state *self, struct place *place, uint64_t head, uint32_t free_stack)
 {
     struct record_block *record = place->record;
     size_t size = record_head_size(head);
     unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_DAMAGED;
     bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
-    bool stack = engine.free_stacks && from && !self->internal && (!engine.sampled || flags & RECORD_FLAG_SAMPLED);
-    record->free_stack = stack ? capture(from) : 0;
+    record->free_stack = free_stack;
     record->free_thread = (uint16_t)self->index;
     size_t held_bytes = place->guarded ? 0 : place->block.room;
     if (place->guarded) {
@@ -200,6 +199,12 @@ static inline bool claim(struct record_block *record, uint64_t *head)
     return __atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
 }
 
+static inline uint32_t take_free_stack(const struct thread_state *self, uint64_t head, const struct capture_start *from)
+{
+    bool wanted = engine.free_stacks && from && !self->internal && (!engine.sampled || record_head_flags(head) & RECORD_FLAG_SAMPLED);
+    return wanted ? capture(from) : 0;
+}
+
 static void take_back(struct thread_state *self, void *address, enum record_allocator call, size_t size, size_t align,
                       const struct capture_start *from)
 {
@@ -221,6 +226,10 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         bad_free(self, address, call, &place, from);
         return;
     }
+    /* The program may have left the block long ago: its ends come while the stack is captured. */
+    __builtin_prefetch(place.address - 16, 1);
+    __builtin_prefetch(place.address + record_head_size(head), 1);
+    uint32_t free_stack = take_free_stack(self, head, from);
     watch_remove(place.address);
     if (guard_setting.rear || place.guarded) {
         compare_witnesses(self, &place, head, from);
@@ -229,7 +238,7 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
     }
     if (!(record_head_flags(head) & RECORD_FLAG_OWN))
         compare_call(self, &place, head, call, size, align, from);
-    let_go(self, &place, head, from);
+    let_go(self, &place, head, free_stack);
 }
 
 /* ---- the quick way ---------------------------------------------------------------------------------------------------------- */

@@ -104,7 +104,7 @@ struct record_anchor {
     uint64_t unrecorded_bytes;
     uint64_t lost_stacks;                   /* captures that got no stack id */
     uint64_t lost_findings;                 /* findings that got no entry */
-    uint64_t quarantine_bytes, quarantine_blocks;
+    uint64_t quarantine_bytes, quarantine_blocks;   /* bytes: of memory held, slots with their guards and records */
     uint64_t quarantine_limit;              /* bytes */
     uint64_t own_bytes;                     /* bytes the tool mapped for itself (records, depot, tables) */
 

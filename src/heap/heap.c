@@ -161,7 +161,7 @@ bool heap_from_handle(struct heap *heap, heap_handle handle, struct heap_block *
 }
 
 #define PREFETCH_LINE 64u
-#define PREFETCH_MOST 512u
+#define PREFETCH_LINES 8u
 
 void heap_prefetch(const struct heap *heap, heap_handle handle)
 {
@@ -170,11 +170,18 @@ void heap_prefetch(const struct heap *heap, heap_handle handle)
     const struct slab *slab = round_slab(handle);
     uint32_t slot = round_slot(handle), stride = slab->region.stride;
     const char *start = slab_address(slab, slot);
+    size_t last = stride - 1;
     __builtin_prefetch((char *)slab->region.tags + (size_t)slot * heap->config.tag_bytes, 1);
     __builtin_prefetch((char *)slab->state + (stride <= SLAB_NARROW_MAX ? slot : 2 * (size_t)slot), 1);
-    for (uint32_t at = 0; at < stride && at < PREFETCH_MOST; at += PREFETCH_LINE)
-        __builtin_prefetch(start + at);
-    __builtin_prefetch(start + (stride < PREFETCH_MOST ? stride : PREFETCH_MOST) - 1);
+    __builtin_prefetch(start);
+    __builtin_prefetch(start + (last < PREFETCH_LINE ? last : PREFETCH_LINE));
+    __builtin_prefetch(start + (last < PREFETCH_LINES * PREFETCH_LINE ? last : PREFETCH_LINES * PREFETCH_LINE));
+    if (last < 2 * PREFETCH_LINE)
+        return;
+    /* Of sizes in turn a loop's end is a wrong guess, so all of them are asked for, and the last line more than once. */
+    _Pragma("GCC unroll 8")
+    for (size_t line = 2; line < PREFETCH_LINES; line++)
+        __builtin_prefetch(start + (last < line * PREFETCH_LINE ? last : line * PREFETCH_LINE));
 }
 
 bool heap_owns(const struct heap *heap, const void *address)

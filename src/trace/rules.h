@@ -70,7 +70,7 @@ static inline uint64_t rules_key(uintptr_t pc, bool exact, uint32_t epoch)
 
 static inline struct rules_entry *rules_entry_of(uintptr_t pc)
 {
-    return &rules_cache[(pc ^ pc >> 13) & ((1u << RULES_BITS) - 1)];
+    return &rules_cache[(pc >> 2 ^ pc >> 15) & ((1u << RULES_BITS) - 1)];
 }
 
 /* The rule for a frame whose pc is a return address or, if exact, an interrupted instruction. */

@@ -26,6 +26,19 @@ static void differs(uint64_t *seed, size_t n)
     CHECK(memory_differs(start, byte, n) == first, "n %zu first %zu", n, first);
 }
 
+/* Sizes up to some hundred bytes have a number of vectors for each doubling: none may leave a byte out. */
+static void differs_anywhere(size_t n)
+{
+    unsigned char *start = page_end - n;
+    memory_fill(start, 0xdb, n);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(start[i] == 0xdb, "n %zu: byte %zu is not filled", n, i);
+        start[i] ^= 0x10;
+        CHECK(memory_differs(start, 0xdb, n) == i, "n %zu: byte %zu is not compared", n, i);
+        start[i] ^= 0x10;
+    }
+}
+
 static void copies(uint64_t *seed, size_t n)
 {
     unsigned char *to = page_end - n, from[4096], expected[4096];
@@ -71,6 +84,8 @@ int main(void)
             copies(&seed, n);
             compares(&seed, n);
         }
+    for (size_t n = 0; n <= 640; n++)
+        differs_anywhere(n);
     memset(page_end - 100, 'a', 99);
     page_end[-1] = 0;
     for (size_t n = 0; n < 100; n++)

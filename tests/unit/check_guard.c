@@ -56,6 +56,21 @@ int main(void)
             CHECK(guard_whole(&block, &damage), "mended");
         }
     }
+    /* Every byte of rear zones of all lengths, for whoever looks at it: the block's own free, a neighbour's, the eviction. */
+    for (size_t rear = 16; rear <= 160; rear++)
+        for (size_t at = 0; at < rear; at++) {
+            struct guard_block block = {memory + 16, 40, 40 + rear};
+            struct guard_damage damage;
+            guard_arm(&block, false);
+            CHECK(guard_rear_whole(&block) && guard_front_whole(&block), "rear %zu", rear);
+            block.address[40 + at] ^= 1;
+            CHECK(!guard_rear_whole(&block) && guard_front_whole(&block), "rear %zu at %zu, by a neighbour", rear, at);
+            CHECK(!guard_whole(&block, &damage) && damage.first == block.address + 40 + at, "rear %zu at %zu", rear, at);
+            block.address[40 + at] ^= 1;
+            guard_retire(&block);
+            block.address[40 + at] ^= 1;
+            CHECK(!guard_untouched(&block, &damage) && damage.first == block.address + 40 + at, "rear %zu at %zu, freed", rear, at);
+        }
     /* A header copied to another block is no valid one there. */
     struct guard_block one = {memory + 16, 32, 64}, two = {memory + 1040, 32, 64};
     struct guard_damage damage;

@@ -37,6 +37,7 @@ int main(void)
     quarantine_init(heap, LIMIT, false, damaged);
     struct quarantine_batch *batch = NULL;
     static struct record_block *records[SLOTS];
+    static size_t rooms[SLOTS];
     unsigned harmed = 0, released = 0;
     uint64_t bytes = 0, most = 0;
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -56,10 +57,11 @@ int main(void)
         record->head = record_head(size, RECORD_BY_MALLOC, 0, RECORD_BLOCK_QUARANTINED);
         record->sequence = i;
         if (unit_random(&random) % 20 == 0) {
-            guarded.address[unit_random(&random) % size] ^= 1;
+            guarded.address[unit_random(&random) % (size < GUARD_FILL_MAX ? size : GUARD_FILL_MAX)] ^= 1;   /* what is filled */
             harmed++;
         }
-        bytes += block.room;
+        rooms[i] = block.room;
+        bytes += block.room + sizeof(struct record_block);
         most = block.room > most ? block.room : most;
         CHECK(quarantine_put(&batch, &block, block.room), "put");
         /* Nothing is let go before the limit is reached, and then all but the limit, a batch under way and one outgoing. */
@@ -74,6 +76,11 @@ int main(void)
     CHECK(first_held > 0 && first_held < SLOTS, "%u blocks came out", first_held);
     for (unsigned i = first_held; i < SLOTS; i++)
         CHECK(record_head_state(records[i]->head) == RECORD_BLOCK_QUARANTINED && records[i]->sequence == i, "block %u came out before its elders", i);
+    uint64_t held_bytes = 0;
+    for (unsigned i = first_held; i < SLOTS; i++)
+        held_bytes += rooms[i] + sizeof(struct record_block);
+    /* What is held is what the limit says, records included: beside it there are only a batch under way and one outgoing. */
+    CHECK(held_bytes <= LIMIT + LIMIT / 4 + 2 * most && held_bytes + LIMIT / 4 + 2 * most >= LIMIT, "%lu bytes held", (unsigned long)held_bytes);
     released = SLOTS - (unsigned)living();
     CHECK(released == first_held, "%u released, the first held is %u", released, first_held);
     quarantine_flush(&batch);
