@@ -42,9 +42,9 @@
  * time. The first block of a site may use more than the following ones: it is the one that a program with many sites and a
  * short life will not see again. */
 #define FIRST_GRACE_NS 1500000ull
-#define FIRST_SHARE 24u
+#define FIRST_SHARE 40u
 #define GRACE_NS 700000ull
-#define SHARE 32u
+#define SHARE 64u
 
 enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
 

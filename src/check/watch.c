@@ -48,12 +48,12 @@
 #define MOST_DROPS 8u               /* hits of one watchpoint that were no mistake */
 #define PC_DROPS 3u                 /* of one pc */
 #define PCS 256u                    /* that are told apart */
-#define SET_GRACE_NS 500000ull
-#define SET_SHARE 100u
+#define SET_GRACE_NS 250000ull
+#define SET_SHARE 200u
 #define ASK_GRACE_NS 20000000ull
 #define ASK_SHARE 64u
-#define ARMED_GRACE_NS 8000000ull
-#define ARMED_SHARE 12u
+#define ARMED_GRACE_NS 2000000ull
+#define ARMED_SHARE 40u
 #define ARMED_MOST_NS 10000000ull   /* after this long without a new setting all are cleared */
 #define LOOK_TICKS ((uint64_t)1 << 24) /* of the processor's time stamp between two looks: 3 to 16 ms */
 #define DEBUGGER_EVERY_NS 1000000000ull

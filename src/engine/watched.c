@@ -52,6 +52,14 @@ static void about_hit(struct wire_hit *question, const struct watch_hit *hit, co
     about_code(question, question->pc);
 }
 
+/* libc and the loader read ahead in whatever pieces they like, by right, and what the bytes were they still are: no mistake, and the most
+ * frequent hit by far. (A write by libc of the very value that the zone has is let go with it; what libc is asked to write is looked at by
+ * the checked calls.) So the agent, which takes as long as a hundred allocations, is not asked. */
+static bool is_reading_ahead(const struct wire_hit *question)
+{
+    return question->library && !question->changed;
+}
+
 /* The record of the block that was watched, if the hit can still be told about it; NULL: it cannot. */
 static struct record_block *record_of(const struct watch_hit *hit, uint64_t *head)
 {
@@ -97,7 +105,7 @@ static void judge(struct thread_state *self, const struct watch_hit *hit, const 
         uint64_t before = kernel.now();
         __atomic_fetch_add(&midden_anchor.watch_hits, 1, __ATOMIC_RELAXED);
         about_hit(&question, hit, context);
-        if (agent_judge(&question, &verdict) && verdict.access != RECORD_ACCESS_UNKNOWN) {
+        if (!is_reading_ahead(&question) && agent_judge(&question, &verdict) && verdict.access != RECORD_ACCESS_UNKNOWN) {
             tell(self, hit, &verdict, context);
             return;
         }
