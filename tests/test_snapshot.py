@@ -107,9 +107,10 @@ def test_under_gdb(server, tmp_path):
                       "set startup-with-shell off\nset confirm off\nrun\n")
     with server("busy=2", "reader=2", wrapper=["gdb", "-q", "-nx", "-batch", "-x", script, "--args"]) as live:
         program = child_of(live.pid)
-        for _ in range(3):
-            assert lost(leaks(program)) == [(1234, 1)]
-        stdout, _ = live.process.communicate(timeout=60)
+        asked = [command("leaks", program, "--json") for _ in range(3)]
+        stdout, stderr = live.process.communicate(timeout=60)
+    for done in asked:
+        assert done.returncode == 0 and lost(json.loads(done.stdout)) == [(1234, 1)], (done, stdout, stderr)
     assert UNHARMED.format(1).encode() in stdout, stdout
     assert b"exited normally" in stdout and b"received signal" not in stdout
 

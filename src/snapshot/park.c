@@ -14,7 +14,8 @@
  *
  * A debugger stops the program at each real-time signal. SIGURG it passes on, as nobody uses it but for urgent data of sockets, and
  * by default it does nothing: so it has a handler of ours, too, until the program sets one of its own, and is what is sent while
- * the process is traced. Threads that block it are sent the other after QUIET_NS, and all that are silent at the deadline.
+ * the process is traced. Threads that block it are sent the other: those that
+ * sleep after QUIET_NS, those that run after PATIENT_NS, for they may be about to leave a handler with everything blocked.
  *
  * The asker sleeps until as many have answered as were silent, then looks again, and at least every LOOK_NS: a thread that has begun,
  * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH. */
@@ -31,6 +32,7 @@
 #include "trace/threads.h"
 
 #define QUIET_NS 20000000u
+#define PATIENT_NS 1000000000u
 #define LOOK_NS 1000000u        /* between two looks at who is silent */
 #define TURNS 30u               /* times the deadline is set again for threads that are ready to run */
 #define RED_ZONE 128            /* bytes below the stack pointer that a function may use (x86-64 ABI; aarch64 has none, nothing is lost) */
@@ -186,6 +188,13 @@ static bool is_silent(const struct thread_state *state, uint32_t wanted, const s
     return phase == RECORD_THREAD_RUNNING || phase == RECORD_THREAD_PARKED;     /* parked still, but released */
 }
 
+/* true: the thread is ready to run, or running, and only has not had its turn on a busy machine, or its debugger has not. */
+static bool is_waiting_its_turn(int tid)
+{
+    char state[2] = "";
+    return kernel_task_status(tid, "State", state, sizeof state) && (state[0] == 'R' || state[0] == 't');
+}
+
 /* true: the kernel would not deliver it to the thread now. */
 static bool blocks_signal(int tid, int number)
 {
@@ -198,9 +207,15 @@ static bool blocks_signal(int tid, int number)
     return mask >> (number - 1) & 1;
 }
 
-/* Threads that run and have not answered `wanted`. Those that were not sent a signal for it yet are sent `number`; those that block the
- * quiet one that they were sent, are sent the ordinary one when it is late. */
-static unsigned silent_threads(uint32_t wanted, int number, bool late, const struct thread_state *self)
+/* After so long the thread has not answered the signal, and will not, because it blocks it. */
+static bool is_deaf(int tid, int number, uint64_t silent_ns)
+{
+    return silent_ns > QUIET_NS && blocks_signal(tid, number) && (silent_ns > PATIENT_NS || !is_waiting_its_turn(tid));
+}
+
+/* Threads that run and have not answered `wanted` in the time since then. Those that were not sent a signal for it yet are sent `number`;
+ * those that are deaf to the quiet one are sent the ordinary one. */
+static unsigned silent_threads(uint32_t wanted, int number, uint64_t since_ns, const struct thread_state *self)
 {
     unsigned silent = 0;
     for (struct thread_state *state = threads_first(); state; state = state->next) {
@@ -208,7 +223,7 @@ static unsigned silent_threads(uint32_t wanted, int number, bool late, const str
             continue;
         bool asked = state->park_asked == wanted && (state->park_asked_by == number || state->park_asked_by == signal_number);
         int by = asked ? state->park_asked_by : number;
-        if (asked && late && by != signal_number && blocks_signal(state->record->tid, by)) {
+        if (asked && by != signal_number && is_deaf(state->record->tid, by, since_ns)) {
             asked = false;
             by = signal_number;
         }
@@ -217,13 +232,6 @@ static unsigned silent_threads(uint32_t wanted, int number, bool late, const str
         silent += kernel_call(SYS_tgkill, midden_anchor.pid, state->record->tid, asked ? 0 : by, 0, 0, 0) == 0;
     }
     return silent;
-}
-
-/* true: the thread is ready to run, or running, and only has not had its turn on a busy machine, or its debugger has not. */
-static bool is_waiting_its_turn(int tid)
-{
-    char state[2] = "";
-    return kernel_task_status(tid, "State", state, sizeof state) && (state[0] == 'R' || state[0] == 't');
 }
 
 /* Of the threads that are silent, one is only waiting for its turn. */
@@ -258,22 +266,17 @@ unsigned park_all(uint64_t timeout_ms)
     uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_ACQ_REL);
     self->park_word = wanted;
     int number = park_quiet_signal() && kernel_is_traced() ? SIGURG : signal_number;
-    uint64_t began = kernel.now(), deadline = began + timeout_ms * 1000000u, patience = TURNS;
-    unsigned silent;
+    uint64_t began = kernel.now(), deadline = began + timeout_ms * 1000000u;
+    unsigned silent, patience = TURNS;
     for (;;) {
         uint32_t before = __atomic_load_n(&answers, __ATOMIC_ACQUIRE);
         uint64_t now = kernel.now();
-        silent = silent_threads(wanted, number, now - began > QUIET_NS, self);
+        silent = silent_threads(wanted, number, now - began, self);
         if (!silent)
             break;
         if (now >= deadline) {
-            bool turns = patience && some_wait_their_turn(wanted, self);
-            if (!turns && number == signal_number)
+            if (!patience-- || !some_wait_their_turn(wanted, self))
                 break;
-            if (turns)
-                patience--;
-            else
-                number = signal_number;
             deadline = now + timeout_ms * 1000000u;
         }
         wait_for_answers(before + silent, now + LOOK_NS < deadline ? now + LOOK_NS : deadline);
