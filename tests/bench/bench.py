@@ -56,8 +56,8 @@ def count(text):
 def arguments(given=None):
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_const", dest="size", const="quick", help="small inputs and few runs: a quarter of an hour")
-    size.add_argument("--long", action="store_const", dest="size", const="long", help="more runs, more threads, no reduced inputs for slow tools at the leak check: hours")
+    size.add_argument("--quick", action="store_const", dest="size", const="quick", help="small inputs, few runs, the main peers: a quarter of an hour")
+    size.add_argument("--long", action="store_const", dest="size", const="long", help="more runs, more threads, slow tools at the leak check on the whole heaps: well over an hour")
     parser.set_defaults(size="normal")
     parser.add_argument("--rounds", type=count, metavar="N", help="runs of each (3 with --quick, else 5, 9 with --long)")
     parser.add_argument("--section", action="append", choices=list(SECTIONS), help="only this part; may be given again")
@@ -91,7 +91,7 @@ class Bench:
         self.rounds = options.rounds or {"quick": 3, "normal": 5, "long": 9}[options.size]
         self.milliseconds = 50 if options.size == "quick" else 200
         self.wanted = options.peers
-        self.all = peers.all_peers(build, place)
+        self.all = [p for p in peers.all_peers(build, place) if not (p.extra and self.size == "quick")]
         self.built, self.works = None, {}
 
     def peers_wanted(self, name):

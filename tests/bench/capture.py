@@ -116,10 +116,10 @@ def first(bench, profile):
 def tasks(bench):
     found = []
     for depth in DEPTHS:
-        found.append(plan.Task("capture", depth_name(depth), ["midden"], lambda _: bench.rounds * 1.5, lambda heaps, d=depth: {"midden": capture(bench, d)}))
+        found.append(plan.Task("capture", depth_name(depth), ["midden"], lambda _: bench.rounds * 0.3, lambda heaps, d=depth: {"midden": capture(bench, d)}))
         found.append(plan.Task("capture", depth_name(depth), [h for h in ("unw_backtrace", "frame pointers", "libgcc", "unw_step") if bench.peers_wanted(h)],
                                lambda _: bench.rounds * 0.3, lambda heaps, d=depth: {h: f for h, f in others(bench, d).items() if h in heaps}))
-    found += [plan.Task("capture", mean_name(name), ["midden"], lambda _: 12, lambda heaps, n=name: {"midden": mean(bench, n)}) for name in PROGRAMS]
+    found += [plan.Task("capture", mean_name(name), ["midden"], lambda _: 2 if bench.size == "quick" else 10, lambda heaps, n=name: {"midden": mean(bench, n)}) for name in PROGRAMS]
     found += [plan.Task("capture", FIRST.format(profile), ["midden"], lambda _: bench.rounds * 0.2, lambda heaps, p=profile: {"midden": first(bench, p)})
               for profile in ("leaks", "full")]
     return [t for t in found if t.heaps]

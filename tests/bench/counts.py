@@ -88,5 +88,5 @@ def tasks(bench):
     if not shutil.which("valgrind"):
         return []
     library = bench.build / ".libs" / "libmidden.so"
-    return [plan.Task("instructions", row[0], ["midden"], lambda _: 4,
+    return [plan.Task("instructions", row[0], ["midden"], lambda _: 1.5,
                       lambda heaps, name=row[0]: {heaps[0]: {"instructions": Figure.of([measure(library, bench.place, [name])[name]])}}) for row in ROWS]

@@ -22,7 +22,7 @@ def charts(store):
         return {heap: of for heap in CURVES if (of := points(store, section, heap, quantity))}
 
     size_of = {what: (arguments[0], size) for rows in tool.SCANS.values() for what, arguments, size, _ in rows}
-    names = {"list": "one list", "pointers": "48-byte blocks, two pointers each", "data": "numbers", "lost": "48-byte blocks, all lost"}
+    names = {"list": "one list", "pointers": "48-byte blocks", "data": "numbers", "lost": "48-byte blocks, lost"}
     scans = {}
     for what in store.names("scan"):
         kind, size = size_of.get(what, (None, 0))

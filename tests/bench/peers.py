@@ -25,6 +25,7 @@ class Peer:
     start: float = 0.05         # seconds that it takes to start
     ours: bool = False
     built: tuple = ()           # how a workload of our own is built for it; such a heap cannot be put under other programs
+    extra: bool = False         # a second form of a tool, or one that hardly ever gets through: not with --quick
     pages: bool = False         # a page or more a block: only loops that keep few blocks fit
 
     @property
@@ -97,17 +98,18 @@ def all_peers(build, place):
         rows.append(Peer("LSan", "gcc's LeakSanitizer preloaded; stacks by frame pointers, so of one caller here", preload(library, **lsan), cost=1.3))
     if shutil.which("clang"):
         rows.append(Peer("LSan, clang", "clang's LeakSanitizer linked into our loops (-fsanitize=leak); there is no library to preload",
-                         built_for("lsan", lsan), cost=1.3, built=("clang", "-Wno-unknown-attributes", "-fsanitize=leak")))
+                         built_for("lsan", lsan), cost=1.3, extra=True,
+                         built=("clang", "-Wno-unknown-attributes", "-fsanitize=leak")))
     if library := find("libasan.so.8"):
         rows.append(Peer("ASan", "gcc's AddressSanitizer's runtime preloaded; stacks as LSan's; nothing instrumented",
                          preload(library, **asan("detect_leaks=1")), cost=2.8))
-        rows.append(Peer("ASan, compiled in", "our loops compiled with gcc -fsanitize=address", built_for("asan", asan("detect_leaks=1")), cost=3,
+        rows.append(Peer("ASan, compiled in", "our loops compiled with gcc -fsanitize=address", built_for("asan", asan("detect_leaks=1")), cost=3, extra=True,
                          built=("gcc", "-fsanitize=address")))
     if library := first(f"/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.asan-{machine}.so"):
-        rows.append(Peer("ASan, clang", "clang's runtime, preloaded likewise", preload(library, **asan("detect_leaks=1")), cost=2.8))
+        rows.append(Peer("ASan, clang", "clang's runtime, preloaded likewise", preload(library, **asan("detect_leaks=1")), cost=2.8, extra=True))
     if library := find("libasan.so.8"):
         rows.append(Peer("ASan, full stacks", "gcc's with fast_unwind_on_malloc=0: stacks from the unwind tables, as midden's are",
-                         preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), cost=20))
+                         preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), cost=40, extra=True))
     if library := first("/usr/lib/heaptrack/libheaptrack_preload.so", *(f"{place}/heaptrack/libheaptrack_preload.so" for place in lib)):
         rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its data thrown away unread",
                          preload(library, DUMP_HEAPTRACK_OUTPUT="/dev/null"), cost=3))
@@ -120,7 +122,7 @@ def all_peers(build, place):
         if library := find(library):
             rows.append(Peer(name, "a page or two a block: most programs do not fit into the mappings that a process may have",
                              preload(library, EF_DISABLE_BANNER="1", DUMA_OUTPUT_FILE="/dev/null",
-                                     EF_ALLOW_MALLOC_0="1", DUMA_ALLOW_MALLOC_0="1"), cost=30, pages=True))
+                                     EF_ALLOW_MALLOC_0="1", DUMA_ALLOW_MALLOC_0="1"), cost=30, extra=True, pages=True))
     return rows
 
 

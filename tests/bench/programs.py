@@ -14,7 +14,7 @@ TORTURE = "12.7 million allocations"
 ALONE = {"midden full": {"peak": "profile=full", "peak, no quarantine": "profile=full:quarantine=0"},
          "midden leaks": {"peak": "profile=leaks"}, "midden production": {"peak": "profile=production"}}
 MIB = 1 << 20
-PATIENCE = 20                   # seconds for a heap of a page a block: where it gets through at all it takes a thousand times as long
+PATIENCE = 8                    # seconds for a heap of a page a block: where it gets through at all it takes a thousand times as long
 
 
 def once(work, peer, **more):
@@ -98,8 +98,8 @@ def tasks(bench):
             if peer.built:
                 continue
             reduced = peer.slow and bench.size != "quick"
-            rounds = 1 if peer.slow else bench.rounds if peer.ours else min(bench.rounds, 3)
-            plain = 0.25 if reduced or bench.size == "quick" else 1
+            rounds = 1 if peer.slow else bench.rounds if peer.ours else min(bench.rounds, 2 if bench.size == "quick" else 3)
+            plain = 0.2 if reduced or bench.size == "quick" else 0.8
             found.append(plan.Task("real", name, [heap], lambda _, p=peer, r=rounds, s=plain: 5 if p.pages else r * s * (1 + p.cost) + (3 * s if p.ours else 0) + p.start,
                                    lambda heaps, n=name, p=peer, r=rounds, small=reduced: {heaps[0]: compared(bench, bench.work(n, small), p, r)},
                                    "reduced" if reduced else ""))
@@ -112,7 +112,7 @@ def torture_tasks(bench):
         peer = bench.peer(heap)
         if peer.pages or peer.slow and bench.size == "quick":
             continue
-        rounds = 1 if peer.slow else min(bench.rounds, 3)
+        rounds = 1 if peer.slow or bench.size == "quick" and not peer.ours else min(bench.rounds, 3)
         found.append(plan.Task("torture", TORTURE, [heap], lambda _, p=peer, r=rounds: r * 0.6 * (1 + 2.5 * p.cost) + p.start,
                                lambda heaps, p=peer, r=rounds: {heaps[0]: tortured(bench, p, r)}))
     return found
