@@ -4,13 +4,7 @@
 
 #include "late.h"
 
-#define LATE(type, name, parameters, arguments, failure)                                                            \
-    type CAPSTONE_API name parameters                                                                               \
-    {                                                                                                               \
-        static void *slot;                                                                                          \
-        type (*real) parameters = (type (*) parameters)late_find(CAPSTONE_SONAME, #name, &slot);                    \
-        return real ? real arguments : failure;                                                                     \
-    }
+#define LATE(type, ...) LATE_FROM(CAPSTONE_SONAME, type CAPSTONE_API, __VA_ARGS__)
 
 LATE(cs_err, cs_open, (cs_arch arch, cs_mode mode, csh *handle), (arch, mode, handle), CS_ERR_MEM)
 LATE(cs_err, cs_close, (csh *handle), (handle), CS_ERR_HANDLE)
@@ -23,10 +17,4 @@ LATE(cs_insn *, cs_malloc, (csh handle), (handle), NULL)
 LATE(cs_err, cs_regs_access, (csh handle, const cs_insn *insn, cs_regs read, uint8_t *n_read, cs_regs write, uint8_t *n_write),
      (handle, insn, read, n_read, write, n_write), CS_ERR_HANDLE)
 
-void CAPSTONE_API cs_free(cs_insn *insn, size_t n)
-{
-    static void *slot;
-    void (*real)(cs_insn *, size_t) = (void (*)(cs_insn *, size_t))late_find(CAPSTONE_SONAME, "cs_free", &slot);
-    if (real)
-        real(insn, n);
-}
+LATE_NOTHING_FROM(CAPSTONE_SONAME, cs_free, (cs_insn *insn, size_t n), (insn, n))

@@ -5,21 +5,8 @@
 
 #include "late.h"
 
-#define LATE(type, name, parameters, arguments, failure)                                                            \
-    type name parameters                                                                                            \
-    {                                                                                                               \
-        static void *slot;                                                                                          \
-        type (*real) parameters = (type (*) parameters)late_find(LIBXML_SONAME, #name, &slot);                      \
-        return real ? real arguments : failure;                                                                     \
-    }
-#define LATE_NOTHING(name, parameters, arguments)                                                                   \
-    void name parameters                                                                                            \
-    {                                                                                                               \
-        static void *slot;                                                                                          \
-        void (*real) parameters = (void (*) parameters)late_find(LIBXML_SONAME, #name, &slot);                      \
-        if (real)                                                                                                   \
-            real arguments;                                                                                         \
-    }
+#define LATE(...) LATE_FROM(LIBXML_SONAME, __VA_ARGS__)
+#define LATE_NOTHING(...) LATE_NOTHING_FROM(LIBXML_SONAME, __VA_ARGS__)
 
 LATE(xmlBufferPtr, xmlBufferCreate, (void), (), NULL)
 LATE(const xmlChar *, xmlBufferContent, (const xmlBuffer *buffer), (buffer), NULL)

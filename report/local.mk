@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libreport.la
 libreport_la_SOURCES = \
 	report/error.h report/error.c report/say.h report/say.c \
-	report/late.h report/late.c report/late_capstone.c report/late_xml.c \
+	report/late.h report/late.c report/late_capstone.c report/late_elfutils.c report/late_sqlite.c report/late_xml.c \
 	report/memory.h report/memory.c \
 	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
@@ -32,9 +32,10 @@ libreport_la_SOURCES = \
 	report/formats.def report/formats.h report/formats.c \
 	report/valgrind.h report/valgrind_fds.h report/valgrind_fds.c report/valgrind_words.c report/render_valgrind.c report/render_valgrind_xml.c
 libreport_la_CPPFLAGS = $(AM_CPPFLAGS) -DMIDDEN_VERSION='"$(VERSION)"' \
-	-DCAPSTONE_SONAME='"$(CAPSTONE_SONAME)"' -DLIBXML_SONAME='"$(LIBXML_SONAME)"'
+	-DCAPSTONE_SONAME='"$(CAPSTONE_SONAME)"' -DLIBDW_SONAME='"$(LIBDW_SONAME)"' -DLIBELF_SONAME='"$(LIBELF_SONAME)"' \
+	-DLIBXML_SONAME='"$(LIBXML_SONAME)"' -DSQLITE_SONAME='"$(SQLITE_SONAME)"'
 libreport_la_CFLAGS = $(AM_CFLAGS) $(LIBDW_CFLAGS) $(LIBELF_CFLAGS) $(CAPSTONE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(LIBXML_CFLAGS) $(SQLITE_CFLAGS) $(ZLIB_CFLAGS)
-libreport_la_LIBADD = $(LIBDW_LIBS) $(LIBELF_LIBS) $(JANSSON_LIBS) $(ZSTD_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) $(IBERTY_LIBS) -lpthread
+libreport_la_LIBADD = $(JANSSON_LIBS) $(ZSTD_LIBS) $(ZLIB_LIBS) $(IBERTY_LIBS) -lpthread
 
 # The command: its subcommands, the supervisor and the agent.
 noinst_LTLIBRARIES += libcommand.la
