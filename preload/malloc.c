@@ -27,7 +27,7 @@ void cfree(void *block);
 void free_sized(void *block, size_t size);
 void free_aligned_sized(void *block, size_t align, size_t size);
 
-static void *no_memory(void)
+static __attribute__((cold, noinline)) void *no_memory(void)
 {
     errno = ENOMEM;
     return NULL;
@@ -85,21 +85,18 @@ static void *aligned(size_t align, size_t size, enum record_allocator call, cons
 
 EXPORT void *malloc(size_t size)
 {
-    struct capture_start from = CAPTURE_HERE();
-    void *block = engine_alloc(size, 0, RECORD_BY_MALLOC, 0, &from);
-    return block ? block : no_memory();
+    void *block = engine_alloc_plain(size, RECORD_BY_MALLOC, CAPTURE_FRAME());
+    return __builtin_expect(block != NULL, 1) ? block : no_memory();
 }
 
 EXPORT void free(void *block)
 {
-    struct capture_start from = CAPTURE_HERE();
-    engine_free(block, RECORD_BY_FREE, ENGINE_NO_SIZE, 0, &from);
+    engine_free_plain(block, RECORD_BY_FREE, CAPTURE_FRAME());
 }
 
 EXPORT void cfree(void *block)
 {
-    struct capture_start from = CAPTURE_HERE();
-    engine_free(block, RECORD_BY_CFREE, ENGINE_NO_SIZE, 0, &from);
+    engine_free_plain(block, RECORD_BY_CFREE, CAPTURE_FRAME());
 }
 
 EXPORT void free_sized(void *block, size_t size)

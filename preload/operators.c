@@ -140,18 +140,17 @@ static bool is_alignment(size_t align) { return align != 0 && (align & (align - 
         struct capture_start from = CAPTURE_HERE();                                       \
         if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
             return LIBRARY_FORM(symbol)(size);                                            \
-        void *block = engine_alloc(size, 0, RECORD_BY_##id, 0, &from);                    \
-        return block ? block : insist(size, 0, RECORD_BY_##id, &from);                    \
+        void *block = engine_alloc_plain(size, RECORD_BY_##id, CAPTURE_FRAME());          \
+        return __builtin_expect(block != NULL, 1) ? block : insist(size, 0, RECORD_BY_##id, &from); \
     }
 
 #define NEW_NOTHROW(symbol, id, forwards)                                                 \
     LIBRARY_FORM_SLOT(symbol);                                                            \
     EXPORT void *symbol(size_t size, const void *nothrow)                                 \
     {                                                                                     \
-        struct capture_start from = CAPTURE_HERE();                                       \
         if (__builtin_expect(forwards, 0) && LIBRARY_FORM(symbol))                        \
             return LIBRARY_FORM(symbol)(size, nothrow);                                   \
-        void *block = engine_alloc(size, 0, RECORD_BY_##id, 0, &from);                    \
+        void *block = engine_alloc_plain(size, RECORD_BY_##id, CAPTURE_FRAME());          \
         if (__builtin_expect(!block, 0) && current_handler() && LIBRARY_FORM(symbol))     \
             block = LIBRARY_FORM(symbol)(size, nothrow);                                  \
         return block;                                                                     \

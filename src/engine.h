@@ -21,8 +21,14 @@
  * set: the interposer does that. A size above PTRDIFF_MAX is a finding (bad-allocation-size). */
 void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from);
 
+/* The same with align and flags 0. frame: CAPTURE_FRAME() of the interposer. */
+void *engine_alloc_plain(size_t size, enum record_allocator call, const struct capture_frame *frame);
+
 /* Takes a block back. NULL is fine. size, align: what a sized or aligned deallocation named (ENGINE_NO_SIZE, 0: nothing). */
 void engine_free(void *block, enum record_allocator call, size_t size, size_t align, const struct capture_start *from);
+
+/* The same where the call named no size and no alignment. */
+void engine_free_plain(void *block, enum record_allocator call, const struct capture_frame *frame);
 
 /* realloc: *moved is the result. Returns false when memory ran out (the old block stays) or `block` was bad (a finding). */
 bool engine_realloc(void *block, size_t size, enum record_allocator call, const struct capture_start *from, void **moved);

@@ -33,7 +33,7 @@ struct guard_setting {
                                    its end (of a full std::vector, say) is none to the next block's start, for leak checks */
     unsigned fill_alloc, fill_free; /* a byte, or GUARD_NO_FILL */
 };
-extern struct guard_setting guard_setting;  /* fixed after start */
+extern struct guard_setting guard_setting __attribute__((visibility("hidden")));  /* fixed after start */
 
 struct guard_block {
     char *address;              /* as the program knows it */

@@ -45,7 +45,7 @@ enum watch_priority { WATCH_IF_FREE, WATCH_NEWEST, WATCH_WANTED };
 void watch_place(const struct watch_subject *subject, enum watch_priority priority);
 
 /* Between calls, where no lock is held: clears registers that have been armed long enough. Mostly one compare. */
-extern uint64_t watch_look_at;      /* time stamp of the processor; 0: no register is armed. Atomic */
+extern uint64_t watch_look_at __attribute__((visibility("hidden")));      /* time stamp of the processor; 0: no register is armed. Atomic */
 void watch_look(void);
 static inline void watch_tick(void)
 {
@@ -57,7 +57,7 @@ static inline void watch_tick(void)
 }
 
 /* The blocks that the registers stand beside; NULL: free. Atomic. */
-extern const char *watch_blocks[WATCH_REGISTERS];
+extern const char *watch_blocks[WATCH_REGISTERS] __attribute__((visibility("hidden")));
 
 void watch_take_away(const char *address);
 

@@ -36,10 +36,10 @@ struct request {
 static inline __attribute__((always_inline)) void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call, bool zero,
                             unsigned kept, uint32_t stack)
 {
-    char *address = block->start + guard_setting.front;
+    char *address = block->start + engine.front;
     struct record_block *record = block->tag;
     mark_busy(record, size, call, kept);
-    if (guard_setting.rear | (guard_setting.fill_alloc ^ GUARD_NO_FILL)) {
+    if (engine.witnesses) {
         struct guard_block guarded = {address, size, block->room - guard_setting.front};
         guard_arm(&guarded, !zero);
     }
@@ -227,41 +227,107 @@ static __attribute__((noinline)) void *alloc_on(struct thread_state *self, size_
 
 /* ---- the quick way ---------------------------------------------------------------------------------------------------------- */
 
-/* A stack is due in the profile production. */
-static __attribute__((noinline)) uint32_t take_sample(struct thread_state *self, const struct capture_start *from)
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Can this go the quick way at all? */
+ALWAYS_INLINE bool is_ordinary(const struct thread_state *self, size_t size)
 {
-    sample_draw(self);
-    return capture(from);
+    return __builtin_expect(size < __atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED) && self, 1)
+        && __builtin_expect(!(self->depth | self->internal | self->ignore_depth), 1);
+}
+
+/* With a stack for every block. */
+ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_t align, enum record_allocator call, unsigned flags,
+                                   const struct capture_start *from)
+{
+    struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
+    struct heap_block block;
+    engine_enter(self);
+    uint32_t stack = capture(from);
+    if (engine.guards_pages) {
+        watch_tick();
+        if (stack)
+            choice = pageguard_choose(self, stack, size, align);
+    }
+    if (__builtin_expect(choice.side | choice.watch, 0) || __builtin_expect(!self->magazines, 0)
+        || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block))
+        return alloc_on(self, size, align, call, flags, from, stack, choice);
+    void *result = in_heap(self, &block, size, call, flags & ENGINE_ZERO, 0, stack);
+    engine_leave(self);
+    return result;
+}
+
+static __attribute__((noinline)) void *fold_and_leave(struct thread_state *self, void *result)
+{
+    blocks_fold(self);
+    engine_leave(self);
+    return result;
+}
+
+/* The profile production, when no stack is due: no call in it (but for zeroing) except those that end it, so that the
+ * compiler needs to save no register.
+ * NULL: nothing has changed. */
+ALWAYS_INLINE void *alloc_lean(struct thread_state *self, size_t size, enum record_allocator call, bool zero)
+{
+    struct heap_block block;
+    engine_enter(self);
+    int64_t left = self->sample_left - (int64_t)size - 1;
+    if (__builtin_expect(left <= 0, 0) || __builtin_expect(self->sequence == self->sequence_end, 0) || __builtin_expect(!self->magazines, 0)
+        || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block)) {
+        engine_leave(self);
+        return NULL;
+    }
+    struct record_block *record = block.tag;
+    char *result = block.start + engine.front;
+    self->sample_left = left;
+    mark_busy(record, size, call, 0);
+    if (zero && !block.zeroed)
+        memory_fill(result, 0, size);
+    write_birth(record, 0, ++self->sequence, (uint16_t)self->index);
+    __atomic_store_n(&record->head, record_head(size, call, 0, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    if (blocks_add_alloc(self, size))
+        return fold_and_leave(self, result);
+    engine_leave(self);
+    return result;
 }
 
 void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from)
 {
     struct thread_state *self = thread_self_pointer;
-    if (__builtin_expect(size >= __atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED) || align > ENGINE_QUICK_ALIGN
-                         || flags & ~ENGINE_ZERO || !from || !self, 0)
-        || __builtin_expect(self->depth | self->internal | self->ignore_depth, 0))
-        return alloc_slowly(size, align, call, flags, from);
-    struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
-    uint32_t stack = 0;
-    unsigned kept = 0;
-    engine_enter(self);
-    watch_tick();
-    if (!engine.sampled)
-        stack = capture(from);
-    else if (__builtin_expect((self->sample_left -= (int64_t)size + 1) <= 0, 0))
-        stack = take_sample(self, from);
-    if (stack) {
-        kept = engine.sampled ? RECORD_FLAG_SAMPLED : 0;
-        if (engine.guards_pages)
-            choice = pageguard_choose(self, stack, size, align);
+    if (is_ordinary(self, size) && __builtin_expect(align <= ENGINE_QUICK_ALIGN && !(flags & ~ENGINE_ZERO), 1)) {
+        if (!engine.sampled)
+            return alloc_captured(self, size, align, call, flags, from);
+        void *result = alloc_lean(self, size, call, flags & ENGINE_ZERO);
+        if (__builtin_expect(result != NULL, 1))
+            return result;
     }
-    struct heap_block block;
-    if (__builtin_expect(choice.side | choice.watch, 0) || __builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, size + guard_setting.apart, sizeof(struct record_block), &block))
-        return alloc_on(self, size, align, call, flags, from, stack, choice);
-    void *result = in_heap(self, &block, size, call, flags & ENGINE_ZERO, kept, stack);
-    engine_leave(self);
-    return result;
+    return alloc_slowly(size, align, call, flags, from);
+}
+
+static __attribute__((noinline)) void *alloc_slowly_plain(size_t size, enum record_allocator call, const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    return alloc_slowly(size, 0, call, 0, &from);
+}
+
+static __attribute__((noinline)) void *alloc_captured_plain(struct thread_state *self, size_t size, enum record_allocator call,
+                                                            const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    return alloc_captured(self, size, 0, call, 0, &from);
+}
+
+void *engine_alloc_plain(size_t size, enum record_allocator call, const struct capture_frame *frame)
+{
+    struct thread_state *self = thread_self_pointer;
+    if (is_ordinary(self, size)) {
+        if (!engine.sampled)
+            return alloc_captured_plain(self, size, call, frame);
+        void *result = alloc_lean(self, size, call, false);
+        if (__builtin_expect(result != NULL, 1))
+            return result;
+    }
+    return alloc_slowly_plain(size, call, frame);
 }
 
 /* ---- requests that cannot be met ---------------------------------------------------------------------------------------- */

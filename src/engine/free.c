@@ -14,6 +14,7 @@
 #include "check/guard.h"
 #include "check/quarantine.h"
 #include "check/watch.h"
+#include "engine/publish.h"
 #include "engine/state.h"
 #include "heap/quick.h"
 #include "trace/depot.h"
@@ -265,61 +266,8 @@ static __attribute__((noinline)) void tell_zones(struct thread_state *self, char
         compare_witnesses(self, &place, head, from);
 }
 
-/* What the quick way gives to the quarantine, or to the heap when the thread's magazine does not take it. */
-static __attribute__((noinline)) void release_slowly(struct thread_state *self, struct heap_block block)
-{
-    if (!engine.holds_back)
-        heap_free(engine.heap, &block);
-    else if (!quarantine_put(&self->quarantine, &block, block.room))
-        quarantine_release(&block, RECORD_AT_EVICTION);
-}
-
-/* false: it is not for this block. */
-static inline bool free_quickly(struct thread_state *self, char *address, enum record_allocator call, size_t size, size_t align,
-                                const struct capture_start *from)
-{
-    const uint64_t plain = RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT;
-    struct heap_block block;
-    if (__builtin_expect(!quick_find(engine.heap, address - guard_setting.front, sizeof(struct record_block), &block), 0))
-        return false;
-    struct record_block *record = block.tag;
-    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    size_t had = record_head_size(head);
-    if (__builtin_expect((head & plain) != RECORD_BLOCK_LIVE || !(takes[call] >> record_head_allocator(head) & 1), 0)
-        || __builtin_expect(size != ENGINE_NO_SIZE && size != had, 0) || __builtin_expect(align && (uintptr_t)address & (align - 1), 0)
-        || __builtin_expect(!claim(record, &head), 0))
-        return false;
-    watch_remove(address);
-    if (guard_setting.rear) {
-        struct guard_block guarded = {address, had, block.room - guard_setting.front};
-        struct guard_damage damage;
-        if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
-            tell_zones(self, address, head, from);
-        compare_neighbours(self, &block, from);
-    }
-    bool stack = engine.free_stacks && !engine.sampled && !self->internal && from;
-    record->free_stack = stack ? capture(from) : 0;
-    record->free_thread = (uint16_t)self->index;
-    if (guard_setting.rear) {
-        struct guard_block guarded = {address, had, block.room - guard_setting.front};
-        guard_retire(&guarded);
-    }
-    uint64_t freed = (head & ~plain) | (engine.holds_back ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
-    __atomic_store_n(&record->head, freed, __ATOMIC_RELEASE);
-    blocks_count_free(self, had);
-    if (engine.holds_back || __builtin_expect(!self->magazines, 0) || __builtin_expect(!quick_give(self->magazines, &block), 0))
-        release_slowly(self, block);
-    return true;
-}
-
-static __attribute__((noinline)) void free_slowly(struct thread_state *self, void *address, enum record_allocator call, size_t size,
-                                                  size_t align, const struct capture_start *from)
-{
-    take_back(self, address, call, size, align, from);
-}
-
 /* What signal handlers freed while the thread was inside the engine. */
-static __attribute__((noinline)) void free_deferred(struct thread_state *self)
+static void free_deferred(struct thread_state *self)
 {
     enum record_allocator put_off;
     void *block;
@@ -327,39 +275,146 @@ static __attribute__((noinline)) void free_deferred(struct thread_state *self)
         take_back(self, block, put_off, ENGINE_NO_SIZE, 0, NULL);
 }
 
-/* The engine is not ready, or interrupted. */
-static __attribute__((noinline)) void free_at_odds(void *address, enum record_allocator call, size_t size, size_t align,
-                                                   const struct capture_start *from)
+static void end(struct thread_state *self)
+{
+    if (__builtin_expect(deferred_any(), 0))
+        free_deferred(self);
+    engine_leave(self);
+}
+
+/* The long way: what the quick one did not take. */
+static __attribute__((noinline)) void free_slowly(void *address, enum record_allocator call, size_t size, size_t align,
+                                                  const struct capture_start *from)
 {
     if (engine.stage < ENGINE_READY)
         engine_start();
     struct thread_state *self = threads_self();
-    if (!engine_enter(self)) {
+    if (__builtin_expect(!engine_enter(self), 0)) {
         deferred_put(self, address, call);
-    } else {
-        take_back(self, address, call, size, align, from);
-        if (deferred_any())
-            free_deferred(self);
+        engine_leave(self);
+        return;
+    }
+    /* The loader frees when it unloads a library: what is remembered of code addresses may be stale. */
+    if (from && modules_is_loader(from->pc))
+        modules_suspect();
+    take_back(self, address, call, size, align, from);
+    end(self);
+}
+
+/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The block is claimed, the engine
+ * entered. */
+static __attribute__((noinline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot, uint64_t head,
+                                                   const struct capture_start *from)
+{
+    struct heap_block block;
+    quick_block(region, slot, sizeof(struct record_block), &block);
+    struct record_block *record = block.tag;
+    char *address = block.start + engine.front;
+    struct guard_block guarded = {address, record_head_size(head), block.room - engine.front};
+    struct guard_damage damage;
+    watch_remove(address);
+    if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
+        tell_zones(self, address, head, from);
+    if (guard_setting.rear)
+        compare_neighbours(self, &block, from);
+    bool stack = engine.free_stacks && !engine.sampled && !self->internal;
+    bool held = quarantine_on();
+    write_death(record, stack ? capture(from) : 0, (uint16_t)self->index);
+    guard_retire(&guarded);
+    set_dead(record, head, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
+    blocks_count_free(self, record_head_size(head));
+    if (!held)
+        heap_free(engine.heap, &block);
+    else if (!quarantine_put(&self->quarantine, &block, block.room))
+        quarantine_release(&block, RECORD_AT_EVICTION);
+    end(self);
+}
+
+static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot, uint64_t head,
+                                                         const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    free_checked(self, region, slot, head, &from);
+}
+
+/* The end of the quick way, when the magazine is full. */
+static __attribute__((noinline)) void unload(struct thread_state *self, struct heap_region *region, uint32_t slot, size_t size)
+{
+    struct heap_block block;
+    quick_block(region, slot, sizeof(struct record_block), &block);
+    heap_free(engine.heap, &block);
+    blocks_count_free(self, size);
+    end(self);
+}
+
+/* The end, when totals are to be folded or frees wait. */
+static __attribute__((noinline)) void fold_and_end(struct thread_state *self)
+{
+    blocks_fold(self);
+    end(self);
+}
+
+/* Calls nothing but what ends it, so that the compiler needs to save no register. The place of the call is `from` or `frame`. false:
+ * nothing has changed. */
+static inline __attribute__((always_inline)) bool free_quickly(char *address, enum record_allocator call, size_t size, size_t align,
+                                                               const struct capture_start *from, const struct capture_frame *frame)
+{
+    const uint64_t plain = RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT;
+    struct thread_state *self = thread_self_pointer;
+    if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED), 0) || __builtin_expect(self->depth, 0)
+        || __builtin_expect(modules_is_loader(from ? from->pc : frame->pc), 0))
+        return false;
+    engine_enter(self);
+    struct magazines *own = self->magazines;
+    struct heap_block block;
+    if (__builtin_expect(!own, 0)
+        || __builtin_expect(!quick_find(engine.heap, own, address - engine.front, sizeof(struct record_block), &block), 0))
+        goto other;
+    struct record_block *record = block.tag;
+    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    size_t had = record_head_size(head);
+    if (__builtin_expect((head & plain) != RECORD_BLOCK_LIVE || !(takes[call] >> record_head_allocator(head) & 1), 0)
+        || __builtin_expect(size != ENGINE_NO_SIZE && size != had, 0) || __builtin_expect(align && (uintptr_t)address & (align - 1), 0)
+        || __builtin_expect(!claim(record, &head), 0))
+        goto other;
+    if (!engine.frees_plainly) {
+        if (from)
+            free_checked(self, block.region, block.slot, head, from);
+        else
+            free_checked_frame(self, block.region, block.slot, head, frame);
+        return true;
+    }
+    write_death(record, 0, (uint16_t)self->index);
+    set_dead(record, head, RECORD_BLOCK_FREE);
+    if (__builtin_expect(!quick_give(own, &block), 0)) {
+        unload(self, block.region, block.slot, had);
+        return true;
+    }
+    if (__builtin_expect(blocks_add_free(self, had) | deferred_any(), 0)) {
+        fold_and_end(self);
+        return true;
     }
     engine_leave(self);
+    return true;
+other:
+    engine_leave(self);
+    return false;
 }
 
 void engine_free(void *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
 {
-    if (__builtin_expect(!address, 0))
-        return;
-    struct thread_state *self = thread_self_pointer;
-    /* The loader frees when it unloads a library: what is remembered of code addresses may be stale. */
-    if (from && __builtin_expect(modules_is_loader(from->pc), 0))
-        modules_suspect();
-    if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED) || self->depth, 0)) {
-        free_at_odds(address, call, size, align, from);
-        return;
-    }
-    engine_enter(self);
-    if (__builtin_expect(!free_quickly(self, address, call, size, align, from), 0))
-        free_slowly(self, address, call, size, align, from);
-    if (__builtin_expect(deferred_any(), 0))
-        free_deferred(self);
-    engine_leave(self);
+    if (__builtin_expect(address != NULL, 1) && __builtin_expect(!free_quickly(address, call, size, align, from, NULL), 0))
+        free_slowly(address, call, size, align, from);
+}
+
+static __attribute__((noinline)) void free_slowly_plain(void *address, enum record_allocator call, const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    free_slowly(address, call, ENGINE_NO_SIZE, 0, &from);
+}
+
+void engine_free_plain(void *address, enum record_allocator call, const struct capture_frame *frame)
+{
+    if (__builtin_expect(address != NULL, 1) && __builtin_expect(!free_quickly(address, call, ENGINE_NO_SIZE, 0, NULL, frame), 0))
+        free_slowly_plain(address, call, frame);
 }

@@ -75,4 +75,18 @@ static inline void publish(struct thread_state *self, struct record_block *recor
         blocks_count_alloc(self, size);
 }
 
+/* The same of a block's death, while the record is BUSY: who freed it, and where. */
+static inline void write_death(struct record_block *record, uint32_t stack, uint16_t thread)
+{
+    record->free_stack = stack;
+    record->free_thread = thread;
+}
+
+/* The last store. head: as it was when the block lived; what had been told of its damage is told. */
+static inline void set_dead(struct record_block *record, uint64_t head, unsigned state)
+{
+    head &= ~(uint64_t)(RECORD_STATE_MASK | RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT);
+    __atomic_store_n(&record->head, head | state, __ATOMIC_RELEASE);
+}
+
 #endif

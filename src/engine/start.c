@@ -208,6 +208,10 @@ static void apply_profile(void)
     engine.stacks = true;
     engine.free_stacks = profile != PROFILE_LEAKS;
     engine.sampled = profile == PROFILE_PRODUCTION;
+    engine.front = guard_setting.front;
+    engine.apart = guard_setting.apart;
+    engine.witnesses = checks;
+    engine.frees_plainly = !checks;
     midden_anchor.profile = (uint32_t)profile;
     midden_anchor.front_guard = (uint32_t)guard_setting.front;
     midden_anchor.rear_guard = (uint32_t)guard_setting.rear;
@@ -276,7 +280,6 @@ static bool start_heap(void)
     start_page_guards(checks);
     quarantine_init(engine.heap, checks ? config_of(OPTION_QUARANTINE) : 0, !config.given[OPTION_QUARANTINE],
                     damaged_in_quarantine);
-    engine.holds_back = quarantine_on();
     size_t most = config_of(OPTION_PROFILE) == PROFILE_PARANOID ? 0 : quick_room_max(engine.heap);
     engine.quick_limit = most > guard_setting.apart ? most - guard_setting.apart + 1 : 0;
     return true;

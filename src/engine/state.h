@@ -25,8 +25,11 @@ struct engine {
     /* What each malloc and free reads: one line, seldom written. */
     size_t quick_below;         /* atomic */
     struct heap *heap;
-    bool guards_pages;          /* some blocks stand between page guards */
-    bool holds_back;            /* there is a quarantine */
+    size_t front, apart;        /* of guard_setting */
+    bool sampled;               /* stacks are captured only once per SAMPLE_BYTES allocated */
+    bool guards_pages;          /* some blocks stand between page guards; there may be watchpoints */
+    bool witnesses;             /* new blocks have zones or a fill */
+    bool frees_plainly;         /* freed blocks are not compared, held back or given a stack, but for those of a sample */
     uint32_t stage;             /* enum engine_stage; atomic */
 
     size_t quick_limit;         /* what quick_below is when nothing is unusual */
@@ -34,10 +37,9 @@ struct engine {
     struct heap *unrecorded;    /* serves when there is no memory for records: its blocks have none; NULL: no memory */
     bool stacks;                /* stacks are captured, */
     bool free_stacks;           /* also where blocks are freed */
-    bool sampled;               /* but only one per SAMPLE_BYTES allocated */
     struct engine_child_env child;
 } __attribute__((aligned(64)));
-extern struct engine engine;
+extern struct engine engine __attribute__((visibility("hidden")));
 
 /* ---- entering and leaving -------------------------------------------------------------------------------------------
  *
@@ -114,24 +116,37 @@ void blocks_fold(struct thread_state *self);    /* what the thread has not yet a
 /* A counter that only its own thread writes: readers see one word, old or new. */
 static inline void blocks_bump(uint64_t *counter, uint64_t by)
 {
+#if defined(__x86_64__)
+    __asm__("addq %1, %0" : "+m"(*counter) : "er"(by) : "cc");
+#else
     __atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+#endif
+}
+/* true: it is time for blocks_fold(). */
+static inline bool blocks_add_alloc(struct thread_state *self, size_t size)
+{
+    struct record_thread *record = self->record;
+    blocks_bump(&record->allocations, 1);
+    blocks_bump(&record->allocated_bytes, size);
+    self->blocks_delta++;
+    return __builtin_expect((self->live_delta += (int64_t)size) > self->fold_above, 0);
 }
 static inline void blocks_count_alloc(struct thread_state *self, size_t size)
 {
-    blocks_bump(&self->record->allocations, 1);
-    blocks_bump(&self->record->allocated_bytes, size);
-    self->live_delta += (int64_t)size;
-    self->blocks_delta++;
-    if (__builtin_expect(self->live_delta > self->fold_above, 0))
+    if (blocks_add_alloc(self, size))
         blocks_fold(self);
+}
+static inline bool blocks_add_free(struct thread_state *self, size_t size)
+{
+    struct record_thread *record = self->record;
+    blocks_bump(&record->frees, 1);
+    blocks_bump(&record->freed_bytes, size);
+    self->blocks_delta--;
+    return __builtin_expect((self->live_delta -= (int64_t)size) < -BLOCKS_FOLD_BYTES, 0);
 }
 static inline void blocks_count_free(struct thread_state *self, size_t size)
 {
-    blocks_bump(&self->record->frees, 1);
-    blocks_bump(&self->record->freed_bytes, size);
-    self->live_delta -= (int64_t)size;
-    self->blocks_delta--;
-    if (__builtin_expect(self->live_delta < -BLOCKS_FOLD_BYTES, 0))
+    if (blocks_add_free(self, size))
         blocks_fold(self);
 }
 void blocks_refresh(void);                      /* engine statistics into the records, before a report */
@@ -175,7 +190,7 @@ void free_init(void);                           /* engine/free.c: before the fir
 
 /* Notes a block that a signal handler freed while the thread was inside the engine. */
 void deferred_put(struct thread_state *self, void *block, enum record_allocator call);
-extern uint32_t deferred_waiting;       /* so many wait, of any thread; atomic; a hint */
+extern uint32_t deferred_waiting __attribute__((visibility("hidden")));       /* so many wait, of any thread; atomic; a hint */
 static inline bool deferred_any(void) { return __atomic_load_n(&deferred_waiting, __ATOMIC_RELAXED) != 0; }
 /* The oldest one; NULL: none. */
 void *deferred_take(struct thread_state *self, enum record_allocator *call);

@@ -48,9 +48,12 @@ void magazine_depot_init(struct depot *depot, struct heap_lock *lock)
 struct magazines *magazines_make(struct magazine_source *source, void **word)
 {
     struct magazines *made = meta_take(source->meta, &source->threads);
-    if (made != NULL)
+    if (made != NULL) {
         for (unsigned i = 0; i < MAGAZINE_CLASSES; i++)
             made->pairs[i].loaded = made->pairs[i].previous = NULL;
+        for (unsigned i = 0; i < MAGAZINE_LEAVES; i++)
+            made->leaves[i].chunk = 0;
+    }
     *word = made;
     return made;
 }

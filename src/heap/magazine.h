@@ -23,9 +23,16 @@ struct magazine_pair {
     struct magazine *loaded, *previous;     /* NULL: not there yet */
 };
 
+/* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
+#define MAGAZINE_LEAVES 32u
+
 /* All of a thread's; the word of the `magazine` hook points to it. */
 struct magazines {
     struct magazine_pair pairs[MAGAZINE_CLASSES];
+    struct {
+        uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it; 0: none */
+        const uint64_t *leaf;
+    } leaves[MAGAZINE_LEAVES];
 };
 
 /* Full and empty magazines of one class, beside its slab cache and under the same lock. */
@@ -75,16 +82,19 @@ static inline struct magazines *magazines_of(struct magazine_source *source)
 
 /* The count is written before the round is used, and after a round is put in: a thread that vanishes in between (fork) loses a
  * round but never leaves one twice. */
+static inline slab_round magazine_last(struct magazine *magazine)
+{
+    uint32_t last = magazine->count - 1;
+    slab_round round = magazine->rounds[last];
+    STORE(magazine->count, last);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return round;
+}
+
 static inline slab_round magazine_pop(struct magazine_pair *pair)
 {
     struct magazine *loaded = pair->loaded;
-    if (UNLIKELY(loaded == NULL || loaded->count == 0))
-        return 0;
-    uint32_t last = loaded->count - 1;
-    slab_round round = loaded->rounds[last];
-    STORE(loaded->count, last);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    return round;
+    return UNLIKELY(loaded == NULL || loaded->count == 0) ? 0 : magazine_last(loaded);
 }
 
 /* count: how many it has, fewer than its limit. */

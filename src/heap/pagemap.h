@@ -43,4 +43,14 @@ static inline uint64_t pagemap_get(const struct pagemap *map, const void *addres
     return LOAD_ACQUIRE(((uint64_t *)(uintptr_t)(word - 1))[at >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)]);
 }
 
+/* The leaf that has the word of the page that `address` lies in, for its 16 MiB; NULL: there is none. Once there, it is for ever. */
+static inline const uint64_t *pagemap_leaf(const struct pagemap *map, const void *address)
+{
+    uintptr_t at = (uintptr_t)address;
+    uint64_t word = LOAD_ACQUIRE(map->root[at >> PAGEMAP_ROOT_SHIFT & (PAGEMAP_CHILDREN - 1)]);
+    if (word & 1)
+        word = LOAD_ACQUIRE(((uint64_t *)(uintptr_t)(word - 1))[at >> PAGEMAP_CHUNK_SHIFT & (PAGEMAP_CHILDREN - 1)]);
+    return word & 1 ? (const uint64_t *)(uintptr_t)(word - 1) : NULL;
+}
+
 #endif

@@ -10,11 +10,21 @@
 
 #include "heap/internal.h"
 
+#define QUICK static inline __attribute__((always_inline))
+
 /* Rooms up to here are served by slabs; 0: there are none. */
 static inline size_t quick_room_max(const struct heap *heap) { return heap->config.slab_max; }
 
+/* The block of a slab's slot. */
+QUICK void quick_block(struct heap_region *region, uint32_t slot, size_t tag_bytes, struct heap_block *block)
+{
+    slab_fill_block((struct slab *)region, slot, tag_bytes, block);
+    block->used = true;
+    block->zeroed = false;
+}
+
 /* The slot of a round becomes a block with `room` bytes asked for. tag_bytes: as in the heap's config; a constant there spares a multiplication. */
-static inline void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
+QUICK void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
 {
     struct slab *slab = round_slab(round);
     uint32_t slot = round_slot(round);
@@ -25,21 +35,40 @@ static inline void quick_use(slab_round round, size_t room, size_t tag_bytes, st
 }
 
 /* As heap_alloc for a room of 1 to config.slab_max bytes and the alignment that every block has. own: the thread's magazines. */
-static inline bool quick_alloc(const struct heap *heap, struct magazines *own, size_t room, size_t tag_bytes, struct heap_block *block)
+QUICK bool quick_alloc(const struct heap *heap, struct magazines *own, size_t room, size_t tag_bytes, struct heap_block *block)
 {
-    slab_round round = magazine_pop(&own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN]]);
-    if (UNLIKELY(round == 0))
+    struct magazine *loaded = own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN]].loaded;
+    if (UNLIKELY(loaded == NULL) || UNLIKELY(loaded->count == 0))
         return false;
-    quick_use(round, room, tag_bytes, block);
+    quick_use(magazine_last(loaded), room, tag_bytes, block);
     return true;
+}
+
+/* The value of the page map for an address in a chunk that the thread has not met lately. 0: none, or of a whole chunk. */
+static __attribute__((noinline, unused)) uint64_t quick_meet(const struct heap *heap, struct magazines *own, const char *address)
+{
+    uintptr_t chunk = (uintptr_t)address >> PAGEMAP_CHUNK_SHIFT;
+    const uint64_t *leaf = pagemap_leaf(&heap->pages.map, address);
+    if (leaf == NULL)
+        return 0;
+    own->leaves[chunk % MAGAZINE_LEAVES].chunk = 0;     /* a signal handler may come between */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    own->leaves[chunk % MAGAZINE_LEAVES].leaf = leaf;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    own->leaves[chunk % MAGAZINE_LEAVES].chunk = chunk;
+    return LOAD_ACQUIRE(leaf[(uintptr_t)address >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)]);
 }
 
 /* As heap_find for the slot of a slab that begins at `start`, which may be any address; block->used is not looked up. false: there is none,
  * or it takes a closer look. Lock-free. */
-static inline bool quick_find(const struct heap *heap, const char *start, size_t tag_bytes, struct heap_block *block)
+QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *start, size_t tag_bytes, struct heap_block *block)
 {
-    struct heap_region *region = pages_owner(&heap->pages, start);
-    if (UNLIKELY(region == NULL || LOAD(region->engine) != HEAP_SLAB))
+    uintptr_t chunk = (uintptr_t)start >> PAGEMAP_CHUNK_SHIFT;
+    uint64_t value = LIKELY(own->leaves[chunk % MAGAZINE_LEAVES].chunk == chunk)
+        ? LOAD_ACQUIRE(own->leaves[chunk % MAGAZINE_LEAVES].leaf[(uintptr_t)start >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)])
+        : quick_meet(heap, own, start);
+    struct heap_region *region = (struct heap_region *)(uintptr_t)value;
+    if (UNLIKELY(value <= PAGES_HELD) || UNLIKELY(LOAD(region->engine) != HEAP_SLAB))
         return false;
     struct slab *slab = (struct slab *)region;
     uint32_t version = LOAD_ACQUIRE(region->version);
@@ -48,11 +77,12 @@ static inline bool quick_find(const struct heap *heap, const char *start, size_t
     bool within = offset < LOAD(region->bytes);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     block->zeroed = block->used = false;
-    return LIKELY(within) && LIKELY(block->start == start) && LIKELY(!(version & 1)) && LIKELY(LOAD(region->version) == version);
+    /* An odd version, of a closed region, is never equal to what is asked for. */
+    return LIKELY(within) && LIKELY(block->start == start) && LIKELY(LOAD(region->version) == (version & ~1u));
 }
 
 /* As heap_free for the block of a slab that is in use. */
-static inline bool quick_give(struct magazines *own, const struct heap_block *block)
+QUICK bool quick_give(struct magazines *own, const struct heap_block *block)
 {
     const struct slab *slab = (const struct slab *)block->region;
     struct magazine *loaded = own->pairs[slab->number].loaded;

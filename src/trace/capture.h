@@ -16,15 +16,31 @@ struct capture_start {
     bool exact;         /* pc is of an interrupted instruction, not a return address */
 };
 
-/* Filled in by a function that has a frame pointer (-fno-omit-frame-pointer) and makes no sibling call afterwards. */
+/* CAPTURE_HERE(): filled in by a function that has a frame pointer (-fno-omit-frame-pointer) and makes no sibling call afterwards.
+ * CAPTURE_FRAME(): the same as one pointer, good as long as that function has not returned, for hot paths that mostly do without;
+ * capture_start_of() makes the struct of it. */
 #if defined(__x86_64__)
-#define CAPTURE_HERE() ((struct capture_start){                                                      \
-        (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0) + 16,          \
-        *(const uintptr_t *)__builtin_frame_address(0), false})
+struct capture_frame {
+    uintptr_t fp, pc;   /* as call and prologue leave them at the frame's end; the caller's stack pointer is behind them */
+};
+#define CAPTURE_FRAME() ((const struct capture_frame *)__builtin_frame_address(0))
+static inline struct capture_start capture_start_of(const struct capture_frame *frame)
+{
+    return (struct capture_start){frame->pc, (uintptr_t)(frame + 1), frame->fp, false};
+}
+#define CAPTURE_HERE() capture_start_of(CAPTURE_FRAME())
 #elif defined(__aarch64__)
-#define CAPTURE_HERE() ((struct capture_start){                                                      \
+struct capture_frame {
+    uintptr_t pc, sp, fp;
+};
+#define CAPTURE_FRAME() (&(const struct capture_frame){                                              \
         (uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0)),                       \
-        (uintptr_t)__builtin_dwarf_cfa(), *(const uintptr_t *)__builtin_frame_address(0), false})
+        (uintptr_t)__builtin_dwarf_cfa(), *(const uintptr_t *)__builtin_frame_address(0)})
+static inline struct capture_start capture_start_of(const struct capture_frame *frame)
+{
+    return (struct capture_start){frame->pc, frame->sp, frame->fp, false};
+}
+#define CAPTURE_HERE() capture_start_of(CAPTURE_FRAME())
 #else
 #error "midden knows x86-64 and aarch64; add the frame layout of this architecture here"
 #endif

@@ -28,7 +28,7 @@ struct modules_quick {
     uint32_t suspicion;                     /* atomic */
     uintptr_t loader_text, loader_text_end; /* fixed after start */
 };
-extern struct modules_quick modules_quick;
+extern struct modules_quick modules_quick __attribute__((visibility("hidden")));
 
 /* A dlclose may have happened (cheap; any context). */
 void modules_suspect(void);

@@ -46,7 +46,7 @@ struct thread_state {
 #define THREADS_NOT_KEPT 65535u
 
 /* Thread-local, initial-exec: no call to __tls_get_addr. */
-extern _Thread_local struct thread_state *thread_self_pointer __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct thread_state *thread_self_pointer __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 bool threads_init(void);                        /* registers the main thread; false: no memory (all threads share a state) */
 struct thread_state *threads_register(void);    /* the calling thread, on its first use; never NULL (a shared state for unregistrable threads) */
@@ -73,7 +73,7 @@ void threads_rename_other(void);
 void threads_fold(struct record_thread *record);
 
 /* Number of threads running now, the caller included. */
-extern uint32_t threads_count;                  /* atomic */
+extern uint32_t threads_count __attribute__((visibility("hidden")));       /* atomic */
 static inline unsigned threads_running(void) { return __atomic_load_n(&threads_count, __ATOMIC_RELAXED); }
 
 /* The same without the caller, who may have ended already as a thread. */

@@ -126,6 +126,18 @@ void engine_free(void *block, enum record_allocator call, size_t size, size_t al
         note(call, size, align, 0, from);
 }
 
+void *engine_alloc_plain(size_t size, enum record_allocator call, const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    return engine_alloc(size, 0, call, 0, &from);
+}
+
+void engine_free_plain(void *block, enum record_allocator call, const struct capture_frame *frame)
+{
+    struct capture_start from = capture_start_of(frame);
+    engine_free(block, call, ENGINE_NO_SIZE, 0, &from);
+}
+
 bool engine_realloc(void *block, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
 {
     size_t old = engine_usable_size(block);
