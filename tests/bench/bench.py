@@ -61,7 +61,7 @@ def arguments(given=None):
     parser.set_defaults(size="normal")
     parser.add_argument("--rounds", type=count, metavar="N", help="runs of each (3 with --quick, else 5, 9 with --long)")
     parser.add_argument("--section", action="append", choices=list(SECTIONS), help="only this part; may be given again")
-    parser.add_argument("--only", metavar="REGEX", type=regex, default="", help="only rows whose name matches")
+    parser.add_argument("--only", metavar="REGEX", type=regex, default="", help="only rows whose name, or whose section's name, matches")
     parser.add_argument("--peers", metavar="REGEX", type=regex, default="", help="only these heaps and tools; 'midden' for ours alone")
     parser.add_argument("--instructions", choices=["check", "record"], help="only count instructions: hold them against the recorded ones, or record them")
     parser.add_argument("--out", metavar="DIR", help="where the results go (default: bench/ in the build directory)")
@@ -162,7 +162,8 @@ def main():
                 finish(options, kept, [p.name for p in peers.all_peers(build, place)])
                 return 0
             bench = Bench(options, build, place)
-            tasks = [t for name, of in SECTIONS.items() if not options.section or name in options.section for t in of(bench) if re.search(options.only, t.what)]
+            tasks = [t for name, of in SECTIONS.items() if not options.section or name in options.section for t in of(bench)
+                     if re.search(options.only, t.what) or options.only and re.search(options.only, t.section)]
             if options.list:
                 return listed(bench, tasks)
             if not tasks:

@@ -22,7 +22,7 @@ def threads(heading, n):
 ROWS = [
     *((f"pair of {size} bytes, depth {depth}" if size else MIXED.format(depth), ["pair", str(size), str(depth)], "pair", "ns")
       for depth in (10, 40) for size in (16, 48, 128, 512, 0)),
-    ("realloc by 64 bytes to 1 MiB", ["realloc"], "realloc", "ns"),
+    ("realloc by 64 bytes to 64 KiB", ["realloc"], "realloc", "ns"),
     ("mixed lifetimes", ["mixed"], "mixed", "ns"),
     *((threads(heading, n), [mode, str(n)], f"{mode}.per_second", "M/s") for heading, mode in ((OWN, "own"), (CROSS, "cross")) for n in (1, 2)),
     (LARSON, ["larson", "2"], "larson.per_second", "M/s"),
@@ -49,7 +49,10 @@ def once(program, arguments, peer, milliseconds):
     argv, env = [program, *arguments], {**peers.environment(), "MILLISECONDS": str(milliseconds)}
     if peer:
         argv, env = peer.wrap(argv, env)
-    return measure.numbers(measure.run(argv, env).output)
+    sample = measure.run(argv, env)
+    if peer:
+        peer.clean()
+    return measure.numbers(sample.output)
 
 
 def in_turn(bench, heaps, rounds, arguments, figures):

@@ -28,9 +28,17 @@ class Peer:
     extra: bool = False         # a second form of a tool, or one that hardly ever gets through: not with --quick
     pages: bool = False         # a page or more a block: only loops that keep few blocks fit
 
+    leaves: str = ""            # a pattern of the files that a run leaves behind
+
     @property
     def slow(self):
         return self.cost >= SLOW
+
+    def clean(self, passed=None):
+        """Removes what a run has left; gives back what it is given."""
+        for path in glob.glob(self.leaves):
+            os.unlink(path)
+        return passed
 
 
 def first(*patterns):
@@ -111,8 +119,8 @@ def all_peers(build, place):
         rows.append(Peer("ASan, full stacks", "gcc's with fast_unwind_on_malloc=0: stacks from the unwind tables, as midden's are",
                          preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), cost=40, extra=True))
     if library := first("/usr/lib/heaptrack/libheaptrack_preload.so", *(f"{place}/heaptrack/libheaptrack_preload.so" for place in lib)):
-        rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its data thrown away unread",
-                         preload(library, DUMP_HEAPTRACK_OUTPUT="/dev/null"), cost=3))
+        rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its raw data into a file, unread; children (of g++) are not followed",
+                         preload(library, DUMP_HEAPTRACK_OUTPUT=f"{place}/heaptrack-raw.$$"), cost=3, leaves=f"{place}/heaptrack-raw.*"))
     if shutil.which("heaptrack"):
         rows.append(Peer("heaptrack", "the same with the interpreter of its data", heaptrack(place), cost=6, start=0.3))
     if shutil.which("valgrind"):

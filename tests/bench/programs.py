@@ -9,7 +9,7 @@ import peers
 import plan
 import real
 
-TORTURE = "12.7 million allocations"
+TORTURE, TREES = "blocks at random from eight places", "trees, 65,534 call stacks"       # 12.7 million allocations each
 # The part of the quarantine in a peak is told by leaving the quarantine out.
 ALONE = {"midden full": {"peak": "profile=full", "peak, no quarantine": "profile=full:quarantine=0"},
          "midden leaks": {"peak": "profile=leaks"}, "midden production": {"peak": "profile=production"}}
@@ -28,6 +28,8 @@ def once(work, peer, **more):
     finally:
         if driver:
             driver.join()
+        if peer:
+            peer.clean()
     if driver:
         if not driver.per_second:
             raise measure.Failed(f"{work.name} served nothing")
@@ -108,18 +110,19 @@ def tasks(bench):
 
 def torture_tasks(bench):
     found = []
-    for heap in bench.heaps(plain=False):
-        peer = bench.peer(heap)
-        if peer.pages or peer.slow and bench.size == "quick":
-            continue
-        rounds = 1 if peer.slow or bench.size == "quick" and not peer.ours else min(bench.rounds, 3)
-        found.append(plan.Task("torture", TORTURE, [heap], lambda _, p=peer, r=rounds: r * 0.6 * (1 + 2.5 * p.cost) + p.start,
-                               lambda heaps, p=peer, r=rounds: {heaps[0]: tortured(bench, p, r)}))
+    for what, mode in ((TORTURE, "torture"), (TREES, "trees")):
+        for heap in bench.heaps(plain=False):
+            peer = bench.peer(heap)
+            if peer.pages or peer.slow and (bench.size == "quick" or mode == "trees" and bench.size != "long"):
+                continue
+            rounds = 1 if peer.slow or bench.size == "quick" and not peer.ours else min(bench.rounds, 3)
+            found.append(plan.Task("torture", what, [heap], lambda _, p=peer, r=rounds: r * 0.6 * (1 + 2 * p.cost) + p.start,
+                                   lambda heaps, m=mode, p=peer, r=rounds: {heaps[0]: tortured(bench, m, p, r)}))
     return found
 
 
-def tortured(bench, peer, rounds):
-    plain = [bench.program("micro"), "torture"]
+def tortured(bench, mode, peer, rounds):
+    plain = [bench.program("micro"), mode]
     argv, env = peer.wrap(plain, peers.environment())
-    base, under = measure.pairs(lambda: measure.run(plain, peers.environment()), lambda: measure.run(argv, env), rounds)
+    base, under = measure.pairs(lambda: measure.run(plain, peers.environment()), lambda: peer.clean(measure.run(argv, env)), rounds)
     return {quantity: measure.ratio(under, base, quantity) for quantity in ("cpu", "wall", "peak")}

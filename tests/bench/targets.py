@@ -84,6 +84,10 @@ def beside_asan(store):
             ours, theirs = (store.get(section, name, heap, quantity) for heap in (FULL, "ASan"))
             if ours and theirs:
                 ratios[name] = ours.median / theirs.median
+    for name in store.names("micro"):
+        ours, theirs = (store.get("micro", name, heap, "M/s") for heap in (FULL, "ASan"))
+        if ours and theirs:
+            ratios[name] = theirs.median / ours.median
     where = max(ratios, key=ratios.get, default=None)
     return (ratios[where], where) if ratios else None
 
@@ -158,6 +162,7 @@ TARGETS = [
     Target("full beside ASan, the worst workload", "× ASan", 1.0, None, beside_asan),
     Target("allocation torture, full", "×", 4.5, 3, of("torture", programs.TORTURE, FULL, "cpu")),
     Target("allocation torture, leaks", "×", 2.6, 1.8, of("torture", programs.TORTURE, LEAKS, "cpu")),
+    Target("allocation torture by 65,534 call stacks, full", "×", None, None, of("torture", programs.TREES, FULL, "cpu")),
     Target("two threads, own blocks, full", "of twice one thread", 0.9, None, of_twice_one_thread(micro.OWN), least=True),
     Target("two threads, each the next one's, full", "of twice one thread", 0.6, None, of_twice_one_thread(micro.CROSS), least=True),
     Target("larson, two threads, full", "of plain", 0.35, 0.5, of_plain, least=True),

@@ -3,10 +3,12 @@
  * long as a fast one.
  *
  *   micro pair SIZE DEPTH         malloc and free of one block, DEPTH calls below main; SIZE 0: from 16 to 512 bytes, mixed
- *   micro realloc                 a buffer grown by 64 bytes up to 1 MiB
+ *   micro realloc                 a buffer grown by 64 bytes up to 64 KiB
  *   micro mixed                   10,000 blocks of 16..1024 bytes, one at random replaced by another
  *   micro growth BLOCKS           that many blocks of 48 bytes kept; then what one more costs, and the resident bytes of each
- *   micro torture                 trees built and torn down: about 12.7 million allocations (time it from outside)
+ *   micro torture                 32,768 blocks of 16..512 bytes from eight places, one at random replaced by another: 12.7 million allocations
+ *                                 (time it from outside)
+ *   micro trees                   binary trees built and torn down, every node at a call stack of its own: as many allocations (likewise)
  *   micro own THREADS             a pair in every thread
  *   micro cross THREADS           every thread frees what its neighbour allocated
  *   micro larson THREADS          blocks replaced at random, by threads that hand their blocks on when they end
@@ -107,7 +109,7 @@ static void grow_buffer(void)
     long calls = 0;
     do {
         char *p = NULL;
-        for (size_t size = 64; size <= 1 << 20; size += 64, calls++) {
+        for (size_t size = 64; size <= 1 << 16; size += 64, calls++) {
             p = realloc(p, size);
             p[size - 1] = 1;
         }
@@ -188,10 +190,33 @@ static NOINLINE void fell(struct tree *tree)
     free(tree);
 }
 
-static void torture(void)
+static void trees(void)
 {
     for (int i = 0; i < 388; i++)       /* of 32,767 nodes: 12.7 million */
         fell(plant(14));
+}
+
+#define PLACE(n) static NOINLINE void *place##n(size_t size) { char *p = malloc(size); *p = n; return p; }
+PLACE(0) PLACE(1) PLACE(2) PLACE(3) PLACE(4) PLACE(5) PLACE(6) PLACE(7)
+
+static NOINLINE void torture(int depth)
+{
+    static void *(*const place[])(size_t) = {place0, place1, place2, place3, place4, place5, place6, place7};
+    enum { SLOTS = 32768, ALLOCATIONS = 12700000 };
+    static void *slot[SLOTS];
+    uint32_t random = 1;
+    if (depth > 1) {
+        torture(depth - 1);
+    } else {
+        for (int i = 0; i < ALLOCATIONS; i++) {
+            uint32_t word = step(&random), at = word % SLOTS;
+            free(slot[at]);
+            slot[at] = place[word >> 29](16 + (word >> 16) % 497);
+        }
+        for (int i = 0; i < SLOTS; i++)
+            free(slot[i]);
+    }
+    KEEP(&depth);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------------------ */
@@ -338,7 +363,9 @@ int main(int argc, char **argv)
     else if (!strcmp(mode, "growth"))
         growth((size_t)a);
     else if (!strcmp(mode, "torture"))
-        torture();
+        torture(10);
+    else if (!strcmp(mode, "trees"))
+        trees();
     else if (!strcmp(mode, "own") || !strcmp(mode, "cross") || !strcmp(mode, "larson"))
         threads(mode, (int)a);
     else
