@@ -24,7 +24,8 @@
 
 #define BATCH_ENTRIES 508
 #define BATCH_BYTES ((size_t)512 << 10)
-#define PREFETCH_AHEAD 4
+#define PREFETCH_AHEAD 12
+#define PREFETCH_EARLY 20       /* entries ahead: the slab's descriptor, by which the other addresses are known */
 #define EVICT_AT_ONCE 1
 
 struct quarantine_batch {
@@ -97,6 +98,8 @@ static void evict(const struct quarantine_batch *batch, uint32_t from, uint32_t 
 {
     for (uint32_t i = from; i < to; i++) {
         struct heap_block block;
+        if (i + PREFETCH_EARLY < batch->count)
+            heap_prefetch_early(batch->blocks[i + PREFETCH_EARLY]);
         if (i + PREFETCH_AHEAD < batch->count)
             heap_prefetch(queue.heap, batch->blocks[i + PREFETCH_AHEAD]);
         if (heap_from_handle(queue.heap, batch->blocks[i], &block))

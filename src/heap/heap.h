@@ -123,6 +123,11 @@ heap_handle heap_handle_of(const struct heap_block *block);
 bool heap_from_handle(struct heap *heap, heap_handle handle, struct heap_block *block);
 /* What using a slab's block will touch is on its way into the cache: its tag, its state, and the first lines of its room. */
 void heap_prefetch(const struct heap *heap, heap_handle handle);
+/* What that will read itself. Of another block: its first line. */
+static inline void heap_prefetch_early(heap_handle handle)
+{
+    __builtin_prefetch((const void *)(uintptr_t)((int64_t)handle >> 16));
+}
 
 /* true: `address` lies in memory that the heap holds, in a slot or not. O(1), no lock. */
 bool heap_owns(const struct heap *heap, const void *address);

@@ -18,6 +18,7 @@
 #include "trace/modules.h"
 
 struct rules_entry rules_cache[1u << RULES_BITS] __attribute__((aligned(64)));
+uint32_t rules_mask = (1u << RULES_BITS_FIRST) - 1;
 
 /* ---- expressions ------------------------------------------------------------------------------------------------------------- */
 
@@ -180,7 +181,8 @@ void rules_renew(uint32_t epoch)
     static uint32_t lap;        /* atomic */
     if (__atomic_exchange_n(&lap, epoch >> RULES_EPOCH_BITS, __ATOMIC_RELAXED) != epoch >> RULES_EPOCH_BITS)
         for (unsigned i = 0; i < 1u << RULES_BITS; i++)
-            __atomic_store_n(&rules_cache[i].check, 0, __ATOMIC_RELAXED);
+            if (__atomic_load_n(&rules_cache[i].check, __ATOMIC_RELAXED))   /* a page that was never used stays so */
+                __atomic_store_n(&rules_cache[i].check, 0, __ATOMIC_RELAXED);
 }
 
 static void store(struct rules_entry *entry, uint64_t check, unwind_rule rule)
@@ -209,6 +211,22 @@ static unwind_rule make_rule(uintptr_t pc, bool exact, unsigned module)
     return rules_is_trampoline(pc) ? RULE_SIGNAL : RULE_NO_TABLE;
 }
 
+/* An entry is about to be lost. One of the same epoch as `key` may be wanted again: of a quarter as many as there are in use, the part that
+ * is used grows. Counted without a lock: a few more or less make no difference. */
+static void note_loss(const struct rules_entry *lost, uint64_t key)
+{
+    static uint32_t losses;     /* atomic */
+    unwind_rule rule = __atomic_load_n(&lost->rule, __ATOMIC_RELAXED);
+    uint64_t held = __atomic_load_n(&lost->check, __ATOMIC_RELAXED) ^ rule * RULES_TIE;
+    uint32_t mask = __atomic_load_n(&rules_mask, __ATOMIC_RELAXED);
+    if (!rule || (held ^ key) << 1 >> 49 || mask == (1u << RULES_BITS) - 1)
+        return;
+    if (__atomic_add_fetch(&losses, 1, __ATOMIC_RELAXED) > mask / 4) {
+        __atomic_store_n(&losses, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&rules_mask, mask * 4 + 3, __ATOMIC_RELAXED);
+    }
+}
+
 __attribute__((noinline)) unwind_rule rules_fill(uintptr_t pc, bool exact, uint64_t key)
 {
     unsigned module = modules_of(exact ? pc : pc - 1);
@@ -218,6 +236,7 @@ __attribute__((noinline)) unwind_rule rules_fill(uintptr_t pc, bool exact, uint6
     /* The newer of two that share a place comes first; the older one moves to the neighbour. */
     struct rules_entry *entry = rules_entry_of(pc);
     struct rules_entry *neighbour = (struct rules_entry *)((uintptr_t)entry ^ sizeof *entry);
+    note_loss(neighbour, key);
     store(neighbour, __atomic_load_n(&entry->check, __ATOMIC_RELAXED), __atomic_load_n(&entry->rule, __ATOMIC_RELAXED));
     store(entry, key ^ rule * RULES_TIE, rule);
     return rule;

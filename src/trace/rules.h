@@ -44,16 +44,21 @@ bool rules_is_trampoline(uintptr_t pc);
 
 /* ---- the cache ---------------------------------------------------------------------------------------------------------------- */
 
-/* Two words, each stored by itself and tied together: check = key ^ rule * RULES_TIE. A pair torn by two writers does not
+/* A small program meets few pcs: it begins with a small part of the table, and when rules in use come to push out each other the part
+ * becomes four times as large. What lies where it no longer belongs is found in the tables once more.
+ *
+ * Two words, each stored by itself and tied together: check = key ^ rule * RULES_TIE. A pair torn by two writers does not
  * match. A line of memory holds four entries; a key may lie in either of two neighbours. */
 struct rules_entry {
     uint64_t check, rule;   /* atomic */
 };
 
-#define RULES_BITS 15
+#define RULES_BITS 15           /* of the whole table */
+#define RULES_BITS_FIRST 11     /* of the part that is used at first */
 #define RULES_TIE 0x9e3779b97f4a7c15ull
 
 extern struct rules_entry rules_cache[1u << RULES_BITS];
+extern uint32_t rules_mask;     /* entries in use, less one; only grows; atomic */
 
 /* To be called before rules are asked for in a new epoch: empties the cache when the low bits of the epoch start again. */
 void rules_renew(uint32_t epoch);
@@ -70,7 +75,7 @@ static inline uint64_t rules_key(uintptr_t pc, bool exact, uint32_t epoch)
 
 static inline struct rules_entry *rules_entry_of(uintptr_t pc)
 {
-    return &rules_cache[(pc >> 2 ^ pc >> 15) & ((1u << RULES_BITS) - 1)];
+    return &rules_cache[(uint32_t)(pc >> 2 ^ pc >> 15) & __atomic_load_n(&rules_mask, __ATOMIC_RELAXED)];
 }
 
 /* The rule for a frame whose pc is a return address or, if exact, an interrupted instruction. */
