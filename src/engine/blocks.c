@@ -163,6 +163,9 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     struct record_region *entry = NULL;
     lock_quietly(&regions_lock);
     blocks_extend_bounds((uintptr_t)region->base, (uintptr_t)region->base + region->bytes);
+    /* Arenas of these engines are filled here and there: in huge pages they would take several MiB that nobody needs. */
+    if (region->engine == HEAP_FREELIST || region->engine == HEAP_BUDDY)
+        kernel.advise(region->base, region->bytes, MADV_NOHUGEPAGE);
     uint64_t index = 0;
     if (closed_regions) {
         /* The closed entries form a list through `records`, which a reader ignores while the entry is not OPEN. */
