@@ -227,9 +227,6 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         bad_free(self, address, call, &place, from);
         return;
     }
-    /* The program may have left the block long ago: its ends come while the stack is captured. */
-    __builtin_prefetch(place.address - 16, 1);
-    __builtin_prefetch(place.address + record_head_size(head), 1);
     uint32_t free_stack = take_free_stack(self, head, from);
     watch_remove(place.address);
     if (guard_setting.rear || place.guarded) {
@@ -301,25 +298,55 @@ static __attribute__((noinline)) void free_slowly(void *address, enum record_all
     end(self);
 }
 
-/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The block is claimed, the engine
- * entered. */
-static __attribute__((noinline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot, uint64_t head,
-                                                   const struct capture_start *from)
+#define PLAIN_HEAD (RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT)
+
+/* true: nothing is unusual about the block and the call, and the block is the caller's to free. *head: of the record as it was. */
+static inline __attribute__((always_inline)) bool claim_plain(struct record_block *record, const char *address, enum record_allocator call,
+                                                              size_t size, size_t align, uint64_t *head)
+{
+    *head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
+    return __builtin_expect((*head & PLAIN_HEAD) == RECORD_BLOCK_LIVE && takes[call] >> record_head_allocator(*head) & 1, 1)
+        && __builtin_expect(size == ENGINE_NO_SIZE || size == record_head_size(*head), 1)
+        && __builtin_expect(!align || !((uintptr_t)address & (align - 1)), 1) && __builtin_expect(claim(record, head), 1);
+}
+
+/* The program may have left the block long ago: its record, those beside it and its ends come while the stack is captured. */
+static inline void prefetch_freed(const struct heap_block *block)
+{
+    const struct record_block *record = block->tag;
+    __builtin_prefetch(record, 1);
+    __builtin_prefetch((const char *)(record + 1) + sizeof record->head - 1);
+    __builtin_prefetch(record - 1);
+    __builtin_prefetch(block->start, 1);
+    __builtin_prefetch(block->start + block->room - 1, 1);
+}
+
+/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered, and left
+ * unless the answer is false: then nothing has changed. */
+static __attribute__((noinline)) bool free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
+                                                   enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
 {
     struct heap_block block;
     quick_block(region, slot, sizeof(struct record_block), &block);
     struct record_block *record = block.tag;
     char *address = block.start + engine.front;
+    bool zones = guard_setting.rear;
+    if (zones)
+        prefetch_freed(&block);
+    bool stack = engine.free_stacks && !engine.sampled && !self->internal;
+    uint32_t free_stack = stack ? capture(from) : 0;
+    uint64_t head;
+    if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
+        return false;
     struct guard_block guarded = {address, record_head_size(head), block.room - engine.front};
     struct guard_damage damage;
     watch_remove(address);
     if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
         tell_zones(self, address, head, from);
-    if (guard_setting.rear)
+    if (zones)
         compare_neighbours(self, &block, from);
-    bool stack = engine.free_stacks && !engine.sampled && !self->internal;
     bool held = quarantine_on();
-    write_death(record, stack ? capture(from) : 0, (uint16_t)self->index);
+    write_death(record, free_stack, (uint16_t)self->index);
     guard_retire(&guarded);
     set_dead(record, head, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
     blocks_count_free(self, record_head_size(head));
@@ -328,13 +355,14 @@ static __attribute__((noinline)) void free_checked(struct thread_state *self, st
     else if (!quarantine_put(&self->quarantine, &block, block.room))
         quarantine_release(&block, RECORD_AT_EVICTION);
     end(self);
+    return true;
 }
 
-static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot, uint64_t head,
-                                                         const struct capture_frame *frame)
+static __attribute__((noinline)) bool free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot,
+                                                         enum record_allocator call, const struct capture_frame *frame)
 {
     struct capture_start from = capture_start_of(frame);
-    free_checked(self, region, slot, head, &from);
+    return free_checked(self, region, slot, call, ENGINE_NO_SIZE, 0, &from);
 }
 
 /* The end of the quick way, when the magazine is full. */
@@ -359,7 +387,6 @@ static __attribute__((noinline)) void fold_and_end(struct thread_state *self)
 static inline __attribute__((always_inline)) bool free_quickly(char *address, enum record_allocator call, size_t size, size_t align,
                                                                const struct capture_start *from, const struct capture_frame *frame)
 {
-    const uint64_t plain = RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT;
     struct thread_state *self = thread_self_pointer;
     if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED), 0) || __builtin_expect(self->depth, 0)
         || __builtin_expect(modules_is_loader(from ? from->pc : frame->pc), 0))
@@ -371,19 +398,16 @@ static inline __attribute__((always_inline)) bool free_quickly(char *address, en
         || __builtin_expect(!quick_find(engine.heap, own, address - engine.front, sizeof(struct record_block), &block), 0))
         goto other;
     struct record_block *record = block.tag;
-    uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    size_t had = record_head_size(head);
-    if (__builtin_expect((head & plain) != RECORD_BLOCK_LIVE || !(takes[call] >> record_head_allocator(head) & 1), 0)
-        || __builtin_expect(size != ENGINE_NO_SIZE && size != had, 0) || __builtin_expect(align && (uintptr_t)address & (align - 1), 0)
-        || __builtin_expect(!claim(record, &head), 0))
-        goto other;
+    uint64_t head;
     if (!engine.frees_plainly) {
-        if (from)
-            free_checked(self, block.region, block.slot, head, from);
-        else
-            free_checked_frame(self, block.region, block.slot, head, frame);
-        return true;
+        if (from ? free_checked(self, block.region, block.slot, call, size, align, from)
+                 : free_checked_frame(self, block.region, block.slot, call, frame))
+            return true;
+        goto other;
     }
+    if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
+        goto other;
+    size_t had = record_head_size(head);
     write_death(record, 0, (uint16_t)self->index);
     set_dead(record, head, RECORD_BLOCK_FREE);
     if (__builtin_expect(!quick_give(own, &block), 0)) {

@@ -52,7 +52,7 @@ struct magazines *magazines_make(struct magazine_source *source, void **word)
         for (unsigned i = 0; i < MAGAZINE_CLASSES; i++)
             made->pairs[i].loaded = made->pairs[i].previous = NULL;
         for (unsigned i = 0; i < MAGAZINE_LEAVES; i++)
-            made->leaves[i].chunk = 0;
+            made->leaves[i].chunk = MAGAZINE_NO_CHUNK;
     }
     *word = made;
     return made;

@@ -23,6 +23,8 @@ struct magazine_pair {
     struct magazine *loaded, *previous;     /* NULL: not there yet */
 };
 
+#define MAGAZINE_NO_CHUNK UINTPTR_MAX     /* an empty entry: 0 is a chunk, that of wild pointers */
+
 /* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
 #define MAGAZINE_LEAVES 32u
 
@@ -30,7 +32,7 @@ struct magazine_pair {
 struct magazines {
     struct magazine_pair pairs[MAGAZINE_CLASSES];
     struct {
-        uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it; 0: none */
+        uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it; MAGAZINE_NO_CHUNK: none */
         const uint64_t *leaf;
     } leaves[MAGAZINE_LEAVES];
 };

@@ -51,7 +51,7 @@ static __attribute__((noinline, unused)) uint64_t quick_meet(const struct heap *
     const uint64_t *leaf = pagemap_leaf(&heap->pages.map, address);
     if (leaf == NULL)
         return 0;
-    own->leaves[chunk % MAGAZINE_LEAVES].chunk = 0;     /* a signal handler may come between */
+    own->leaves[chunk % MAGAZINE_LEAVES].chunk = MAGAZINE_NO_CHUNK;     /* a signal handler may come between */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     own->leaves[chunk % MAGAZINE_LEAVES].leaf = leaf;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
