@@ -161,6 +161,12 @@ def test_failures_do_not_end_a_run(tmp_path):
     def fails(heaps):
         raise measure.Failed("status 1 of x: no\nluck")
 
+    calls = []
+
+    def fails_once(heaps):
+        calls.append(list(heaps))
+        return {heap: measure.Failed("status -11") if len(calls) == 1 else {"ns": figure(7)} for heap in heaps}
+
     kept, said = store.Store(tmp_path, keep=False), []
     tasks = [plan.Task("micro", "a", ["glibc"], lambda _: 1, fails), plan.Task("micro", ROW, ["glibc", "LSan"], lambda _: 1, lambda heaps: {
         "glibc": {"ns": figure(5)}, "LSan": measure.Failed("gone")})]
@@ -168,6 +174,10 @@ def test_failures_do_not_end_a_run(tmp_path):
     assert kept.get("micro", ROW, "glibc", "ns").median == 5
     assert kept.note("micro", "a", "glibc") == "status 1 of x: no luck" and kept.note("micro", ROW, "LSan") == "gone"
     assert any("gone" in line for line in said)
+    # A peer has a second try, midden has none.
+    plan.carry_out([plan.Task("micro", "b", ["midden full", "LSan"], lambda _: 1, fails_once)], kept, said.append, lambda: None)
+    assert calls == [["midden full", "LSan"], ["LSan"]]
+    assert kept.get("micro", "b", "LSan", "ns").median == 7 and kept.note("micro", "b", "midden full") == "status -11"
     assert [t.heaps for t in plan.without_those_there(tasks, kept)] == [["glibc"], ["LSan"]]
 
 

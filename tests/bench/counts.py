@@ -83,10 +83,19 @@ def grown(figures):
             for name in figures if name in before and figures[name] > before[name] * (1 + GROWTH)]
 
 
+def counted(library, place, name):
+    """The figures of one row: instructions, and how many times those recorded, if they were by the same compiler."""
+    found = measure(library, place, [name])[name]
+    by, before = recorded()
+    figures = {"instructions": Figure.of([found])}
+    if by == compiler() and name in before:
+        figures["of those recorded"] = Figure.of([found / before[name]])
+    return figures
+
+
 def tasks(bench):
     """The rows as tasks of a run of the bench."""
     if not shutil.which("valgrind"):
         return []
     library = bench.build / ".libs" / "libmidden.so"
-    return [plan.Task("instructions", row[0], ["midden"], lambda _: 1.5,
-                      lambda heaps, name=row[0]: {heaps[0]: {"instructions": Figure.of([measure(library, bench.place, [name])[name]])}}) for row in ROWS]
+    return [plan.Task("instructions", row[0], ["midden"], lambda _: 1.5, lambda heaps, name=row[0]: {heaps[0]: counted(library, bench.place, name)}) for row in ROWS]

@@ -77,7 +77,7 @@ def seconds(bench, rounds):
         peer = bench.peer(heap)
         if peer is None:
             return rounds * bench.milliseconds / 1000 * 2
-        return (1 if peer.slow else rounds) * (peer.start + bench.milliseconds / 1000 * 5)
+        return (1 if peer.slow else rounds) * (peer.start + bench.milliseconds / 1000 * 3.5)
     return guess
 
 

@@ -32,6 +32,13 @@ def minutes(seconds):
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
+def attempt(task, heaps):
+    try:
+        return task.do(heaps)
+    except (measure.Failed, OSError, ValueError, KeyError) as why:
+        return {heap: why for heap in heaps}
+
+
 def carry_out(tasks, store, say, after):
     """Does one task after the other. after(): called when figures have come in; it draws them, and may pass over a call that comes early."""
     planned = sum(t.estimate() for t in tasks)
@@ -43,10 +50,12 @@ def carry_out(tasks, store, say, after):
         say(f"[{number}/{len(tasks)}, {minutes((planned - done) * pace)} left] {task.section}: {task.what}"
             + (f", {task.heaps[0]}" if len(task.heaps) == 1 else ""))
         done += task.estimate()
-        try:
-            results = task.do(task.heaps)
-        except (measure.Failed, OSError, ValueError, KeyError) as why:
-            results = {heap: why for heap in task.heaps}
+        results = attempt(task, task.heaps)
+        # A peer has a second try, for what went wrong may have been ours, a server that came late, say. midden has none.
+        again = [heap for heap, figures in results.items() if isinstance(figures, Exception) and "not done" not in str(figures) and not heap.startswith("midden")]
+        if again:
+            say(f"  again: {', '.join(again)}")
+            results.update(attempt(task, again))
         for heap, figures in results.items():
             if isinstance(figures, Exception):
                 say(f"  {heap}: {figures}")

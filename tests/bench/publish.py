@@ -10,8 +10,8 @@ CHARTS = {"programs.svg": "processor time of real programs under midden and its 
 def section(store, charts):
     """What stands between the markers."""
     shown = [h for h in tables.SHOWN if any(heap == h for _, _, heap in store.figures)]
-    parts = ["\n".join(store.description()) + " Medians, with lowest and highest in brackets; sanitizers are preloaded, so nothing is instrumented and their stacks are of "
-             "one caller. All peers and all tables, also wall time: [doc/bench.md](doc/bench.md).\n",
+    parts = ["\n\n".join(store.description()) + "\n\nMedians, with lowest and highest in brackets; sanitizers are preloaded, so nothing is instrumented and their "
+             "stacks are of one caller. All peers and all tables, also wall time: [doc/bench.md](doc/bench.md).\n",
              tables.of_targets(store),
              tables.of_programs(store, shown, "cpu", "Processor time of real programs, ratio to plain glibc"),
              picture("programs.svg", charts),

@@ -141,7 +141,7 @@ def instructions(store):
 def everything(store, order):
     """The whole of bench.md."""
     heaps = ordered({heap for _, _, heap in store.figures} - {"midden"}, order)
-    parts = ["\n".join(store.description()) + "\n", instructions(store), captures(store)]
+    parts = ["\n\n".join(store.description()) + "\n", instructions(store), captures(store)]
     parts += [of_programs(store, heaps, q, f"{heading} of real programs, ratio to plain glibc") for q, heading in (
         ("cpu", "Processor time"), ("wall", "Wall time"), ("requests", "Requests served a second"), ("peak", "Peak memory"),
         ("peak, no quarantine", "Peak memory with an empty quarantine"))]
