@@ -55,10 +55,11 @@ struct extent {                 /* 64 bytes, a cache line */
 };
 _Static_assert(sizeof(struct extent) == 64, "one miss brings a whole extent");
 
-/* Functions that look at every word of the program: compiled for newer processors as well, the best form is chosen at start. Inner
+/* Functions that look at every word of the program: compiled for newer processors of every maker as well (a name like haswell would be
+ * Intel's alone), the best form is chosen at start. Inner
  * loops over a constant number of words become vector instructions (AVX2 there, SSE2 or NEON elsewhere). */
 #if defined(__x86_64__) && !defined(__clang__)
-#define FAST_SCAN __attribute__((target_clones("arch=haswell", "default")))
+#define FAST_SCAN __attribute__((target_clones("avx2", "default")))
 #else
 #define FAST_SCAN
 #endif

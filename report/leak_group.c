@@ -3,21 +3,21 @@
  *   1. Each indirectly lost block is charged to the definite one it hangs on: sums by leader, numbered in leader[] of the leaders.
  *      Where some of those blocks may be excused (suppressed, and what hangs on them with them), the block records are streamed
  *      for the stacks of these leaders, and each is asked about.
- *   2. The block records are streamed once more for the allocation stack of every living block, and summed in a hash table by
- *      (kind, stack).
- *   3. The depot may hold the same stack twice, under two numbers (it is written without a lock): records whose stacks read the
- *      same are merged.
- *   4. Sorted, largest first.
+ *   2. The block records are streamed once more for the allocation stack of every living block, and summed by (kind, stack). Threads
+ *      take one region after the other; each has sums of its own, which are added up in the end (leak_tally.c).
+ *   3. Records whose stacks read the same are merged, and all are sorted, largest first.
  *
  * Where lost blocks lead to others, their cycles and what each definitely lost one retains are found first (leak_flow.c).
  *
  * What only a stack holds makes records of its own; its largest slots are listed. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/site.h"
 #include "leak_flow.h"
 #include "leak_graph.h"
+#include "leak_tally.h"
 #include "memory.h"
 
 #define BUFFER_BYTES ((size_t)1 << 20)
@@ -27,18 +27,27 @@ struct numbered_slot {
     uint32_t slot;              /* index into result->slots */
 };
 
+/* What all threads read. */
 struct grouping {
     struct graph *graph;
-    uint32_t *slots;            /* hash table: number of the record + 1, 0: empty */
-    size_t mask;
-    struct leak_record *list;
-    size_t n, room;
+    size_t *runs;               /* [n_runs]: the first extent of each region, and of what lies in none */
+    size_t n_runs;
+    atomic_size_t next;         /* run to be taken */
     struct leak_total *indirect;/* by leader[] of the leaders; entry 0 is not used */
     size_t n_indirect;
     uint8_t *excused;           /* by the same numbers: 1: that leader is excused. NULL: none is */
     bool asking;                /* records are streamed to find these out */
     struct flow flow;           /* of lost blocks; empty: none leads to another, or there was no memory */
     struct numbered_slot *by_block; /* result->slots by their blocks' numbers; NULL: there are none */
+};
+
+/* What each has for itself. */
+struct counter {
+    struct grouping *grouping;
+    struct tally tally;
+    struct leaks sums;          /* totals, ignored, excused, inherited, stack_only; the rest is not used */
+    uint8_t *buffer;            /* BUFFER_BYTES */
+    pthread_t thread;
 };
 
 /* ---- indirect blocks ---- */
@@ -122,43 +131,7 @@ static void note_slot(struct grouping *grouping, uint32_t block, const struct re
     leaks->slots[found->slot].allocator = (uint8_t)record_head_allocator(record->head);
 }
 
-/* ---- the table ---- */
-
-static uint64_t key_hash(enum leak_kind kind, bool stack_only, uint32_t stack)
-{
-    return site_mix((uint64_t)stack << 4 | (uint64_t)stack_only << 3 | (uint64_t)kind);
-}
-
-static void grow(struct grouping *grouping)
-{
-    size_t size = grouping->mask ? 2 * (grouping->mask + 1) : 4096;
-    free(grouping->slots);
-    grouping->slots = memory_new(size, sizeof *grouping->slots);
-    grouping->mask = size - 1;
-    for (size_t i = 0; i < grouping->n; i++) {
-        size_t at = key_hash(grouping->list[i].kind, grouping->list[i].stack_only, grouping->list[i].stack) & grouping->mask;
-        while (grouping->slots[at])
-            at = (at + 1) & grouping->mask;
-        grouping->slots[at] = (uint32_t)i + 1;
-    }
-}
-
-static struct leak_record *record_for(struct grouping *grouping, enum leak_kind kind, bool stack_only, uint32_t stack)
-{
-    if (2 * grouping->n >= grouping->mask)
-        grow(grouping);
-    size_t at = key_hash(kind, stack_only, stack) & grouping->mask;
-    for (; grouping->slots[at]; at = (at + 1) & grouping->mask) {
-        struct leak_record *record = &grouping->list[grouping->slots[at] - 1];
-        if (record->kind == kind && record->stack_only == stack_only && record->stack == stack)
-            return record;
-    }
-    if (grouping->n == grouping->room)
-        grouping->list = memory_resize(grouping->list, grouping->room = grouping->room ? 2 * grouping->room : 1024, sizeof *grouping->list);
-    grouping->list[grouping->n] = (struct leak_record){.kind = kind, .stack_only = stack_only, .stack = stack};
-    grouping->slots[at] = (uint32_t)++grouping->n;
-    return &grouping->list[grouping->n - 1];
-}
+/* ---- counting ---- */
 
 static void total_add(struct leak_total *total, uint64_t bytes)
 {
@@ -167,21 +140,16 @@ static void total_add(struct leak_total *total, uint64_t bytes)
 }
 
 /* Asks about a leader, once for each stack: the answer is kept in `example` of a record that is thrown away afterwards. */
-static void ask_excused(struct grouping *grouping, uint32_t leader, const struct record_block *record)
+static void ask_excused(struct counter *counter, uint32_t leader, const struct record_block *record)
 {
+    struct grouping *grouping = counter->grouping;
     enum { NO = 1, YES };
     const struct leaks_options *options = grouping->graph->options;
     uint8_t allocator = (uint8_t)record_head_allocator(record->head);
-    struct leak_record *answer = record_for(grouping, LEAK_DEFINITE, false, record->alloc_stack);
+    struct leak_record *answer = tally_record(&counter->tally, LEAK_DEFINITE, false, record->alloc_stack);
     if (!answer->example)
         answer->example = options->excused(options->ctx, record->alloc_stack, allocator) ? YES : NO;
     grouping->excused[leader] = answer->example == YES;
-}
-
-static void total_join(struct leak_total *total, struct leak_total more)
-{
-    total->bytes += more.bytes;
-    total->blocks += more.blocks;
 }
 
 /* What a lost block retains, and the cycle that it is the entry of. */
@@ -194,7 +162,7 @@ static void add_flow(const struct grouping *grouping, struct leak_record *group,
     if (!cycle)
         return;
     struct leak_cycles *cycles = &group->cycles;
-    if (cycle->blocks > cycles->largest) {
+    if (cycle->blocks > cycles->largest || (cycle->blocks == cycles->largest && address < cycles->entry)) {
         cycles->largest = cycle->blocks;
         cycles->entry = address;
     }
@@ -228,10 +196,17 @@ static void make_flow(struct grouping *grouping)
     free(starts);
 }
 
-static void count_block(struct grouping *grouping, uint32_t block, uint64_t address, const struct record_block *record)
+/* The leader of an indirectly lost block: charge_leaders() left the way to it one step long. */
+static uint32_t leader_of(const struct graph *graph, uint32_t block)
 {
-    struct graph *graph = grouping->graph;
-    struct leaks *leaks = graph->result;
+    return graph->leader[block];
+}
+
+static void count_block(struct counter *counter, uint32_t block, uint64_t address, const struct record_block *record)
+{
+    struct grouping *grouping = counter->grouping;
+    const struct graph *graph = grouping->graph;
+    struct leaks *sums = &counter->sums;
     uint8_t marks = graph->marks[block];
     uint64_t size = graph_size(graph, block);
     enum leak_kind kind = graph_kind(graph, block);
@@ -239,32 +214,32 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
         return;
     if (grouping->asking) {
         if (kind == LEAK_DEFINITE && graph->leader[block] && !(marks & (MARK_IGNORED | MARK_INHERITED)))
-            ask_excused(grouping, graph->leader[block], record);
+            ask_excused(counter, graph->leader[block], record);
         return;
     }
     if (marks & MARK_IGNORED) {
-        total_add(&leaks->ignored, size);
+        total_add(&sums->ignored, size);
         return;
     }
     if ((marks & MARK_INHERITED) && kind != LEAK_REACHABLE) {
-        total_add(&leaks->inherited, size);
+        total_add(&sums->inherited, size);
         return;
     }
-    if (kind == LEAK_INDIRECT && grouping->excused && grouping->excused[graph->leader[graph_leader(graph, block)]]) {
-        total_add(&leaks->excused, size);
+    if (kind == LEAK_INDIRECT && grouping->excused && grouping->excused[graph->leader[leader_of(graph, block)]]) {
+        total_add(&sums->excused, size);
         return;
     }
     /* A register of a thread that could not be stopped may hold what seems lost. */
     kind = graph_told_kind(graph, block);
-    total_add(&leaks->totals[kind], size);
+    total_add(&sums->totals[kind], size);
     bool stack_only = kind == LEAK_REACHABLE && (marks & MARK_STACK_ONLY);
     if (stack_only) {
-        total_add(&leaks->stack_only, size);
+        total_add(&sums->stack_only, size);
         if (grouping->by_block)
             note_slot(grouping, block, record);
     }
-    struct leak_record *group = record_for(grouping, kind, stack_only, record->alloc_stack);
-    if (!group->blocks) {
+    struct leak_record *group = tally_record(&counter->tally, kind, stack_only, record->alloc_stack);
+    if (!group->blocks || address < group->example) {
         group->example = address;
         group->allocator = (uint8_t)record_head_allocator(record->head);
     }
@@ -280,38 +255,38 @@ static void count_block(struct grouping *grouping, uint32_t block, uint64_t addr
 
 /* ---- streaming the records again ---- */
 
-static void group_uniform(struct grouping *grouping, const struct extent *extent, const struct record_region *region, uint8_t *buffer)
+static void group_uniform(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
-    struct record_block *records = (struct record_block *)buffer;
+    struct record_block *records = (struct record_block *)counter->buffer;
     const uint32_t batch = BUFFER_BYTES / sizeof *records / 64 * 64;
     uint32_t block = extent->first;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(grouping->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
+        image_read_around(counter->grouping->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
         for (uint32_t first = 0; first < n; first += 64) {
             for (uint64_t left = extent->words[(done + first) / 64].live; left; left &= left - 1) {
                 uint32_t slot = first + (uint32_t)__builtin_ctzll(left);
-                count_block(grouping, block++, extent->base + (uint64_t)(done + slot) * extent->stride + extent->user_offset, &records[slot]);
+                count_block(counter, block++, extent->base + (uint64_t)(done + slot) * extent->stride + extent->user_offset, &records[slot]);
             }
         }
     }
 }
 
 /* A block of more than 4 GiB that has a uniform region to itself. */
-static void group_single(struct grouping *grouping, const struct extent *extent, const struct record_region *region)
+static void group_single(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
     struct record_block record = {0};
-    if (!image_read_all(grouping->graph->records->image, region->records, &record, sizeof record))
+    if (!image_read_all(counter->grouping->graph->records->image, region->records, &record, sizeof record))
         record.alloc_stack = 0;
-    count_block(grouping, extent->first, extent->base + extent->user_offset, &record);
+    count_block(counter, extent->first, extent->base + extent->user_offset, &record);
 }
 
 /* All extents of one placed region: each living record is found by its address. What was not there when the blocks were numbered
  * is passed over. */
-static void group_placed(struct grouping *grouping, const struct record_region *region, uint32_t first, uint32_t end, uint8_t *buffer)
+static void group_placed(struct counter *counter, const struct record_region *region, uint32_t first, uint32_t end)
 {
-    struct graph *graph = grouping->graph;
-    struct record_placed *records = (struct record_placed *)buffer;
+    struct graph *graph = counter->grouping->graph;
+    struct record_placed *records = (struct record_placed *)counter->buffer;
     const uint32_t batch = BUFFER_BYTES / sizeof *records;
     uint8_t *counted = memory_new((end - first) / 8 + 1, 1);
     for (uint32_t done = 0; done < region->slots; done += batch) {
@@ -325,163 +300,138 @@ static void group_placed(struct grouping *grouping, const struct record_region *
             if (block == NO_BLOCK || offset || graph_object(graph, records[i].address) || block < first || block >= end || counted[(block - first) / 8] & 1u << (block - first) % 8)
                 continue;
             counted[(block - first) / 8] |= (uint8_t)(1u << (block - first) % 8);
-            count_block(grouping, block, records[i].address, &records[i].block);
+            count_block(counter, block, records[i].address, &records[i].block);
         }
     }
     free(counted);
 }
 
 /* An extent with objects of pools among its blocks: each block by itself. region: NULL: all are objects. */
-static void group_mixed(struct grouping *grouping, const struct extent *extent, const struct record_region *region)
+static void group_mixed(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
-    struct graph *graph = grouping->graph;
+    struct graph *graph = counter->grouping->graph;
     for (uint32_t i = 0; i < extent->n; i++) {
         uint64_t address = extent->base + extent->offsets[i];
         const struct record_object *object = graph_object(graph, address);
         struct record_block record = {0};
         if (object)
-            count_block(grouping, extent->first + i, address, &object->block);
+            count_block(counter, extent->first + i, address, &object->block);
         else if (region && region->stride
                  && image_read_all(graph->records->image, region->records + (address - region->base) / region->stride * sizeof record,
                                    &record, sizeof record))
-            count_block(grouping, extent->first + i, address, &record);
+            count_block(counter, extent->first + i, address, &record);
     }
 }
 
-static void group_all(struct grouping *grouping, uint8_t *buffer)
+/* The extents of one region. */
+static void group_run(struct counter *counter, size_t run)
 {
-    struct graph *graph = grouping->graph;
-    for (size_t i = 0, next; i < graph->n_extents; i = next) {
-        const struct extent *extent = &graph->extents[i];
-        const struct record_region *region = extent->region == NO_REGION ? NULL : &graph->records->regions[extent->region];
-        for (next = i + 1; next < graph->n_extents && graph->extents[next].region == extent->region; next++) {}
-        for (size_t k = i; k < next && extent->mixed; k++)
-            group_mixed(grouping, &graph->extents[k], region);
-        if (extent->mixed && (!region || region->stride))
-            continue;
-        if (extent->words)
-            group_uniform(grouping, extent, region, buffer);
-        else if (region->stride)
-            group_single(grouping, extent, region);
-        else
-            group_placed(grouping, region, extent->first, graph->extents[next - 1].first + graph->extents[next - 1].n, buffer);
+    const struct grouping *grouping = counter->grouping;
+    const struct graph *graph = grouping->graph;
+    size_t first = grouping->runs[run], next = run + 1 < grouping->n_runs ? grouping->runs[run + 1] : graph->n_extents;
+    const struct extent *extent = &graph->extents[first], *last = &graph->extents[next - 1];
+    const struct record_region *region = extent->region == NO_REGION ? NULL : &graph->records->regions[extent->region];
+    for (size_t k = first; k < next && extent->mixed; k++)
+        group_mixed(counter, &graph->extents[k], region);
+    if (extent->mixed && (!region || region->stride))
+        return;
+    if (extent->words)
+        group_uniform(counter, extent, region);
+    else if (region->stride)
+        group_single(counter, extent, region);
+    else
+        group_placed(counter, region, extent->first, last->first + last->n);
+}
+
+static void *group_runs(void *argument)
+{
+    struct counter *counter = argument;
+    struct grouping *grouping = counter->grouping;
+    for (size_t run; (run = atomic_fetch_add(&grouping->next, 1)) < grouping->n_runs;)
+        group_run(counter, run);
+    return NULL;
+}
+
+static void sums_join(struct leaks *into, const struct leaks *from)
+{
+    for (size_t kind = 0; kind < LEAK_KINDS; kind++)
+        total_join(&into->totals[kind], from->totals[kind]);
+    total_join(&into->ignored, from->ignored);
+    total_join(&into->excused, from->excused);
+    total_join(&into->inherited, from->inherited);
+    total_join(&into->stack_only, from->stack_only);
+}
+
+/* Every living block, by up to n threads; what they counted is in the first counter then. */
+static void group_all(struct grouping *grouping, struct counter *counters, unsigned n)
+{
+    unsigned started = 1;
+    atomic_store(&grouping->next, 0);
+    while (started < n && pthread_create(&counters[started].thread, NULL, group_runs, &counters[started]) == 0)
+        started++;
+    group_runs(&counters[0]);
+    for (unsigned i = 1; i < started; i++) {
+        pthread_join(counters[i].thread, NULL);
+        tally_join(&counters[0].tally, &counters[i].tally);
+        sums_join(&counters[0].sums, &counters[i].sums);
     }
 }
 
-/* ---- stacks that read the same ---- */
-
-struct keyed {
-    uint64_t hash;
-    struct leak_record record;
-};
-
-static uint64_t stack_hash(struct records *records, uint32_t stack)
+/* Extents of one region lie side by side. */
+static void find_runs(struct grouping *grouping)
 {
-    const struct record_node *nodes[RECORDS_STACK_MAX];
-    size_t n = records_stack(records, stack, nodes, RECORDS_STACK_MAX);
-    uint64_t hash = n;
-    for (size_t i = 0; i < n; i++)
-        hash = site_mix(hash ^ site_mix(nodes[i]->place));
-    return hash;
+    const struct graph *graph = grouping->graph;
+    grouping->runs = memory_new(graph->n_extents, sizeof *grouping->runs);
+    for (size_t i = 0; i < graph->n_extents; i++)
+        if (i == 0 || graph->extents[i].region != graph->extents[i - 1].region)
+            grouping->runs[grouping->n_runs++] = i;
 }
 
-static bool same_stack(struct records *records, uint32_t a, uint32_t b)
+static void keep_sums(struct leaks *leaks, const struct leaks *sums)
 {
-    const struct record_node *left[RECORDS_STACK_MAX], *right[RECORDS_STACK_MAX];
-    size_t n = records_stack(records, a, left, RECORDS_STACK_MAX);
-    if (records_stack(records, b, right, RECORDS_STACK_MAX) != n)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (left[i]->place != right[i]->place)
-            return false;
-    return true;
-}
-
-static int by_key(const void *left, const void *right)
-{
-    const struct keyed *a = left, *b = right;
-    if (a->record.kind != b->record.kind)
-        return a->record.kind < b->record.kind ? -1 : 1;
-    if (a->record.stack_only != b->record.stack_only)
-        return a->record.stack_only ? 1 : -1;
-    if (a->hash != b->hash)
-        return a->hash < b->hash ? -1 : 1;
-    return a->record.stack < b->record.stack ? -1 : a->record.stack > b->record.stack;
-}
-
-static int by_loss(const void *left, const void *right)
-{
-    const struct leak_record *a = left, *b = right;
-    uint64_t lost_a = a->bytes + a->indirect_bytes, lost_b = b->bytes + b->indirect_bytes;
-    if (lost_a != lost_b)
-        return lost_a > lost_b ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    return a->example < b->example ? -1 : a->example > b->example;
-}
-
-static void merge_same(struct grouping *grouping)
-{
-    struct records *records = grouping->graph->records;
-    struct keyed *keyed = memory_new(grouping->n, sizeof *keyed);
-    for (size_t i = 0; i < grouping->n; i++)
-        keyed[i] = (struct keyed){stack_hash(records, grouping->list[i].stack), grouping->list[i]};
-    qsort(keyed, grouping->n, sizeof *keyed, by_key);
-    size_t kept = 0;
-    for (size_t i = 0; i < grouping->n; i++) {
-        const struct leak_record *record = &keyed[i].record;
-        struct leak_record *last = kept ? &grouping->list[kept - 1] : NULL;
-        if (last && last->kind == record->kind && last->stack_only == record->stack_only && keyed[i].hash == keyed[i - 1].hash && same_stack(records, last->stack, record->stack)) {
-            last->bytes += record->bytes;
-            last->blocks += record->blocks;
-            last->indirect_bytes += record->indirect_bytes;
-            last->indirect_blocks += record->indirect_blocks;
-            total_join(&last->retained, record->retained);
-            if (record->cycles.largest > last->cycles.largest) {
-                last->cycles.largest = record->cycles.largest;
-                last->cycles.entry = record->cycles.entry;
-            }
-            last->cycles.cycles += record->cycles.cycles;
-            total_join(&last->cycles.members, record->cycles.members);
-            total_join(&last->cycles.retained, record->cycles.retained);
-            if (record->example < last->example)
-                last->example = record->example;
-        } else {
-            grouping->list[kept++] = *record;
-        }
-    }
-    free(keyed);
-    grouping->n = kept;
-    if (kept)
-        qsort(grouping->list, kept, sizeof *grouping->list, by_loss);
+    memcpy(leaks->totals, sums->totals, sizeof leaks->totals);
+    leaks->ignored = sums->ignored;
+    leaks->excused = sums->excused;
+    leaks->inherited = sums->inherited;
+    leaks->stack_only = sums->stack_only;
 }
 
 bool graph_group(struct graph *graph, struct error *error)
 {
     struct grouping grouping = {.graph = graph};
-    uint8_t *buffer = memory_try(1, BUFFER_BYTES);
-    if (!buffer) {
+    struct counter counters[SCAN_CREW_MOST] = {0};
+    unsigned most = scan_crew(graph, graph->units), n = 0;
+    for (; n < most && (counters[n].buffer = memory_try(1, BUFFER_BYTES)); n++)
+        counters[n].grouping = &grouping;
+    if (!n) {
         error_set(error, "no memory to group the leaks");
         return false;
     }
+    find_runs(&grouping);
     charge_leaders(&grouping);
     list_slots(&grouping);
     make_flow(&grouping);
     if (graph->options->excused && grouping.n_indirect && !graph->result->unparked && !graph->result->incomplete) {
+        struct tally *answers = &counters[0].tally;
         grouping.excused = memory_new(grouping.n_indirect + 1, 1);
         grouping.asking = true;
-        group_all(&grouping, buffer);
+        group_all(&grouping, counters, 1);      /* who is asked expects one question at a time */
         grouping.asking = false;
-        free(grouping.slots);
-        grouping.slots = NULL;
-        grouping.mask = grouping.n = 0;
+        tally_free_index(answers);
+        answers->n = 0;
     }
-    group_all(&grouping, buffer);
-    merge_same(&grouping);
-    graph->result->records = grouping.list;
-    graph->result->n_records = grouping.n;
-    free(buffer);
-    free(grouping.slots);
+    group_all(&grouping, counters, n);
+    tally_finish(&counters[0].tally, graph->records);
+    keep_sums(graph->result, &counters[0].sums);
+    graph->result->records = counters[0].tally.list;
+    graph->result->n_records = counters[0].tally.n;
+    for (unsigned i = 0; i < n; i++) {
+        free(counters[i].buffer);
+        tally_free_index(&counters[i].tally);
+        if (i)
+            free(counters[i].tally.list);
+    }
+    free(grouping.runs);
     free(grouping.indirect);
     free(grouping.excused);
     free(grouping.by_block);

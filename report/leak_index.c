@@ -1,349 +1,26 @@
-/* Numbering the living blocks of an image.
+/* Numbering the living blocks of an image, in address order.
  *
- *   1. Each region's records are streamed through a buffer of 1 MiB. A uniform region gives a bitmap of its living slots; their
- *      sizes go to the end of size[] in slot order, which is address order. A placed region gives (offset, size) pairs that are
- *      sorted by a radix sort before they are appended. A placed region of 4 GiB and more is sorted by whole addresses and cut
- *      into extents of less than that, so that an offset fits 32 bits.
- *   2. size[] and marks[] are reserved for every slot there is and cut to the living ones afterwards (untouched memory costs
- *      nothing).
- *      A region with objects of pools in it (leak_objects.c) is taken for a placed one: its blocks but their superblocks, and the objects.
- *   3. bucket[] divides the heap's span so that a look-up starts at most a few extents from its goal.
- *
- * A record that cannot be true (a size that leaves its slot or region, an address outside) is left out, with a problem. */
+ *   1. size[] and marks[] are reserved for every slot there is and cut to the living ones afterwards (untouched memory costs nothing).
+ *   2. Threads take one region after the other (leak_region.c), number its blocks from 0 and leave their sizes and marks where the
+ *      region's slots have their room.
+ *   3. Then, in address order, each region's numbers are raised to follow those before it, and what it left is moved up. Regions with objects
+ *      of pools in them, and objects outside, have their turn here.
+ *   4. bucket[] divides the heap's span so that a look-up starts at most a few extents from its goal. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "leak_graph.h"
+#include "leak_index.h"
 #include "memory.h"
 
-#define BUFFER_BYTES ((size_t)1 << 20)
-#define OFFSET_LIMIT UINT64_C(0xffffffff)
-
-struct indexer {
-    struct graph *graph;
-    uint8_t *buffer;
-    uint8_t *tls_known;         /* per stack: 0 not asked, 1 no, 2 the loader's TLS */
-    size_t n_stacks;
-    uint64_t damaged, busy;
-    bool no_memory;
-};
-
-static bool is_loader_tls(struct indexer *indexer, uint32_t stack)
+static void graph_free_extents(struct graph *graph)
 {
-    struct graph *graph = indexer->graph;
-    if (!stack || stack >= indexer->n_stacks || !graph->options->loader_tls)
-        return false;
-    uint8_t *known = &indexer->tls_known[stack];
-    if (!*known) {
-        const struct record_node *node = records_node(graph->records, stack);
-        const struct record_module *module = node ? records_module(graph->records, record_node_module(node->place)) : NULL;
-        *known = module && (module->flags & RECORD_MODULE_LOADER) && graph->options->loader_tls(graph->options->ctx, stack) ? 2 : 1;
+    for (size_t i = 0; i < graph->n_extents; i++) {
+        free(graph->extents[i].words);
+        free(graph->extents[i].offsets);
     }
-    return *known == 2;
+    free(graph->extents);
 }
-
-static uint8_t marks_of(struct indexer *indexer, const struct record_block *block)
-{
-    unsigned flags = record_head_flags(block->head);
-    uint32_t fork_sequence = indexer->graph->records->anchor.fork_sequence;
-    uint8_t marks = 0;
-    if (flags & RECORD_FLAG_OWN)
-        marks |= MARK_OWN | MARK_REACHED;
-    if (flags & RECORD_FLAG_IGNORED)
-        marks |= MARK_IGNORED | MARK_REACHED;
-    if ((flags & RECORD_FLAG_INHERITED) || (fork_sequence && (int32_t)(block->sequence - fork_sequence) <= 0))
-        marks |= MARK_INHERITED;
-    if (is_loader_tls(indexer, block->alloc_stack))
-        marks |= MARK_LOADER_TLS;
-    return marks;
-}
-
-/* true: it may be an empty array (EMPTY_ARRAY_BYTES); what its count says is asked when it matters. */
-static bool may_be_empty_array(const struct record_block *block)
-{
-    static const uint8_t families[RECORD_ALLOCATORS] = {
-#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
-#include "format/allocators.def"
-#undef A
-    };
-    unsigned allocator = record_head_allocator(block->head);
-    return record_head_size(block->head) == EMPTY_ARRAY_BYTES && allocator < RECORD_ALLOCATORS
-        && families[allocator] == RECORD_FAMILY_NEW_ARRAY;
-}
-
-/* Appends one block: the caller has made sure of the order. special: its size goes to big[]. */
-static void append(struct indexer *indexer, uint64_t size, uint8_t marks, bool special)
-{
-    struct graph *graph = indexer->graph;
-    if (size >= BIG_SIZE || special) {
-        if (graph->n_big == graph->room_big) {
-            graph->room_big = graph->room_big ? 2 * graph->room_big : 64;
-            graph->big = memory_resize(graph->big, graph->room_big, sizeof *graph->big);
-        }
-        graph->big[graph->n_big++] = (struct big_block){graph->n, size};
-        size = BIG_SIZE;
-    }
-    graph->size[graph->n] = (uint32_t)size;
-    graph->marks[graph->n] = marks;
-    graph->n++;
-}
-
-/* true: the block lives; counts those that were being changed. */
-static bool is_live(struct indexer *indexer, const struct record_block *block)
-{
-    unsigned state = record_head_state(block->head);
-    indexer->busy += state == RECORD_BLOCK_BUSY;
-    return state == RECORD_BLOCK_LIVE;
-}
-
-static struct extent *new_extent(struct graph *graph, size_t region)
-{
-    graph->extents = memory_resize(graph->extents, graph->n_extents + 1, sizeof *graph->extents);
-    struct extent *extent = &graph->extents[graph->n_extents++];
-    *extent = (struct extent){.region = (uint32_t)region, .first = graph->n};
-    return extent;
-}
-
-static void index_uniform(struct indexer *indexer, size_t index)
-{
-    struct graph *graph = indexer->graph;
-    const struct record_region *region = &graph->records->regions[index];
-    struct record_block *blocks = (struct record_block *)indexer->buffer;
-    const uint32_t batch = BUFFER_BYTES / sizeof *blocks;
-    struct slot_word *words = memory_try((region->slots + 63) / 64, sizeof *words);
-    if (!words) {
-        indexer->no_memory = true;
-        return;
-    }
-    uint32_t first = graph->n;
-    uint64_t room = region->slots == 1 ? region->bytes : region->stride;
-    for (uint32_t done = 0; done < region->slots; done += batch) {
-        uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(graph->records->image, region->records + (uint64_t)done * sizeof *blocks, blocks, n * sizeof *blocks);
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t slot = done + i;
-            if (slot % 64 == 0)
-                words[slot / 64].rank = graph->n - first;
-            if (!is_live(indexer, &blocks[i]))
-                continue;
-            uint64_t size = record_head_size(blocks[i].head);
-            if (size > room - region->user_offset || graph->n == MAX_BLOCKS) {
-                indexer->damaged++;
-                continue;
-            }
-            words[slot / 64].live |= 1ull << slot % 64;
-            append(indexer, size, marks_of(indexer, &blocks[i]), may_be_empty_array(&blocks[i]));
-        }
-    }
-    if (graph->n == first) {
-        free(words);
-        return;
-    }
-    struct extent *extent = new_extent(graph, index);
-    extent->base = region->base;
-    extent->end = region->base + region->bytes;
-    extent->stride = region->slots == 1 ? UINT32_MAX : region->stride;
-    extent->reciprocal = region->slots == 1 || region->bytes > OFFSET_LIMIT ? 0 : UINT64_MAX / region->stride + 1;
-    if (region->slots == 1 && region->bytes > UINT32_MAX)
-        extent->stride = 0;     /* one block of more than 4 GiB: placed, at a single offset */
-    extent->user_offset = region->user_offset;
-    extent->slots = region->slots;
-    extent->first = first;
-    extent->n = graph->n - first;
-    extent->words = words;
-    if (!extent->stride) {
-        extent->offsets = memory_new(1, sizeof *extent->offsets);
-        extent->offsets[0] = region->user_offset;
-        extent->words = NULL;
-        free(words);
-    }
-}
-
-/* ---- placed regions ---- */
-
-struct placed {
-    uint64_t address, size;
-    uint8_t marks;
-    bool empty_array;
-};
-
-static int by_address(const void *left, const void *right)
-{
-    const struct placed *a = left, *b = right;
-    return a->address < b->address ? -1 : a->address > b->address;
-}
-
-/* Sorts by address: least significant digit first, 11 bits at a time, as many digits as `span` has. */
-static void sort_placed(struct placed *blocks, struct placed *spare, size_t n, uint64_t base, uint64_t span)
-{
-    enum { BITS = 11, DIGITS = 1 << BITS };
-    if (n < 512 || !spare) {
-        qsort(blocks, n, sizeof *blocks, by_address);
-        return;
-    }
-    struct placed *from = blocks, *to = spare;
-    for (unsigned shift = 0; shift < 64 && span >> shift; shift += BITS) {
-        size_t start[DIGITS] = {0}, sum = 0;
-        for (size_t i = 0; i < n; i++)
-            start[(from[i].address - base) >> shift & (DIGITS - 1)]++;
-        for (size_t d = 0; d < DIGITS; d++) {
-            size_t count = start[d];
-            start[d] = sum;
-            sum += count;
-        }
-        for (size_t i = 0; i < n; i++)
-            to[start[(from[i].address - base) >> shift & (DIGITS - 1)]++] = from[i];
-        struct placed *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != blocks)
-        memcpy(blocks, from, n * sizeof *blocks);
-}
-
-/* The living blocks of a placed region, in address order, without doubles; *count of them. NULL: none, or no memory. */
-static struct placed *read_placed(struct indexer *indexer, const struct record_region *region, size_t *count)
-{
-    struct record_placed *records = (struct record_placed *)indexer->buffer;
-    const uint32_t batch = BUFFER_BYTES / sizeof *records;
-    size_t room = 0, n = 0, kept = 0;
-    struct placed *blocks = NULL;
-    for (uint32_t done = 0; done < region->slots; done += batch) {
-        uint32_t some = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
-        for (uint32_t i = 0; i < some; i++) {
-            const struct record_placed *record = &records[i];
-            if (!record->address || !is_live(indexer, &record->block))
-                continue;
-            uint64_t size = record_head_size(record->block.head), offset = record->address - region->base;
-            if (record->address < region->base || offset >= region->bytes || size > region->bytes - offset) {
-                indexer->damaged++;
-                continue;
-            }
-            if (n == room)
-                blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
-            blocks[n++] = (struct placed){record->address, size, marks_of(indexer, &record->block),
-                                           may_be_empty_array(&record->block)};
-        }
-    }
-    struct placed *spare = n >= 512 ? memory_try(n, sizeof *spare) : NULL;
-    if (n)
-        sort_placed(blocks, spare, n, region->base, region->bytes);
-    free(spare);
-    for (size_t i = 0; i < n; i++) {
-        if (kept && blocks[i].address == blocks[kept - 1].address)
-            indexer->damaged++;
-        else
-            blocks[kept++] = blocks[i];
-    }
-    *count = kept;
-    return blocks;
-}
-
-/* Extents of blocks in address order; region: NO_REGION: of objects alone. end: nothing else lies before it. */
-static void append_placed(struct indexer *indexer, size_t region, const struct placed *blocks, size_t n, uint64_t last, bool mixed)
-{
-    struct graph *graph = indexer->graph;
-    for (size_t i = 0, end; i < n && !indexer->no_memory; i = end) {
-        for (end = i + 1; end < n && blocks[end].address - blocks[i].address < OFFSET_LIMIT; end++) {}
-        if (end - i > MAX_BLOCKS - graph->n) {
-            indexer->damaged += n - i;
-            break;
-        }
-        struct extent *extent = new_extent(graph, region);
-        extent->base = blocks[i].address;
-        extent->end = end < n ? blocks[end].address : last;
-        extent->mixed = mixed;
-        extent->offsets = memory_new(end - i, sizeof *extent->offsets);
-        extent->n = (uint32_t)(end - i);
-        for (size_t k = i; k < end; k++) {
-            extent->offsets[k - i] = (uint32_t)(blocks[k].address - blocks[i].address);
-            append(indexer, blocks[k].size, blocks[k].marks, blocks[k].empty_array);
-        }
-    }
-}
-
-static void index_placed(struct indexer *indexer, size_t index)
-{
-    const struct record_region *region = &indexer->graph->records->regions[index];
-    size_t n = 0;
-    struct placed *blocks = read_placed(indexer, region, &n);
-    append_placed(indexer, index, blocks, n, region->base + region->bytes, false);
-    free(blocks);
-}
-
-/* ---- regions with objects of pools in them ---- */
-
-static struct placed placed_object(struct indexer *indexer, const struct record_object *object)
-{
-    return (struct placed){object->address, record_head_size(object->block.head), marks_of(indexer, &object->block), false};
-}
-
-/* The living blocks of a uniform region. */
-static struct placed *read_uniform(struct indexer *indexer, const struct record_region *region, size_t *count)
-{
-    struct record_block *records = (struct record_block *)indexer->buffer;
-    const uint32_t batch = BUFFER_BYTES / sizeof *records;
-    struct placed *blocks = NULL;
-    size_t n = 0, room = 0;
-    uint64_t most = (region->slots == 1 ? region->bytes : region->stride) - region->user_offset;
-    for (uint32_t done = 0; done < region->slots; done += batch) {
-        uint32_t some = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
-        for (uint32_t i = 0; i < some; i++) {
-            uint64_t size = record_head_size(records[i].head);
-            if (!is_live(indexer, &records[i]))
-                continue;
-            if (size > most) {
-                indexer->damaged++;
-                continue;
-            }
-            if (n == room)
-                blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
-            uint64_t address = region->base + (uint64_t)(done + i) * region->stride + region->user_offset;
-            blocks[n++] = (struct placed){address, size, marks_of(indexer, &records[i]), may_be_empty_array(&records[i])};
-        }
-    }
-    *count = n;
-    return blocks;
-}
-
-/* The region's blocks but the superblocks, and the objects in its range. */
-static void index_mixed(struct indexer *indexer, size_t index, size_t first, size_t objects)
-{
-    struct graph *graph = indexer->graph;
-    const struct record_region *region = &graph->records->regions[index];
-    size_t n = 0, kept = 0;
-    struct placed *blocks = region->stride ? read_uniform(indexer, region, &n) : read_placed(indexer, region, &n);
-    for (size_t i = 0; i < n; i++)
-        if (!graph_is_super(graph, blocks[i].address))
-            blocks[kept++] = blocks[i];
-    blocks = memory_resize(blocks, kept + objects, sizeof *blocks);
-    for (size_t i = 0; i < objects; i++)
-        blocks[kept++] = placed_object(indexer, graph->objects[first + i]);
-    qsort(blocks, kept, sizeof *blocks, by_address);
-    append_placed(indexer, index, blocks, kept, region->base + region->bytes, true);
-    free(blocks);
-}
-
-/* Objects that begin before `before` and lie in no region, from *next on. */
-static void index_outside(struct indexer *indexer, size_t *next, uint64_t before)
-{
-    struct graph *graph = indexer->graph;
-    size_t n = 0;
-    while (*next + n < graph->n_objects && graph->objects[*next + n]->address < before)
-        n++;
-    if (!n)
-        return;
-    struct placed *blocks = memory_new(n, sizeof *blocks);
-    for (size_t i = 0; i < n; i++)
-        blocks[i] = placed_object(indexer, graph->objects[*next + i]);
-    append_placed(indexer, NO_REGION, blocks, n, blocks[n - 1].address + (blocks[n - 1].size ? blocks[n - 1].size : 1), true);
-    free(blocks);
-    *next += n;
-}
-
-/* ---- all of it ---- */
 
 static bool make_buckets(struct graph *graph)
 {
@@ -365,38 +42,153 @@ static bool make_buckets(struct graph *graph)
     return true;
 }
 
+/* One region's blocks, numbered from 0, as if there were no others. */
+struct part {
+    struct graph graph;         /* extents, n, size, marks, big: its own; size and marks lie in those of the whole */
+    uint64_t damaged, busy;
+    bool no_memory;
+};
+
+struct indexing {
+    struct graph *graph;
+    struct stacks stacks;
+    struct part *parts;         /* [records->n_regions] */
+    size_t *objects;            /* [the same]: objects of pools in that region: it is not indexed as a part */
+    atomic_size_t next;         /* region to be taken */
+};
+
+static void index_part(struct indexing *indexing, size_t index, uint8_t *buffer)
+{
+    struct part *part = &indexing->parts[index];
+    struct indexer indexer = {.graph = &part->graph, .stacks = &indexing->stacks, .buffer = buffer};
+    region_index(&indexer, index);
+    part->damaged = indexer.damaged;
+    part->busy = indexer.busy;
+    part->no_memory = indexer.no_memory;
+}
+
+static void *index_parts(void *argument)
+{
+    struct indexing *indexing = argument;
+    size_t n = indexing->graph->records->n_regions;
+    uint8_t *buffer = memory_try(1, INDEX_BUFFER_BYTES);
+    for (size_t index; buffer && (index = atomic_fetch_add(&indexing->next, 1)) < n;)
+        if (!indexing->objects[index])
+            index_part(indexing, index, buffer);
+    free(buffer);
+    return buffer ? indexing : NULL;
+}
+
+/* All regions by themselves, by several threads. false: no memory. */
+static bool index_regions(struct indexing *indexing, uint64_t slots)
+{
+    pthread_t threads[SCAN_CREW_MOST];
+    unsigned n = scan_crew(indexing->graph, (size_t)(slots / UNIT_BLOCKS)), started = 0;
+    while (started + 1 < n && pthread_create(&threads[started], NULL, index_parts, indexing) == 0)
+        started++;
+    bool done = index_parts(indexing) != NULL;
+    while (started)
+        pthread_join(threads[--started], NULL);     /* one that had no memory left its work to the others */
+    return done;
+}
+
+/* Numbers a part's blocks after those that there are. */
+static void join_part(struct indexer *indexer, struct part *part)
+{
+    struct graph *graph = indexer->graph, *own = &part->graph;
+    indexer->damaged += part->damaged;
+    indexer->busy += part->busy;
+    indexer->no_memory |= part->no_memory;
+    if (own->n > MAX_BLOCKS - graph->n || part->no_memory) {
+        indexer->damaged += own->n;
+        graph_free_extents(own);
+        free(own->big);
+        return;
+    }
+    if (graph->size + graph->n != own->size) {
+        memmove(graph->size + graph->n, own->size, own->n * sizeof *own->size);
+        memmove(graph->marks + graph->n, own->marks, own->n * sizeof *own->marks);
+    }
+    if (own->n_extents)
+        graph->extents = memory_resize(graph->extents, graph->n_extents + own->n_extents, sizeof *graph->extents);
+    for (size_t i = 0; i < own->n_extents; i++) {
+        graph->extents[graph->n_extents] = own->extents[i];
+        graph->extents[graph->n_extents++].first += graph->n;
+    }
+    if (graph->n_big + own->n_big > graph->room_big)
+        graph->big = memory_resize(graph->big, graph->room_big = 2 * (graph->n_big + own->n_big), sizeof *graph->big);
+    for (size_t i = 0; i < own->n_big; i++)
+        graph->big[graph->n_big++] = (struct big_block){graph->n + own->big[i].block, own->big[i].size};
+    graph->n += own->n;
+    free(own->extents);
+    free(own->big);
+}
+
+/* Regions without objects are indexed where their slots have room; which have some is known from the start. */
+static void lay_out(struct indexing *indexing)
+{
+    struct graph *graph = indexing->graph;
+    const struct records *records = graph->records;
+    uint64_t at = 0;
+    size_t next = 0;
+    for (size_t i = 0; i < records->n_regions; i++) {
+        const struct record_region *region = &records->regions[i];
+        size_t end = graph_objects_from(graph, region->base + region->bytes), first = graph_objects_from(graph, region->base);
+        at += first > next ? first - next : 0;
+        next = first > next ? first : next;
+        indexing->objects[i] = end > next ? end - next : 0;
+        indexing->parts[i].graph = (struct graph){.records = graph->records, .options = graph->options, .result = graph->result,
+                                                  .size = graph->size + at, .marks = graph->marks + at};
+        at += region->slots + indexing->objects[i];
+        next += indexing->objects[i];
+    }
+}
+
+/* Everything in address order. */
+static void join_all(struct indexing *indexing, struct indexer *indexer)
+{
+    struct graph *graph = indexing->graph;
+    size_t next = 0;            /* object */
+    for (size_t i = 0; i < graph->records->n_regions; i++) {
+        if (!indexer->no_memory)
+            region_index_outside(indexer, &next, graph->records->regions[i].base);
+        if (!indexing->objects[i])
+            join_part(indexer, &indexing->parts[i]);
+        else if (!indexer->no_memory)
+            region_index_mixed(indexer, i, next, indexing->objects[i]);
+        next += indexing->objects[i];
+    }
+    if (!indexer->no_memory)
+        region_index_outside(indexer, &next, UINT64_MAX);
+}
+
 bool graph_index(struct graph *graph, struct error *error)
 {
     struct records *records = graph->records;
-    struct indexer indexer = {.graph = graph};
+    struct indexing indexing = {.graph = graph, .stacks.asking = PTHREAD_MUTEX_INITIALIZER};
+    struct indexer indexer = {.graph = graph, .stacks = &indexing.stacks};
     uint64_t slots = 0;
     graph_take_objects(graph);
     slots = graph->n_objects;
     for (size_t i = 0; i < records->n_regions; i++)
         slots += records->regions[i].slots;
-    indexer.n_stacks = (size_t)records->tables[RECORD_TABLE_STACKS].count;
-    indexer.buffer = memory_try(1, BUFFER_BYTES);
-    indexer.tls_known = memory_try(indexer.n_stacks, 1);
+    indexing.stacks.n = (size_t)records->tables[RECORD_TABLE_STACKS].count;
+    indexing.stacks.tls_known = memory_try(indexing.stacks.n, 1);
+    indexing.parts = memory_try(records->n_regions, sizeof *indexing.parts);
+    indexing.objects = memory_try(records->n_regions, sizeof *indexing.objects);
+    indexer.buffer = memory_try(1, INDEX_BUFFER_BYTES);
     graph->size = memory_try(slots, sizeof *graph->size);
     graph->marks = memory_try(slots, sizeof *graph->marks);
-    indexer.no_memory = !indexer.buffer || !indexer.tls_known || !graph->size || !graph->marks;
-    size_t next = 0;            /* object */
-    for (size_t i = 0; i < records->n_regions && !indexer.no_memory; i++) {
-        const struct record_region *region = &records->regions[i];
-        index_outside(&indexer, &next, region->base);
-        size_t objects = graph_objects_from(graph, region->base + region->bytes) - next;
-        if (objects)
-            index_mixed(&indexer, i, next, objects);
-        else if (region->stride)
-            index_uniform(&indexer, i);
-        else
-            index_placed(&indexer, i);
-        next += objects;
+    indexer.no_memory = !indexing.stacks.tls_known || !indexing.parts || !indexing.objects || !indexer.buffer || !graph->size || !graph->marks;
+    if (!indexer.no_memory) {
+        lay_out(&indexing);
+        indexer.no_memory = !index_regions(&indexing, slots);
+        join_all(&indexing, &indexer);
     }
-    if (!indexer.no_memory)
-        index_outside(&indexer, &next, UINT64_MAX);
+    free(indexing.stacks.tls_known);
+    free(indexing.parts);
+    free(indexing.objects);
     free(indexer.buffer);
-    free(indexer.tls_known);
     if (!indexer.no_memory && graph->n) {
         graph->size = memory_resize(graph->size, graph->n, sizeof *graph->size);
         graph->marks = memory_resize(graph->marks, graph->n, sizeof *graph->marks);
@@ -416,15 +208,11 @@ bool graph_index(struct graph *graph, struct error *error)
 
 void graph_free(struct graph *graph)
 {
-    for (size_t i = 0; i < graph->n_extents; i++) {
-        free(graph->extents[i].words);
-        free(graph->extents[i].offsets);
-    }
+    graph_free_extents(graph);
     for (size_t i = 0; graph->edges && i < graph->units; i++)
         free(graph->edges[i]);
     free(graph->objects);
     free(graph->supers);
-    free(graph->extents);
     free(graph->bucket);
     free(graph->size);
     free(graph->marks);
@@ -435,107 +223,4 @@ void graph_free(struct graph *graph)
     free(graph->roots);
     free(graph->root_interior);
     free(graph->seeds);
-}
-
-uint64_t graph_big_size(const struct graph *graph, uint32_t block)
-{
-    size_t low = 0, high = graph->n_big;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (graph->big[middle].block < block)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < graph->n_big && graph->big[low].block == block ? graph->big[low].size : 0;
-}
-
-uint32_t graph_find_big(const struct graph *graph, uint32_t block, uint64_t within, uint64_t *offset)
-{
-    uint64_t size = graph_big_size(graph, block), count;
-    if (within < size) {
-        *offset = within;
-        return block;
-    }
-    if (size != EMPTY_ARRAY_BYTES || within != size
-        || !image_read_all(graph->records->image, graph_address(graph, block), &count, sizeof count) || count != 0)
-        return NO_BLOCK;
-    *offset = 0;
-    return block;
-}
-
-/* ---- walking ---- */
-
-static const struct extent *extent_of(const struct graph *graph, uint32_t block)
-{
-    size_t low = 0, high = graph->n_extents;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (graph->extents[middle].first <= block)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &graph->extents[low];
-}
-
-/* Points the walk at the word of a uniform extent with its block number `rank`, that one's bit the lowest left. */
-static void walk_to_rank(struct walk *walk, uint32_t rank)
-{
-    const struct extent *extent = walk->extent;
-    size_t low = 0, high = (extent->slots + 63) / 64;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (extent->words[middle].rank <= rank)
-            low = middle;
-        else
-            high = middle;
-    }
-    walk->word = low;
-    walk->left = extent->words[low].live;
-    for (uint32_t skip = rank - extent->words[low].rank; skip; skip--)
-        walk->left &= walk->left - 1;
-}
-
-void walk_start(struct walk *walk, const struct graph *graph, uint32_t block)
-{
-    *walk = (struct walk){.graph = graph, .block = block - 1};
-    if (block >= graph->n)
-        return;
-    walk->extent = extent_of(graph, block);
-    if (walk->extent->words)
-        walk_to_rank(walk, block - walk->extent->first);
-}
-
-bool walk_next(struct walk *walk)
-{
-    const struct graph *graph = walk->graph;
-    if (!walk->extent)
-        return false;
-    uint32_t block = ++walk->block;
-    if (block >= graph->n)
-        return false;
-    const struct extent *extent = walk->extent;
-    if (block - extent->first >= extent->n) {
-        extent = ++walk->extent;
-        walk->word = 0;
-        walk->left = extent->words ? extent->words[0].live : 0;
-    }
-    if (!extent->words) {
-        walk->address = extent->base + extent->offsets[block - extent->first];
-        return true;
-    }
-    while (!walk->left)
-        walk->left = extent->words[++walk->word].live;
-    uint64_t slot = walk->word * 64 + (unsigned)__builtin_ctzll(walk->left);
-    walk->left &= walk->left - 1;
-    walk->address = extent->base + slot * extent->stride + extent->user_offset;
-    return true;
-}
-
-uint64_t graph_address(const struct graph *graph, uint32_t block)
-{
-    struct walk walk;
-    walk_start(&walk, graph, block);
-    return walk_next(&walk) ? walk.address : 0;
 }

@@ -12,8 +12,8 @@ libreport_la_SOURCES = \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c report/records_marks.h report/records_marks.c \
 	report/leaks.h report/leaks.c \
-	report/leak_graph.h report/leak_objects.c report/leak_index.c report/leak_tls.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
-	report/leak_heuristics.c report/leak_reach.c report/leak_group.c \
+	report/leak_graph.h report/leak_objects.c report/leak_index.h report/leak_index.c report/leak_region.c report/leak_walk.c report/leak_tls.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
+	report/leak_heuristics.c report/leak_reach.c report/leak_tally.h report/leak_tally.c report/leak_group.c \
 	report/leak_flow.h report/leak_flow.c report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_retained.c report/leak_paths.h report/unwind.h report/unwind.c \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
