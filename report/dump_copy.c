@@ -18,6 +18,7 @@
 #include "core_bytes.h"
 #include "dump.h"
 #include "memory.h"
+#include "processors.h"
 
 #define JOB_BYTES ((size_t)4 << 20)
 #define JOB_FRAMES (JOB_BYTES / CORE_ZSTD_FRAME)
@@ -198,8 +199,7 @@ int dump_copy(const struct dump_plan *plan, int fd, const struct dump_options *o
 {
     struct copy copy = {.plan = plan, .options = options, .fd = fd, .n_jobs = (plan->total + JOB_BYTES - 1) / JOB_BYTES};
     uint64_t n_frames = (plan->total + CORE_ZSTD_FRAME - 1) / CORE_ZSTD_FRAME;
-    long machine = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = options->threads ? options->threads : machine > 0 ? (unsigned)machine : 1, started = 0;
+    unsigned n = options->threads ? options->threads : processors_allowed(), started = 0;
     pthread_t threads[MOST_THREADS];
     *written = 0;
     if (options->compress && (n_frames > 0x8000000 || !(copy.frames = memory_try(copy.n_jobs * JOB_FRAMES, sizeof *copy.frames))))

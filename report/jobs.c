@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "processors.h"
 
 enum { FEWEST = 2, MOST = 8 };
 
@@ -42,8 +43,8 @@ static struct job *take(struct list *list)
 struct jobs *jobs_new(void)
 {
     struct jobs *jobs = memory_new(1, sizeof *jobs);
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    jobs->most = processors < FEWEST ? FEWEST : processors > MOST ? MOST : (unsigned)processors;
+    unsigned processors = processors_allowed();
+    jobs->most = processors < FEWEST ? FEWEST : processors > MOST ? MOST : processors;
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->more, NULL);
     jobs->to_do.end = &jobs->to_do.first;

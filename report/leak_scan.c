@@ -12,10 +12,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "leak_graph.h"
 #include "memory.h"
+#include "processors.h"
 
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define SPARSE_BYTES ((uint64_t)4 << 20)    /* blocks from here on are asked what was touched */
@@ -291,8 +291,7 @@ static void *work(void *argument)
 
 unsigned scan_crew(const struct graph *graph, size_t pieces)
 {
-    long machine = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = graph->options->threads ? graph->options->threads : machine > 0 ? (size_t)machine : 1;
+    size_t n = graph->options->threads ? graph->options->threads : processors_allowed();
     if (n > pieces / 4 + 1)             /* a few pieces do not pay for a thread */
         n = pieces / 4 + 1;
     return n > SCAN_CREW_MOST ? SCAN_CREW_MOST : (unsigned)n;

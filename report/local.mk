@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libreport.la
 libreport_la_SOURCES = \
 	report/error.h report/error.c report/say.h report/say.c \
 	report/late.h report/late.c report/late_capstone.c report/late_elfutils.c report/late_sqlite.c report/late_xml.c \
-	report/memory.h report/memory.c \
+	report/memory.h report/memory.c report/processors.h report/processors.c \
 	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \

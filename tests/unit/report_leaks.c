@@ -2,10 +2,12 @@
  * definitions.
  *
  * Every block has a stack of its own, so that the records can be compared block by block: kind, bytes, and what is lost with it. */
+#include <sched.h>
 #include <string.h>
 
 #include "leak_world.h"
 #include "report/leaks.h"
+#include "report/processors.h"
 #include "unit.h"
 
 /* ---- the comparison ---- */
@@ -57,8 +59,23 @@ static void compare(struct world *world, uint64_t seed, unsigned threads)
     image_close(image);
 }
 
+/* As many threads as the process may use processors, not as the machine has. */
+static void threads_follow_affinity(void)
+{
+    cpu_set_t before, one;
+    CHECK(sched_getaffinity(0, sizeof before, &before) == 0, "affinity");
+    CHECK(processors_allowed() == (unsigned)CPU_COUNT(&before), "%u allowed, %d in the set", processors_allowed(), CPU_COUNT(&before));
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &before))
+            CPU_SET(i, &one);
+    CHECK(sched_setaffinity(0, sizeof one, &one) == 0 && processors_allowed() == 1, "%u allowed on one", processors_allowed());
+    sched_setaffinity(0, sizeof before, &before);
+}
+
 int main(void)
 {
+    threads_follow_affinity();
     uint64_t seed = unit_seed("report_leaks");
     for (unsigned round = 0; round < 400 && !unit_failures; round++, seed++) {
         static struct world world;
