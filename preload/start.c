@@ -44,7 +44,7 @@ extern char __libc_single_threaded __attribute__((weak));
 
 /* ---- fork ---------------------------------------------------------------------------------------------------------------- */
 
-static bool holds_streams;      /* written and read by the thread that forks; fork itself runs one at a time under the heap's locks */
+static _Thread_local bool holds_streams __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void)
 {

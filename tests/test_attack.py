@@ -44,6 +44,28 @@ def test_exit_in_a_handler_that_interrupted_the_heap(options, workshop, midden):
         assert run.status == 7 and not run.errors(), run.describe()
 
 
+@pytest.mark.parametrize("what,status", [("abort", -6), ("crash", -11), ("_exit", harness.GATE), ("exec", harness.GATE),
+                                         ("use", harness.GATE)])
+def test_handler_while_a_mistake_is_told(what, status, workshop, midden):
+    """It must not wait for the agent's channel, which its own thread holds; and nothing is lost."""
+    program = workshop.build("attack/handler-while-told.c", "gcc-O0")
+    for _ in range(REPEAT):
+        run = midden([program, what], timeout=60)
+        assert run.status == status, run.describe()
+        assert b"no last report" not in run.stderr, run.describe()
+        kinds = {error["kind"] for error in run.errors()}
+        assert "double-free" in kinds and (what != "use" or "heap-use-after-free" in kinds), run.describe()
+
+
+def test_fork_in_a_handler_that_interrupted_fork(workshop, midden):
+    """Both are forks of one thread: the outer one still lets go of the locks that it took."""
+    program = workshop.build("attack/fork-in-handler.c", "gcc-O0")
+    for _ in range(REPEAT):
+        run = midden([program], timeout=120)
+        assert run.stdout == b"through\n", run.describe()
+        assert {error["kind"] for error in run.errors()} == {"double-free"}, run.describe()
+
+
 @pytest.mark.parametrize("heap", ["auto", "slab", "freelist", "buddy"])
 def test_program_that_tramples_everything(heap, workshop, midden):
     """Findings, but neither a crash nor a broken heap."""

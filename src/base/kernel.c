@@ -146,7 +146,12 @@ size_t kernel_page_size(void)
 
 uint64_t kernel_signals_off(void)
 {
-    uint64_t most = ~SYNCHRONOUS, saved = 0;
+    return kernel_signals_off_but(0);
+}
+
+uint64_t kernel_signals_off_but(uint64_t open)
+{
+    uint64_t most = ~(SYNCHRONOUS | open), saved = 0;
     kernel_call(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&most, (long)&saved, sizeof saved, 0, 0);
     return saved;
 }

@@ -35,6 +35,7 @@ size_t kernel_page_size(void);
 /* Blocks every signal of the calling thread but the synchronous ones, so that no handler of the program, which may call
  * malloc, runs while a lock of a rare path is held. Returns the mask for kernel_signals_back. */
 uint64_t kernel_signals_off(void);
+uint64_t kernel_signals_off_but(uint64_t open);     /* and but those in this mask */
 void kernel_signals_back(uint64_t saved);
 
 /* Whether n bytes can be read now: one system call a page. Another thread may unmap them a moment later: of use for memory that

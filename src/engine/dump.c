@@ -26,7 +26,8 @@ void dump_on_error(struct thread_state *self, enum record_kind kind, const struc
     if (!(config_of(OPTION_DUMP_ON) & ON_ERROR) || dies || __atomic_exchange_n(&error_dumped, true, __ATOMIC_RELAXED))
         return;
     struct snapshot snapshot = {.from = from, .low = from ? from->sp : 0, .inside = true};
-    agent_hold();
+    if (!agent_hold())
+        return;
     agent_fill(&snapshot.request, WIRE_DUMP, 0, 0, 0);
     snapshot.request.cause = WIRE_CAUSE_ERROR;
     snapshot_tell(self, &snapshot);
@@ -50,9 +51,8 @@ static void exchange_dump(enum wire_cause cause, unsigned silent)
 
 void dump_on_crash(struct thread_state *self, int number, const siginfo_t *info, const ucontext_t *context)
 {
-    if (!(config_of(OPTION_DUMP_ON) & ON_CRASH))
+    if (!(config_of(OPTION_DUMP_ON) & ON_CRASH) || !agent_hold())
         return;
-    agent_hold();
     memory_copy(&fatal, info, sizeof fatal);
     midden_anchor.siginfo = (uintptr_t)&fatal;
     midden_anchor.end = RECORD_END_SIGNAL;
@@ -96,9 +96,9 @@ int engine_dump(const char *path)
         return -ENAMETOOLONG;
     memory_copy(to + folder, path, n + 1);
     engine_enter(self);
-    agent_hold();
-    bool answered = snapshot_tell(self, &snapshot);
-    agent_drop();
+    bool held = agent_hold(), answered = held && snapshot_tell(self, &snapshot);
+    if (held)
+        agent_drop();
     engine_leave(self);
     return !answered ? -EIO : reply.status ? -EIO : 0;
 }

@@ -109,31 +109,16 @@ static bool interrupted(const struct thread_state *self)
     return self->depth > 1;
 }
 
-/* The agent's channel, which the interrupted engine may hold: then it is never free again. */
-static bool hold_channel(struct thread_state *self)
-{
-    enum { TRIES = 1000, TRY_NS = 1000000 };
-    if (!interrupted(self)) {
-        agent_hold();
-        return true;
-    }
-    for (int i = 0; i < TRIES; i++) {
-        uint32_t never = 0;
-        if (agent_try_hold())
-            return true;
-        kernel.futex_wait(&never, 0, TRY_NS);
-    }
-    print_line("the program ended in a signal handler while this thread was telling a mistake: there is no last report");
-    return false;
-}
-
 /* Has the agent make the last report while every other thread stands still. The channel is taken before the threads are stopped,
  * and no other lock after. */
 static bool ask_parked(struct thread_state *self, int32_t status, const struct capture_start *from, const ucontext_t *signal,
                        uintptr_t low, struct wire_reply *reply)
 {
-    if (!hold_channel(self))
+    if (!agent_hold()) {
+        print_line("the program ended in a signal handler that interrupted the heap, and the agent was busy: there is no last report");
         return false;
+    }
+    agent_let_in(endings_ours());       /* a second SIGINT: the program need not wait for a long report */
     unsigned silent = park_all(config_of(OPTION_PARK_TIMEOUT));
     if (silent)
         __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_UNPARKED, __ATOMIC_RELAXED);
@@ -230,9 +215,10 @@ void engine_before_exec(void)
     struct thread_state *self = threads_self();
     struct wire_reply reply;
     engine_enter(self);
-    agent_hold();
-    agent_ask(WIRE_EXEC, 0, 0, &reply);
-    agent_drop();
+    if (agent_hold()) {
+        agent_ask(WIRE_EXEC, 0, 0, &reply);
+        agent_drop();
+    }
     engine_leave(self);
 }
 
@@ -243,10 +229,9 @@ bool engine_describe(const void *address)
     struct wire_reply reply;
     struct thread_state *self = threads_self();
     bool done = false;
-    if (engine_enter(self) && engine_started()) {
+    if (engine_enter(self) && engine_started() && agent_hold()) {
         struct wire_request request;
         agent_fill(&request, WIRE_DESCRIBE, 0, (uintptr_t)address, 0);
-        agent_hold();
         done = agent_exchange(&request, &reply) && reply.status == 0;
         agent_drop();
     }

@@ -19,4 +19,7 @@ void end_fork_child(void);
 void endings_init(void);
 void endings_fork_child(void);
 
+/* The mask of those that our handler stands for now. */
+uint64_t endings_ours(void);
+
 #endif

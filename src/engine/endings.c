@@ -169,6 +169,15 @@ void endings_fork_child(void)
     tries = 0;      /* timers are not inherited */
 }
 
+uint64_t endings_ours(void)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < ENDING; i++)
+        if (__atomic_load_n(&kept[i].ours, __ATOMIC_ACQUIRE))
+            mask |= 1ull << (ending[i] - 1);
+    return mask;
+}
+
 /* ---- the program's view ---- */
 
 int engine_ending_action(int number, const struct sigaction *new, struct sigaction *old,

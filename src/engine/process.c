@@ -103,7 +103,9 @@ void engine_internal_end(void)
  * A signal handler that interrupted the engine may fork, too. What its thread holds then stays held in both processes, until the
  * handler returns and the interrupted work goes on; no lock is taken, for it might be one of those. */
 
-static _Thread_local bool fork_inside;      /* the fork under way on this thread is such a one */
+/* Of the fork under way on this thread, which no handler of the program interrupts: it is such a one; the mask before. */
+static _Thread_local bool fork_inside __attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t fork_mask __attribute__((tls_model("initial-exec")));
 
 bool engine_interrupted(void)
 {
@@ -114,6 +116,8 @@ void engine_fork_prepare(void)
 {
     engine_start();
     struct thread_state *self = threads_self();
+    uint64_t mask = park_signals_off();
+    fork_mask = mask;
     fork_inside = self->depth > 0;
     if (fork_inside)
         return;
@@ -148,6 +152,7 @@ static void fork_release(struct thread_state *self)
 void engine_fork_parent(void)
 {
     fork_release(threads_self());
+    kernel_signals_back(fork_mask);
 }
 
 void engine_fork_child(void)
@@ -178,6 +183,7 @@ void engine_fork_child(void)
     agent_tell_started();
     engine_leave(self);
     periodic_start();
+    kernel_signals_back(fork_mask);
 }
 
 int engine_park_signal(void)

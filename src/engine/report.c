@@ -9,6 +9,7 @@
 #include "engine/snapshot.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
+#include "snapshot/park.h"
 
 #define HALT_STATUS 1           /* where nobody else gives the status */
 #define SWEEP_EVERY 20000u      /* allocations of a thread between two sweeps, and one more for each living block */
@@ -22,19 +23,26 @@ static void halt(void)
         kernel_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-void report_finding(struct thread_state *self, struct record_finding *finding, const struct capture_start *from)
+static void tell_finding(struct thread_state *self, uint32_t index, const struct record_finding *finding, const struct capture_start *from)
 {
-    finding->thread = (uint16_t)self->index;
-    if (!finding->stack && from && !self->in_capture)
-        finding->stack = capture(from);
-    uint32_t index = finding_publish(finding);
-    if (!index || finding->severity == RECORD_SEVERITY_NOTE)
-        return;     /* a note waits for the report at the end */
     agent_tell_finding(index);
     if (finding->severity == RECORD_SEVERITY_ERROR)
         dump_on_error(self, finding->kind, from);
     if (finding->severity == RECORD_SEVERITY_ERROR && config_yes(OPTION_HALT_ON_ERROR))
         halt();
+}
+
+void report_finding(struct thread_state *self, struct record_finding *finding, const struct capture_start *from)
+{
+    finding->thread = (uint16_t)self->index;
+    if (!finding->stack && from && !self->in_capture)
+        finding->stack = capture(from);
+    /* A handler that crashed, ended the program or made a mistake meanwhile would wait for its own thread. */
+    uint64_t mask = park_signals_off();
+    uint32_t index = finding_publish(finding);
+    if (index && finding->severity != RECORD_SEVERITY_NOTE)     /* a note waits for the report at the end */
+        tell_finding(self, index, finding, from);
+    kernel_signals_back(mask);
 }
 
 bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before)

@@ -25,9 +25,12 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "snapshot/fallback.h"
+#include "snapshot/park.h"
 #include "snapshot/spawn.h"
+#include "trace/threads.h"
 
 static struct lock channel_lock = LOCK_INIT(LOCK_RANK_AGENT);
+static uint64_t mask_before;        /* of the thread that holds it; channel_lock */
 static const char *socket_name, *agent_command, *agent_options;
 static uint64_t timeout_seconds;
 static bool complained;
@@ -69,19 +72,57 @@ bool agent_owns_fd(int fd)
     return fd >= 0 && fd == kept_fd && still_ours(fd);
 }
 
-void agent_hold(void)
+/* In a handler that interrupted the engine it is tried for a second. */
+static bool take_channel(void)
 {
-    lock_take(&channel_lock);
+    enum { TRIES = 1000, TRY_NS = 1000000 };
+    const struct thread_state *self = thread_self_pointer;
+    if (!self || self->depth <= 1) {
+        lock_take(&channel_lock);
+        return true;
+    }
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t never = 0;
+        if (lock_try(&channel_lock))
+            return true;
+        kernel.futex_wait(&never, 0, TRY_NS);
+    }
+    return false;
+}
+
+bool agent_hold(void)
+{
+    uint64_t mask = park_signals_off();
+    if (take_channel()) {
+        mask_before = mask;
+        return true;
+    }
+    kernel_signals_back(mask);
+    return false;
 }
 
 bool agent_try_hold(void)
 {
-    return lock_try(&channel_lock);
+    uint64_t mask = park_signals_off();
+    if (lock_try(&channel_lock)) {
+        mask_before = mask;
+        return true;
+    }
+    kernel_signals_back(mask);
+    return false;
 }
 
 void agent_drop(void)
 {
+    uint64_t mask = mask_before;
     lock_drop(&channel_lock);
+    kernel_signals_back(mask);
+}
+
+void agent_let_in(uint64_t signals)
+{
+    signals &= ~mask_before;
+    kernel_call(SYS_rt_sigprocmask, 1 /* SIG_UNBLOCK */, (long)(uintptr_t)&signals, 0, sizeof signals, 0, 0);
 }
 
 static void complain(const char *what, long error)
@@ -306,9 +347,8 @@ bool agent_exchange(struct wire_request *request, struct wire_reply *reply)
 void agent_tell_started(void)
 {
     struct wire_reply reply;
-    if (!socket_name)
+    if (!socket_name || !agent_hold())
         return;
-    agent_hold();
     converse(WIRE_STARTED, 0, 0, 0, &reply);
     agent_drop();
 }
@@ -316,16 +356,17 @@ void agent_tell_started(void)
 void agent_tell_finding(uint32_t index)
 {
     struct wire_reply reply;
-    agent_hold();
-    bool told = converse(WIRE_FINDING, 0, index, 0, &reply);
-    agent_drop();
+    bool held = agent_hold(), told = held && converse(WIRE_FINDING, 0, index, 0, &reply);
+    if (held)
+        agent_drop();
     if (!told)
         fallback_finding(index);
 }
 
 bool agent_judge(const struct wire_hit *hit, struct wire_verdict *verdict)
 {
-    agent_hold();
+    if (!agent_hold())
+        return false;
     bool answered = converse(WIRE_HIT, 0, (uintptr_t)hit, 0, &verdict->reply);
     agent_drop();
     return answered && verdict->reply.status == 0;

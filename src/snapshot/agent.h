@@ -25,10 +25,15 @@ void agent_tell_finding(uint32_t index);
 /* Asks about a hit of a watchpoint and waits. false: no answer was to be had. */
 bool agent_judge(const struct wire_hit *hit, struct wire_verdict *verdict);
 
-/* One conversation at a time. Whoever parks threads takes the channel first: a stopped thread may have been talking. */
-void agent_hold(void);
+/* One conversation at a time. Whoever parks threads takes the channel first: a stopped thread may have been talking. No handler of the
+ * program runs on the thread that holds it. false: a signal handler that interrupted the engine cannot have it, for whoever holds it may be
+ * waiting for a lock of the interrupted thread's. */
+bool agent_hold(void);
 bool agent_try_hold(void);
 void agent_drop(void);
+
+/* The thread that holds the channel takes these signals all the same, unless the program blocks them. */
+void agent_let_in(uint64_t signals);
 
 /* Asks for `event` and waits; the caller holds the channel. flags: enum wire_flag. false: no answer was to be had (one line has said so); *reply is then zero
  * but for exitcode -1. */

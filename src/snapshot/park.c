@@ -180,6 +180,12 @@ uint32_t park_short_count(void)
     return short_parks_of_thread;
 }
 
+uint64_t park_signals_off(void)
+{
+    int quiet = park_quiet_signal();
+    return kernel_signals_off_but((signal_number ? 1ull << (signal_number - 1) : 0) | (quiet ? 1ull << (quiet - 1) : 0));
+}
+
 static bool is_silent(const struct thread_state *state, uint32_t wanted, const struct thread_state *self)
 {
     if (state == self || !state->record || __atomic_load_n(&state->park_word, __ATOMIC_ACQUIRE) == wanted)

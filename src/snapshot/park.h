@@ -24,6 +24,10 @@ int park_signal(void);
 int park_quiet_signal(void);
 void park_quiet_stop(void);
 
+/* Blocks the program's signals on the calling thread, but not those that park it: for a part of the engine that may take long, and that no
+ * handler of the program may interrupt. Returns the mask for kernel_signals_back. */
+uint64_t park_signals_off(void);
+
 /* Stops all other threads that the registry knows. Returns those that did not answer within timeout_ms (they go on running, and are
  * marked RUNNING in their records, where stopped ones are PARKED). */
 unsigned park_all(uint64_t timeout_ms);
