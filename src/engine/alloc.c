@@ -266,8 +266,8 @@ static __attribute__((noinline)) void *fold_and_leave(struct thread_state *self,
 
 /* The profile production, when no stack is due: no call in it (but for zeroing) except those that end it, so that the
  * compiler needs to save no register.
- * NULL: nothing has changed. */
-ALWAYS_INLINE void *alloc_lean(struct thread_state *self, size_t size, enum record_allocator call, bool zero)
+ * false: nothing has changed. */
+ALWAYS_INLINE bool alloc_lean(struct thread_state *self, size_t size, enum record_allocator call, bool zero, void **address)
 {
     struct heap_block block;
     engine_enter(self);
@@ -275,7 +275,7 @@ ALWAYS_INLINE void *alloc_lean(struct thread_state *self, size_t size, enum reco
     if (__builtin_expect(left <= 0, 0) || __builtin_expect(self->sequence == self->sequence_end, 0) || __builtin_expect(!self->magazines, 0)
         || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block)) {
         engine_leave(self);
-        return NULL;
+        return false;
     }
     struct record_block *record = block.tag;
     char *result = block.start + engine.front;
@@ -285,10 +285,13 @@ ALWAYS_INLINE void *alloc_lean(struct thread_state *self, size_t size, enum reco
         memory_fill(result, 0, size);
     write_birth(record, 0, ++self->sequence, (uint16_t)self->index);
     __atomic_store_n(&record->head, record_head(size, call, 0, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
-    if (blocks_add_alloc(self, size))
-        return fold_and_leave(self, result);
+    if (blocks_add_alloc(self, size)) {
+        *address = fold_and_leave(self, result);
+        return true;
+    }
     engine_leave(self);
-    return result;
+    *address = result;
+    return true;
 }
 
 void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsigned flags, const struct capture_start *from)
@@ -297,8 +300,8 @@ void *engine_alloc(size_t size, size_t align, enum record_allocator call, unsign
     if (is_ordinary(self, size) && __builtin_expect(align <= ENGINE_QUICK_ALIGN && !(flags & ~ENGINE_ZERO), 1)) {
         if (!engine.sampled)
             return alloc_captured(self, size, align, call, flags, from);
-        void *result = alloc_lean(self, size, call, flags & ENGINE_ZERO);
-        if (__builtin_expect(result != NULL, 1))
+        void *result;
+        if (__builtin_expect(alloc_lean(self, size, call, flags & ENGINE_ZERO, &result), 1))
             return result;
     }
     return alloc_slowly(size, align, call, flags, from);
@@ -310,23 +313,23 @@ static __attribute__((noinline)) void *alloc_slowly_plain(size_t size, enum reco
     return alloc_slowly(size, 0, call, 0, &from);
 }
 
-static __attribute__((noinline)) void *alloc_captured_plain(struct thread_state *self, size_t size, enum record_allocator call,
-                                                            const struct capture_frame *frame)
+static __attribute__((noinline)) void *alloc_captured_plain(size_t size, enum record_allocator call, const struct capture_frame *frame)
 {
+    struct thread_state *self = thread_self_pointer;
     struct capture_start from = capture_start_of(frame);
-    return alloc_captured(self, size, 0, call, 0, &from);
+    if (is_ordinary(self, size))
+        return alloc_captured(self, size, 0, call, 0, &from);
+    return alloc_slowly(size, 0, call, 0, &from);
 }
 
 void *engine_alloc_plain(size_t size, enum record_allocator call, const struct capture_frame *frame)
 {
+    if (!engine.sampled)
+        return alloc_captured_plain(size, call, frame);
     struct thread_state *self = thread_self_pointer;
-    if (is_ordinary(self, size)) {
-        if (!engine.sampled)
-            return alloc_captured_plain(self, size, call, frame);
-        void *result = alloc_lean(self, size, call, false);
-        if (__builtin_expect(result != NULL, 1))
-            return result;
-    }
+    void *result;
+    if (is_ordinary(self, size) && __builtin_expect(alloc_lean(self, size, call, false, &result), 1))
+        return result;
     return alloc_slowly_plain(size, call, frame);
 }
 
