@@ -223,7 +223,7 @@ struct engine_bounds {
     uintptr_t low, high;
     uintptr_t stack;            /* bytes above a frame that are taken for its stack */
 };
-extern struct engine_bounds engine_bounds;
+extern struct engine_bounds engine_bounds __attribute__((visibility("hidden")));
 
 static inline bool engine_may_be_heap(const void *address)
 {

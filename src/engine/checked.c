@@ -2,8 +2,9 @@
  *
  * 1. The place around the first byte is looked up (engine/blocks: lock-free for slots of slabs and page guards), its record's head read
  *    once, and the range judged by it (check/range). Nearly always that is all.
- *    Before that: blocks that checked calls of the thread met lately are remembered with their records, by the part of memory that the
- *    range began in. A record that still has the same head and number is of the same block.
+ *    Before that: slots of slabs are looked up inline (rest_in_slab), as free does it. Other blocks that checked calls of the thread met
+ *    lately are remembered with their records, by the page that the range began in. A record that still has the same head and number is of
+ *    the same block.
  * 2. Of a range that begins outside its block, in the zone between two, the nearer block is the one that was meant.
  * 3. A fault is published and told at once, named after the function called and the place it was called from.
  * 4. Then the way is cleared for the call to do what it would have done without us: every inaccessible page in the range is opened,
@@ -28,6 +29,7 @@
 #include "check/watch.h"
 #include "engine/objects.h"
 #include "engine/state.h"
+#include "heap/quick.h"
 #include "trace/modules.h"
 #include "trace/walk.h"
 
@@ -37,46 +39,67 @@
 
 struct engine_bounds engine_bounds;
 
-/* A block that was met, as its record was then. Two entries may hold it: by the cache line (small blocks) or by the page (large ones) that
- * the range began in. */
+/* The rest of the living block that `address` lies in, if it is of this slab and nothing is unusual; 0: that takes a closer look. Any context. */
+static inline __attribute__((always_inline)) size_t rest_in_slab(struct heap_region *slab, uintptr_t address)
+{
+    struct heap_block block;
+    if (__builtin_expect(!quick_slot(slab, (const char *)address, sizeof(struct record_block), &block), 0))
+        return 0;
+    uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE), size = record_head_size(head);
+    uintptr_t offset = address - (uintptr_t)block.start - engine.front;
+    return __builtin_expect(record_head_state(head) == RECORD_BLOCK_LIVE && offset < size, 1) ? (size_t)(size - offset) : 0;
+}
+
+/* Precondition: the engine was entered. */
+static inline void meet(struct thread_state *self, const void *address)
+{
+    if (self->magazines)
+        quick_meet(engine.heap, self->magazines, address);
+}
+
+/* A block that was met, as its record was then; by the page that the range began in. */
 struct seen_block {
     uintptr_t address;
     const struct record_block *record;      /* NULL: a free entry. Records are never unmapped */
     uint64_t head;
     uint32_t sequence;
 };
-#define SEEN_BITS 7
-#define SEEN_SMALL 512          /* bytes of a block that is remembered by the line */
+#define SEEN_ENTRIES 1024u
 
-static inline size_t seen_by_line(uintptr_t at) { return (at >> 6 ^ at >> 13) & ((1u << SEEN_BITS) - 1); }
-static inline size_t seen_by_page(uintptr_t at) { return (1u << SEEN_BITS) + ((at >> 12 ^ at >> 19) & ((1u << SEEN_BITS) - 1)); }
-#define SEEN_ENTRIES (2u << SEEN_BITS)
+static inline size_t seen_place(uintptr_t at) { return (at >> 12 ^ at >> 22) & (SEEN_ENTRIES - 1); }
 
-static inline bool seen_holds(const struct seen_block *seen, uintptr_t start, size_t n)
-{
-    uintptr_t offset = start - seen->address;
-    uint64_t size = record_head_size(seen->head);
-    return offset < size && n <= size - offset && seen->record
-        && __atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == seen->head
-        && __atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence;
-}
-
-/* true: the range lies in a living block that was met lately. Any context: a handler that comes in the middle of seen_note() finds an
- * entry that may be of two blocks, whose record then has another head or number. */
-static inline bool seen_lately(const struct thread_state *self, uintptr_t start, size_t n)
+/* The rest of the living block that `address` lies in, if it was met lately; 0: it was not. Any context: a handler that comes in the middle of
+ * seen_note() finds an entry that may be of two blocks, whose record then has another head or number. */
+static inline size_t rest_seen(const struct thread_state *self, uintptr_t address)
 {
     const struct seen_block *seen = self->seen;
-    return seen && (seen_holds(&seen[seen_by_line(start)], start, n) || seen_holds(&seen[seen_by_page(start)], start, n));
+    if (!seen)
+        return 0;
+    seen += seen_place(address);
+    uintptr_t offset = address - seen->address;
+    uint64_t size = record_head_size(seen->head);
+    return offset < size && seen->record && __atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == seen->head
+        && __atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence ? (size_t)(size - offset) : 0;
+}
+
+/* What both know. */
+static inline __attribute__((always_inline)) size_t rest_known(const struct thread_state *self, uintptr_t address)
+{
+    if (__builtin_expect(!self || !self->magazines, 0))
+        return 0;
+    struct heap_region *region = quick_region(self->magazines, (const char *)address);
+    if (__builtin_expect(region && __atomic_load_n(&region->engine, __ATOMIC_RELAXED) == HEAP_SLAB, 1))
+        return rest_in_slab(region, address);
+    return rest_seen(self, address);
 }
 
 static void seen_note(struct thread_state *self, uintptr_t start, const struct place *place, uint64_t head)
 {
-    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared)
-        return;
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared || (!place->guarded && place->block.region->stride))
+        return;         /* not to be remembered; of a slab: found as fast as here */
     if (!self->seen && !(self->seen = memory_keep(SEEN_ENTRIES * sizeof *self->seen, 64)))
         return;
-    bool small = record_head_size(head) <= SEEN_SMALL;
-    struct seen_block *seen = &self->seen[small ? seen_by_line(start) : seen_by_page(start)];
+    struct seen_block *seen = &self->seen[seen_place(start)];
     seen->record = NULL;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     seen->address = (uintptr_t)place->address;
@@ -214,14 +237,9 @@ size_t engine_room(const void *address)
 {
     struct thread_state *self = threads_self();
     size_t room = RANGE_UNKNOWN;
-    const struct seen_block *seen = self->seen;
-    if (seen) {
-        for (unsigned i = 0; i < 2; i++) {
-            const struct seen_block *entry = &seen[i ? seen_by_page((uintptr_t)address) : seen_by_line((uintptr_t)address)];
-            if (seen_holds(entry, (uintptr_t)address, 1))
-                return (size_t)(record_head_size(entry->head) - ((uintptr_t)address - entry->address));
-        }
-    }
+    size_t rest = rest_known(self, (uintptr_t)address);
+    if (__builtin_expect(rest != 0, 1))
+        return rest;
     if (engine_enter(self)) {
         struct place place;
         if (find_recorded(address, &place)) {
@@ -230,6 +248,7 @@ size_t engine_room(const void *address)
             if (room && room != RANGE_UNKNOWN)
                 seen_note(self, (uintptr_t)address, &place, head);
         }
+        meet(self, address);
     }
     engine_leave(self);
     return room;
@@ -274,9 +293,10 @@ static __attribute__((noinline)) void at_fault(struct thread_state *self, struct
 }
 
 /* By the records. */
-static __attribute__((noinline)) void look_up_range(struct thread_state *self, struct engine_call *call, enum record_access access,
-                                                    uintptr_t start, size_t n, const struct capture_start *caller)
+static __attribute__((noinline)) void look_up_range(struct engine_call *call, enum record_access access, uintptr_t start, size_t n,
+                                                    const struct capture_start *caller)
 {
+    struct thread_state *self = threads_self();
     if (engine_enter(self)) {
         watch_tick();
         struct place place;
@@ -289,6 +309,7 @@ static __attribute__((noinline)) void look_up_range(struct thread_state *self, s
             tell(self, call, &finding, caller);
         else if (head)
             seen_note(self, start, &place, head);
+        meet(self, (const void *)start);
     }
     engine_leave(self);
 }
@@ -296,10 +317,9 @@ static __attribute__((noinline)) void look_up_range(struct thread_state *self, s
 void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
                         const struct capture_start *caller)
 {
-    struct thread_state *self = threads_self();
     bool objects = __atomic_load_n(&objects_any, __ATOMIC_RELAXED);     /* which may lie in a block */
-    if (__builtin_expect(objects || !seen_lately(self, (uintptr_t)start, n), 0))
-        look_up_range(self, call, access, (uintptr_t)start, n, caller);
+    if (__builtin_expect(objects || n > rest_known(thread_self_pointer, (uintptr_t)start), 0))
+        look_up_range(call, access, (uintptr_t)start, n, caller);
 }
 
 size_t engine_stack_room(const void *address, const struct capture_start *caller)

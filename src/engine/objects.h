@@ -10,7 +10,7 @@
 #include "format/record.h"
 #include "trace/threads.h"
 
-extern uint32_t objects_any;            /* 1: there was an object; atomic */
+extern uint32_t objects_any __attribute__((visibility("hidden")));   /* 1: there was an object; atomic */
 
 bool objects_init(void);
 
@@ -26,7 +26,6 @@ bool objects_name_pool(const void *anchor, uint64_t name);
 
 /* A checked call is about to touch [start, start + n). true: an object that begins there was freed, or ends before; *finding is filled
  * in, all but stack and thread. */
-extern uint32_t objects_any;            /* 1: there was an object; atomic */
 bool objects_check_known(const void *start, size_t n, enum record_access access, struct record_finding *finding);
 static inline bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding)
 {

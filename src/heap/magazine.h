@@ -27,6 +27,7 @@ struct magazine_pair {
 
 /* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
 #define MAGAZINE_LEAVES 32u
+#define MAGAZINE_NO_CHUNK UINTPTR_MAX   /* of no address; 0 is that of the lowest ones */
 
 /* All of a thread's; the word of the `magazine` hook points to it. */
 struct magazines {

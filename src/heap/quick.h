@@ -44,41 +44,59 @@ QUICK bool quick_alloc(const struct heap *heap, struct magazines *own, size_t ro
     return true;
 }
 
-/* The value of the page map for an address in a chunk that the thread has not met lately. 0: none, or of a whole chunk. */
+/* Remembers the leaf of the page map for the chunk around an address. Returns the page's value; 0: none, or of a whole chunk. The caller makes
+ * sure that no handler interrupts it which does the same. */
 static __attribute__((noinline, unused)) uint64_t quick_meet(const struct heap *heap, struct magazines *own, const char *address)
 {
     uintptr_t chunk = (uintptr_t)address >> PAGEMAP_CHUNK_SHIFT;
     const uint64_t *leaf = pagemap_leaf(&heap->pages.map, address);
     if (leaf == NULL)
         return 0;
-    own->leaves[chunk % MAGAZINE_LEAVES].chunk = MAGAZINE_NO_CHUNK;     /* a signal handler may come between */
+    STORE(own->leaves[chunk % MAGAZINE_LEAVES].chunk, MAGAZINE_NO_CHUNK);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     own->leaves[chunk % MAGAZINE_LEAVES].leaf = leaf;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    own->leaves[chunk % MAGAZINE_LEAVES].chunk = chunk;
+    STORE(own->leaves[chunk % MAGAZINE_LEAVES].chunk, chunk);
     return LOAD_ACQUIRE(leaf[(uintptr_t)address >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)]);
 }
 
-/* As heap_find for the slot of a slab that begins at `start`, which may be any address; block->used is not looked up. false: there is none,
- * or it takes a closer look. Lock-free. */
-QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *start, size_t tag_bytes, struct heap_block *block)
+/* The region around an address in a chunk that the thread has met; NULL: there is none, or the chunk is new to it (or a handler changed the
+ * entry in between: what is found then is a region that the address is not in). Any context. */
+QUICK struct heap_region *quick_region(const struct magazines *own, const char *address)
 {
-    uintptr_t chunk = (uintptr_t)start >> PAGEMAP_CHUNK_SHIFT;
-    uint64_t value = LIKELY(own->leaves[chunk % MAGAZINE_LEAVES].chunk == chunk)
-        ? LOAD_ACQUIRE(own->leaves[chunk % MAGAZINE_LEAVES].leaf[(uintptr_t)start >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)])
-        : quick_meet(heap, own, start);
-    struct heap_region *region = (struct heap_region *)(uintptr_t)value;
-    if (UNLIKELY(value <= PAGES_HELD) || UNLIKELY(LOAD(region->engine) != HEAP_SLAB))
-        return false;
+    uintptr_t chunk = (uintptr_t)address >> PAGEMAP_CHUNK_SHIFT;
+    if (UNLIKELY(LOAD(own->leaves[chunk % MAGAZINE_LEAVES].chunk) != chunk))
+        return NULL;
+    uint64_t value = LOAD_ACQUIRE(own->leaves[chunk % MAGAZINE_LEAVES].leaf[(uintptr_t)address >> PAGEMAP_UNIT_SHIFT & (PAGEMAP_CHILDREN - 1)]);
+    return UNLIKELY(value <= PAGES_HELD) ? NULL : (struct heap_region *)(uintptr_t)value;
+}
+
+/* As heap_find for an address in the region of a slab; block->used is not looked up. false: it lies in no slot, or the region changes. Lock-free,
+ * any context. */
+QUICK bool quick_slot(struct heap_region *region, const char *address, size_t tag_bytes, struct heap_block *block)
+{
     struct slab *slab = (struct slab *)region;
     uint32_t version = LOAD_ACQUIRE(region->version);
-    size_t offset = (size_t)((uintptr_t)start - (uintptr_t)LOAD(region->base));
+    size_t offset = (size_t)((uintptr_t)address - (uintptr_t)LOAD(region->base));
     slab_fill_block(slab, slab_slot_of(offset, LOAD(slab->reciprocal)), tag_bytes, block);
     bool within = offset < LOAD(region->bytes);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     block->zeroed = block->used = false;
     /* An odd version, of a closed region, is never equal to what is asked for. */
-    return LIKELY(within) && LIKELY(block->start == start) && LIKELY(LOAD(region->version) == (version & ~1u));
+    return LIKELY(within) && LIKELY(LOAD(region->version) == (version & ~1u));
+}
+
+/* The slot of a slab that begins at `start`, which may be any address. false: there is none, or it takes a closer look. Chunks that are new to the
+ * thread are remembered. */
+QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *start, size_t tag_bytes, struct heap_block *block)
+{
+    struct heap_region *region = quick_region(own, start);
+    if (UNLIKELY(region == NULL)) {
+        uint64_t value = quick_meet(heap, own, start);
+        region = value <= PAGES_HELD ? NULL : (struct heap_region *)(uintptr_t)value;
+    }
+    return LIKELY(region != NULL) && LIKELY(LOAD(region->engine) == HEAP_SLAB) && quick_slot(region, start, tag_bytes, block)
+        && LIKELY(block->start == start);
 }
 
 /* As heap_free for the block of a slab that is in use. */
