@@ -27,13 +27,12 @@ struct magazine_pair {
 
 /* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
 #define MAGAZINE_LEAVES 32u
-#define MAGAZINE_NO_CHUNK UINTPTR_MAX   /* of no address; 0 is that of the lowest ones */
 
 /* All of a thread's; the word of the `magazine` hook points to it. */
 struct magazines {
     struct magazine_pair pairs[MAGAZINE_CLASSES];
     struct {
-        uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it; MAGAZINE_NO_CHUNK: none */
+        uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it, or MAGAZINE_NO_CHUNK */
         const uint64_t *leaf;
     } leaves[MAGAZINE_LEAVES];
 };
