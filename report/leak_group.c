@@ -52,10 +52,21 @@ struct counter {
 
 /* ---- indirect blocks ---- */
 
+static bool any_indirect(const struct graph *graph)
+{
+    size_t n = 0;
+    for (uint32_t block = 0; block < graph->n; block++)
+        n += graph_is_indirect(graph, block);
+    return n != 0;
+}
+
+/* Where no block is indirectly lost, leader[] is left as it is: nothing looks at it then (n_indirect is 0). */
 static void charge_leaders(struct grouping *grouping)
 {
     struct graph *graph = grouping->graph;
     size_t room = 0;
+    if (!any_indirect(graph))
+        return;
     for (uint32_t block = 0; block < graph->n; block++)
         if (!graph_is_indirect(graph, block))
             graph->leader[block] = 0;   /* was the mark stack; now a leader's number */
@@ -179,10 +190,10 @@ static void make_flow(struct grouping *grouping)
 {
     const struct graph *graph = grouping->graph;
     uint32_t lost = 0, n = 0, *starts;
-    for (uint32_t block = 0; block < graph->n; block++)
-        lost += !(graph->marks[block] & MARKS_HELD);
     if (!grouping->n_indirect)
         return;
+    for (uint32_t block = 0; block < graph->n; block++)
+        lost += !(graph->marks[block] & MARKS_HELD);
     if (lost > FLOW_BLOCKS_MOST) {
         records_problem(graph->records, "%u blocks are lost: cycles among them, and what each retains, were not worked out", lost);
         return;
@@ -247,7 +258,7 @@ static void count_block(struct counter *counter, uint32_t block, uint64_t addres
     group->blocks++;
     if (grouping->flow.n && (kind == LEAK_DEFINITE || kind == LEAK_INDIRECT))
         add_flow(grouping, group, block, address);
-    if (kind == LEAK_DEFINITE && graph->leader[block]) {
+    if (kind == LEAK_DEFINITE && grouping->n_indirect && graph->leader[block]) {
         group->indirect_bytes += grouping->indirect[graph->leader[block]].bytes;
         group->indirect_blocks += grouping->indirect[graph->leader[block]].blocks;
     }

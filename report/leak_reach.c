@@ -1,6 +1,6 @@
 /* From roots and edges to the four kinds.
  *
- *   1. Reachable: depth first along start-pointer edges from every block that a root holds. A block with interior edges to
+ *   1. Reachable: depth first (nearly: some blocks are on their way) along start-pointer edges from every block that a root holds. A block with interior edges to
  *      blocks not (yet) reached is put on a list. When the search ends, the blocks on the list are looked at again: only there,
  *      where it matters, is memory read a second time to ask the heuristics. What they grant is searched from in turn.
  *   2. Possible: depth first along every edge, from the interior edges that are left over and from interior-pointers in roots.
@@ -47,12 +47,60 @@ static void note_examine(struct search *search, uint32_t block)
     search->examine[search->n_examine++] = block;
 }
 
+/* Blocks on their way from the stack to being followed. Nearly all the time of the search would go into waiting for memory: where a block's
+ * edges end, the edges, the marks of their targets. So all three are asked for some blocks before the one that is followed. */
+#define AHEAD 32u           /* where its edges end: when a block leaves the stack */
+#define AHEAD_EDGES 20u     /* the edges: so many blocks before its turn */
+#define AHEAD_MARKS 8u      /* the marks of the first few targets */
+#define FEW_TARGETS 4u
+
+struct ahead {
+    uint32_t blocks[AHEAD];     /* a ring */
+    uint32_t first, n;
+};
+
+/* The block that is followed after `before` others; NO_BLOCK: none yet. */
+static inline uint32_t ahead_at(const struct ahead *ahead, uint32_t before)
+{
+    return before < ahead->n ? ahead->blocks[(ahead->first + before) % AHEAD] : NO_BLOCK;
+}
+
+static inline void ahead_fill(struct search *search, struct ahead *ahead)
+{
+    while (ahead->n < AHEAD && search->top) {
+        uint32_t block = search->stack[--search->top];
+        __builtin_prefetch(&search->graph->edge_end[block]);
+        ahead->blocks[(ahead->first + ahead->n++) % AHEAD] = block;
+    }
+}
+
+static inline void ahead_prefetch(const struct search *search, const struct ahead *ahead)
+{
+    const struct graph *graph = search->graph;
+    const uint32_t *edges;
+    uint32_t block = ahead_at(ahead, AHEAD_EDGES);
+    if (block != NO_BLOCK) {
+        graph_edges(graph, block, &edges);
+        __builtin_prefetch(edges);
+    }
+    block = ahead_at(ahead, AHEAD_MARKS);
+    if (block == NO_BLOCK)
+        return;
+    uint32_t n = graph_edges(graph, block, &edges);
+    for (uint32_t i = 0; i < n && i < FEW_TARGETS; i++)
+        __builtin_prefetch(&graph->marks[edges[i] & ~EDGE_INTERIOR], 1);
+}
+
 /* Follows start-pointers until the stack is empty. */
 static void follow_strong(struct search *search)
 {
     struct graph *graph = search->graph;
-    while (search->top) {
-        uint32_t block = search->stack[--search->top];
+    struct ahead ahead = {.n = 0};
+    for (ahead_fill(search, &ahead); ahead.n; ahead_fill(search, &ahead)) {
+        ahead_prefetch(search, &ahead);
+        uint32_t block = ahead.blocks[ahead.first];
+        ahead.first = (ahead.first + 1) % AHEAD;
+        ahead.n--;
         const uint32_t *edges;
         uint32_t n = graph_edges(graph, block, &edges);
         for (uint32_t i = 0; i < n; i++) {
