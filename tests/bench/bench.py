@@ -195,6 +195,7 @@ def measure_all(options, bench, tasks, results):
         tasks = plan.without_those_there(tasks, kept)
         say(f"{before - sum(len(t.heaps) for t in tasks)} of {before} figures are there already")
     measure.prepare(bench.place)
+    peers.prepare(bench.place)
     order = ["glibc", *(p.name for p in bench.all)]
     kept.describe(f"Measured on {datetime.date.today()}: {machine()}. {options.size.capitalize()} form, {bench.rounds} runs.")
     drawn = [0.0]

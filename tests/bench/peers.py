@@ -8,6 +8,7 @@ import glob
 import os
 import pathlib
 import shutil
+import subprocess
 import typing
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
@@ -28,6 +29,7 @@ class Peer:
     extra: bool = False         # a second form of a tool, or one that hardly ever gets through: not with --quick
     pages: bool = False         # a page or more a block: only loops that keep few blocks fit
 
+    children: bool = True       # whether it is also in the processes that a program starts
     leaves: str = ""            # a pattern of the files that a run leaves behind
 
     @property
@@ -82,6 +84,12 @@ def built_for(suffix, more=None):
     return wrap
 
 
+def prepare(place):
+    """Builds what a peer needs beside it (work/first.c); to be called once before the peers are used."""
+    source = str(pathlib.Path(__file__).with_name("work") / "first.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", f"{place}/first.so", source], check=True)
+
+
 def all_peers(build, place):
     """Every row whose tool is there, in the order of the tables."""
     lib = "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib"
@@ -103,7 +111,8 @@ def all_peers(build, place):
         rows.append(Peer("malloc_check", "glibc's own checks (MALLOC_CHECK_=3), no stacks",
                          preload(library, MALLOC_CHECK_="3", GLIBC_TUNABLES="glibc.malloc.check=3"), cost=1.1))
     if library := find("liblsan.so.0"):
-        rows.append(Peer("LSan", "gcc's LeakSanitizer preloaded; stacks by frame pointers, so of one caller here", preload(library, **lsan), cost=1.3))
+        rows.append(Peer("LSan", "gcc's LeakSanitizer preloaded; stacks by frame pointers, so of one caller here",
+                         preload(f"{library} {place}/first.so", **lsan), cost=1.3))
     if shutil.which("clang"):
         rows.append(Peer("LSan, clang", "clang's LeakSanitizer linked into our loops (-fsanitize=leak); there is no library to preload",
                          built_for("lsan", lsan), cost=1.3, extra=True,
@@ -119,13 +128,14 @@ def all_peers(build, place):
         rows.append(Peer("ASan, full stacks", "gcc's with fast_unwind_on_malloc=0: stacks from the unwind tables, as midden's are",
                          preload(library, **asan("detect_leaks=1:fast_unwind_on_malloc=0")), cost=40, extra=True))
     if library := first("/usr/lib/heaptrack/libheaptrack_preload.so", *(f"{place}/heaptrack/libheaptrack_preload.so" for place in lib)):
-        rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its raw data into a file, unread; children (of g++) are not followed",
-                         preload(library, DUMP_HEAPTRACK_OUTPUT=f"{place}/heaptrack-raw.$$"), cost=3, leaves=f"{place}/heaptrack-raw.*"))
+        rows.append(Peer("heaptrack, in process", "a profiler: full stacks, no checks; its raw data into a file, unread; children are not followed, so it cannot be asked about g++",
+                         preload(library, DUMP_HEAPTRACK_OUTPUT=f"{place}/heaptrack-raw.$$"), cost=3, children=False,
+                         leaves=f"{place}/heaptrack-raw.*"))
     if shutil.which("heaptrack"):
-        rows.append(Peer("heaptrack", "the same with the interpreter of its data", heaptrack(place), cost=6, start=0.3))
+        rows.append(Peer("heaptrack", "the same with the interpreter of its data", heaptrack(place), cost=6, start=0.3, children=False))
     if shutil.which("valgrind"):
         rows.append(Peer("memcheck", "valgrind --leak-check=full", lambda argv, env: (
-            ["valgrind", "-q", "--log-file=/dev/null", "--leak-check=full", "--num-callers=30", *argv], env), cost=40, start=1))
+            ["valgrind", "-q", "--log-file=/dev/null", "--leak-check=full", "--num-callers=30", "--trace-children=yes", *argv], env), cost=40, start=1))
     for name, library in (("Electric Fence", "libefence.so.0"), ("DUMA", "libduma.so.0")):
         if library := find(library):
             rows.append(Peer(name, "a page or two a block: most programs do not fit into the mappings that a process may have",

@@ -97,7 +97,7 @@ def tasks(bench):
     for name in real.names():
         for heap in bench.heaps(plain=False):
             peer = bench.peer(heap)
-            if peer.built:
+            if peer.built or name == real.DRIVER and not peer.children:
                 continue
             reduced = peer.slow and bench.size != "quick"
             rounds = 1 if peer.slow else bench.rounds if peer.ours else min(bench.rounds, 2 if bench.size == "quick" else 3)
