@@ -67,6 +67,16 @@ static bool was_shown(const struct process *process, size_t index)
     return false;
 }
 
+/* Of the same line as one that was shown: it stands for both. */
+static bool is_repeated(const struct process *process, const struct model *model)
+{
+    for (const struct analysis *at = process->shown; at && model->n_errors == 1; at = at->next)
+        for (size_t i = 0; i < at->model->n_errors; i++)
+            if (model_same_line(&at->model->errors[i], &model->errors[0]))
+                return true;
+    return false;
+}
+
 /* Is the text of such a process wanted? */
 static bool is_told(const struct delivery *delivery, const struct model *model)
 {
@@ -313,11 +323,15 @@ bool deliver_order(const struct delivery *delivery, struct process *process, str
 
 static void finding_done(struct delivery *delivery, struct process *process, struct analysis *analysis)
 {
-    deliver_show_errors(delivery, process, analysis->model);
-    analysis_append(&process->shown, analysis);
     analysis_free(process->whole);  /* an exec that failed left one; it is out of date */
     process->whole = NULL;
     process->told = false;
+    if (is_repeated(process, analysis->model)) {
+        analysis_free(analysis);
+        return;
+    }
+    deliver_show_errors(delivery, process, analysis->model);
+    analysis_append(&process->shown, analysis);
     note_gating(delivery, process, analysis->model);
 }
 

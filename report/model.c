@@ -183,12 +183,23 @@ static struct model *begin(struct records *records, struct symbols *symbols, con
     return model;
 }
 
+/* Of one that was met before, the larger count stays. */
+static bool is_repeated(struct model_error *errors, size_t n, const struct model_error *error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (model_same_line(&errors[i], error)) {
+            errors[i].count = errors[i].count > error->count ? errors[i].count : error->count;
+            return true;
+        }
+    return false;
+}
+
 static void errors_of(struct model *model, struct symbols *symbols)
 {
     size_t room = 0;
     struct model_error error, *errors = NULL;
     for (size_t i = 1; i < model->records->n_findings; i++) {
-        if (!model_finding(model, symbols, i, &error))
+        if (!model_finding(model, symbols, i, &error) || is_repeated(errors, model->n_errors, &error))
             continue;
         if (model->n_errors == room)
             errors = memory_resize(errors, room = room ? 2 * room : 16, sizeof *errors);

@@ -180,6 +180,10 @@ struct model {
 /* Analyses everything: findings, the leak check as asked for, statistics. Never NULL. The records and symbols must outlive it. */
 struct model *model_new(struct records *records, struct symbols *symbols, const struct model_options *options);
 
+/* true: both are accesses outside the same block, or after its end, of one line of the program, reached by the same calls: of a loop, say, that
+ * the compiler unrolled into several instructions, which the library tells apart and a reader does not. Listed once. */
+bool model_same_line(const struct model_error *a, const struct model_error *b);
+
 /* Only finding `index` and what its text needs, to be rendered at once. NULL: no such finding. */
 struct model *model_new_finding(struct records *records, struct symbols *symbols, size_t index, const struct model_options *options);
 

@@ -82,6 +82,22 @@ static uint64_t fingerprint_of(const struct model_error *error)
     return error->block ? frames_fingerprint(&error->block->alloc_stack, hash) : hash;
 }
 
+bool model_same_line(const struct model_error *a, const struct model_error *b)
+{
+    if (a->kind != b->kind || a->access != b->access || a->detected != RECORD_AT_ACCESS || b->detected != RECORD_AT_ACCESS
+        || !a->raw.block_address || a->raw.block_address != b->raw.block_address || a->raw.block.sequence != b->raw.block.sequence
+        || !a->stack.n || a->stack.n != b->stack.n || !a->stack.frames[0]->line)
+        return false;
+    for (size_t i = 0; i < a->stack.n; i++) {
+        const struct frame *here = a->stack.frames[i], *there = b->stack.frames[i];
+        bool same = here->file && there->file ? here->line == there->line && strcmp(here->file, there->file) == 0
+                                              : here->pc == there->pc && here->offset == there->offset;
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
 bool model_finding(struct model *model, struct symbols *symbols, size_t index, struct model_error *error)
 {
     struct record_finding *raw = &error->raw;

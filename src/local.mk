@@ -11,7 +11,7 @@ engine_sources += \
 	src/config/config.h src/config/config.c \
 	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c \
 	src/check/range.h src/check/range.c src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \
-	src/check/allowance.h src/check/allowance.c src/check/watch.h src/check/watch.c src/engine/watched.c \
+	src/check/allowance.h src/check/allowance.c src/check/watch.h src/check/watch.c src/engine/watched.c src/engine/step.c \
 	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \
 	src/snapshot/freeze.h src/snapshot/freeze.c src/snapshot/frozen.c src/snapshot/request.h src/snapshot/request.c \
 	src/engine/snapshot.h src/engine/snapshot.c src/engine/periodic.c src/engine/dump.c \

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/table.h"
+#include "trace/depot.h"
 
 static struct lock finding_lock = LOCK_INIT(LOCK_RANK_FINDINGS);
 static uint64_t most_findings;
@@ -87,17 +88,37 @@ done:
     return result;
 }
 
-bool finding_tells(uint64_t block, uint32_t sequence, bool before)
+/* A published finding about this block; NULL: the entry is of something else. */
+static const struct record_finding *about(uint32_t index, uint64_t block, uint32_t sequence)
+{
+    const struct record_finding *known = finding_at(index);
+    return known && __atomic_load_n(&known->state, __ATOMIC_ACQUIRE) == 2 && known->block_address == block
+        && known->block.sequence == sequence ? known : NULL;
+}
+
+bool finding_tells_place(uint64_t block, uint32_t sequence, uintptr_t pc)
+{
+    uint32_t n = finding_count();
+    for (uint32_t i = 1; i <= n; i++) {
+        const struct record_finding *known = about(i, block, sequence);
+        uintptr_t frame;
+        if (known && known->detected == RECORD_AT_ACCESS && depot_frames(known->stack, &frame, 1) && frame == pc)
+            return true;
+    }
+    return false;
+}
+
+bool finding_tells(uint64_t block, uint32_t sequence, bool before, bool damage)
 {
     uint32_t n = finding_count();
     bool any = false;
     for (uint32_t i = 1; i <= n; i++) {
-        const struct record_finding *known = finding_at(i);
-        if (!known || __atomic_load_n(&known->state, __ATOMIC_ACQUIRE) != 2 || known->block_address != block
-            || known->block.sequence != sequence
-            || (known->kind != RECORD_KIND_HEAP_BUFFER_OVERFLOW && known->kind != RECORD_KIND_HEAP_BUFFER_UNDERFLOW))
+        const struct record_finding *known = about(i, block, sequence);
+        if (!known || (known->kind != RECORD_KIND_HEAP_BUFFER_OVERFLOW && known->kind != RECORD_KIND_HEAP_BUFFER_UNDERFLOW))
             continue;
         any = true;
+        if (damage && known->access == RECORD_ACCESS_READ)
+            continue;
         /* A checked call that began in front may have gone on to behind. */
         bool both = known->offset < 0 && known->call_size != RECORD_UNKNOWN;
         if (both || (known->offset < 0) == before)

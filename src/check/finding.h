@@ -16,8 +16,12 @@ uint32_t finding_publish(const struct record_finding *finding);
 
 /* true: nothing more is to be said of damage before (or else behind) this block, which is living and marked DAMAGED. Either a finding
  * about it tells of that side, or none is about it at all: then its mistake was counted in another block's entry, as what is
- * found on its other side would be. No lock; any context. */
-bool finding_tells(uint64_t block, uint32_t sequence, bool before);
+ * found on its other side would be. damage: the bytes there were changed, which no read explains. No lock; any context. */
+bool finding_tells(uint64_t block, uint32_t sequence, bool before, bool damage);
+
+/* true: a finding tells of an access by the instruction at pc that was outside this block, or after it was freed. No lock; any
+ * context. */
+bool finding_tells_place(uint64_t block, uint32_t sequence, uintptr_t pc);
 
 /* Number of the findings published in this process. */
 uint32_t finding_count(void);

@@ -12,7 +12,6 @@
 
 struct guard_setting guard_setting = {0, 0, 1, GUARD_NO_FILL, GUARD_NO_FILL};
 
-#define GUARD_WORD (0x0101010101010101ull * GUARD_BYTE)
 
 static inline uint64_t *front_words(const struct guard_block *block)
 {

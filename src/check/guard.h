@@ -20,6 +20,7 @@
 #define GUARD_MAGIC_USED WITNESS_USED
 #define GUARD_MAGIC_FREE WITNESS_FREE
 #define GUARD_BYTE WITNESS_BYTE /* of guard zones */
+#define GUARD_WORD (0x0101010101010101ull * GUARD_BYTE)
 #define GUARD_FILL_ALLOC 0xcb   /* of new blocks: as a pointer it is not canonical, as a number odd and negative */
 #define GUARD_FILL_FREE 0xdb    /* of freed blocks */
 #define GUARD_NO_FILL 256

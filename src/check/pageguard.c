@@ -54,6 +54,7 @@ struct slot {
     uint8_t opened;                 /* a guard page beside it was opened after a fault */
     uint8_t pad;
     uint32_t next;                  /* chunk * CHUNK_SLOTS + index + 1 of the next in a list; 0: last */
+    uint32_t uses;                  /* times it was taken; atomic, guards.lock to write */
 };
 
 struct chunk {
@@ -342,6 +343,10 @@ static uint32_t pop_slot(unsigned class)
         if (!guards.oldest[class])
             guards.newest[class] = 0;
     }
+    if (link) {
+        struct slot *taken = slot_of(link, &found);
+        __atomic_store_n(&taken->uses, taken->uses + 1, __ATOMIC_RELAXED);
+    }
     return link;
 }
 
@@ -500,7 +505,8 @@ void pageguard_retire(const struct pageguard_slot *slot)
 {
     struct slot *state = &chunks[slot->chunk].slots[slot->index];
     uint32_t link = slot->chunk * CHUNK_SLOTS + slot->index + 1, class = chunks[slot->chunk].class;
-    state->protected_data |= close_pages(slot->data, slot->data_bytes) == 1;
+    if (close_pages(slot->data, slot->data_bytes) == 1)
+        __atomic_store_n(&state->protected_data, 1, __ATOMIC_RELAXED);
     state->state = SLOT_FREED;
     state->next = 0;
     lock_take(&guards.lock);
@@ -522,6 +528,25 @@ void pageguard_open(const struct pageguard_slot *slot, const void *address)
     if (guards.guards)
         kernel.advise(start, page(), MADV_GUARD_REMOVE);
     kernel.protect(start, page(), PROT_READ | PROT_WRITE);
+}
+
+uint32_t pageguard_uses(const struct pageguard_slot *slot)
+{
+    return __atomic_load_n(&chunks[slot->chunk].slots[slot->index].uses, __ATOMIC_RELAXED);
+}
+
+/* By mprotect, for a guard would throw away what the program wrote. Under the lock, with which slots are taken: until the next use of
+ * the slot the page is nobody's. */
+void pageguard_shut_again(const struct pageguard_slot *slot, uint32_t uses, void *at)
+{
+    struct slot *state = &chunks[slot->chunk].slots[slot->index];
+    lock_take(&guards.lock);
+    if (state->uses == uses) {
+        if ((char *)at >= slot->data && (char *)at < slot->data + slot->data_bytes)
+            __atomic_store_n(&state->protected_data, 1, __ATOMIC_RELAXED);
+        kernel.protect(at, page(), PROT_NONE);
+    }
+    lock_drop(&guards.lock);
 }
 
 void pageguard_lock(void)

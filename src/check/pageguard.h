@@ -75,6 +75,11 @@ void pageguard_retire(const struct pageguard_slot *slot);
 /* A fault in the slot was reported: the page at `address` is opened, so that the program can go on. Any context. */
 void pageguard_open(const struct pageguard_slot *slot, const void *address);
 
+/* How often the slot was taken. What is inaccessible in it stays so until it is taken again: pageguard_shut_again() shuts a page
+ * (at: its first byte) that was opened, if the slot has not been taken since. The thread is not inside the engine. */
+uint32_t pageguard_uses(const struct pageguard_slot *slot);
+void pageguard_shut_again(const struct pageguard_slot *slot, uint32_t uses, void *at);
+
 /* Use of the slots: mapped, and of living blocks requested (their sizes), occupied (their pages) and their number. */
 void pageguard_stats(struct record_engine_stats *stats);
 

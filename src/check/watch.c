@@ -8,7 +8,7 @@
  *    which register, and a generation that changes with every setting, so that a late signal is known for one.
  * 3. A block has up to two places: the largest aligned 1, 2, 4 or 8 bytes that begin where it ends, and the 8 that end where it
  *    begins. The registers are a ring: what was set longest ago goes first. A place that was hit MOST_DROPS times without a
- *    mistake is given up.
+ *    mistake, or with one that was told before, is given up; so is one that TOLD places of the program have hit by mistake.
  * 4. Time (allowance.h): what the settings take, and what asking about hits takes, is measured and limited, each to a share of the
  *    process's CPU time and a grace. So is the time in which a register is armed at all, for that slows other things down (see ticks()):
  *    when nothing new was set for a while, or the share is used up, the registers are cleared, but for those beside blocks of sites that
@@ -35,6 +35,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "check/allowance.h"
+#include "check/guard.h"
 
 #ifndef TRAP_PERF
 #define TRAP_PERF 6
@@ -46,6 +47,7 @@
 #define GENERATION_BITS 46
 
 #define MOST_DROPS 8u               /* hits of one watchpoint that were no mistake */
+#define TOLD 4u                     /* hits of one watchpoint that are told, each of another place */
 #define PC_DROPS 3u                 /* of one pc */
 #define PCS 256u                    /* that are told apart */
 #define SET_GRACE_NS 250000ull
@@ -75,6 +77,8 @@ struct watch_register {
     struct watch_subject subject;
     const char *start;
     unsigned bytes;
+    uint64_t was;                   /* those bytes, when they were last looked at */
+    uintptr_t told[TOLD];           /* pcs of the hits that were told; 0: none */
 };
 
 const char *watch_blocks[WATCH_REGISTERS];
@@ -214,6 +218,8 @@ static bool set(unsigned which, const struct watch_subject *subject, const char 
         entry->subject = *subject;
         entry->start = start;
         entry->bytes = bytes;
+        entry->was = GUARD_WORD;
+        memory_fill(entry->told, 0, sizeof entry->told);
         entry->order = watch.generation;
         watch.attr.bp_addr = (uintptr_t)start;
         watch.attr.bp_len = bytes;
@@ -439,11 +445,53 @@ bool watch_of(const siginfo_t *info, struct watch_hit *hit)
     const struct watch_register *entry = &watch.registers[which];
     uint64_t generation = word >> 2 & ((1ull << GENERATION_BITS) - 1);
     if (which < watch.n && entry->armed && entry->generation == generation) {
-        *hit = (struct watch_hit){entry->subject, entry->start, entry->bytes, which, generation};
+        *hit = (struct watch_hit){entry->subject, entry->start, entry->bytes, which, generation, entry->was};
+        memory_copy(&watch.registers[which].was, entry->start, entry->bytes);
         found = true;
     }
     lock_drop(&watch.lock);
     return found;
+}
+
+/* The register of a hit, if it still stands where it stood. The lock is held. */
+static struct watch_register *register_of(const struct watch_hit *hit)
+{
+    struct watch_register *entry = &watch.registers[hit->which];
+    return hit->which < watch.n && entry->armed && entry->generation == hit->generation ? entry : NULL;
+}
+
+/* A hit without a result; after so many the register is better used elsewhere. The lock is held. */
+static void count_drop(struct watch_register *entry)
+{
+    if (entry && ++entry->drops >= MOST_DROPS && is_owner())
+        set((unsigned)(entry - watch.registers), NULL, NULL, 0);
+}
+
+bool watch_was_told(const struct watch_hit *hit, uintptr_t pc)
+{
+    bool told = false;
+    lock_take(&watch.lock);
+    struct watch_register *entry = register_of(hit);
+    for (unsigned i = 0; entry && i < TOLD; i++)
+        told |= entry->told[i] == pc;
+    if (told)
+        count_drop(entry);
+    lock_drop(&watch.lock);
+    return told;
+}
+
+void watch_told(const struct watch_hit *hit, uintptr_t pc)
+{
+    lock_take(&watch.lock);
+    struct watch_register *entry = register_of(hit);
+    unsigned i = 0;
+    while (entry && i < TOLD && entry->told[i])
+        i++;
+    if (entry && i + 1 < TOLD)
+        entry->told[i] = pc;
+    else if (entry && is_owner())
+        set(hit->which, NULL, NULL, 0);
+    lock_drop(&watch.lock);
 }
 
 void watch_dropped(const struct watch_hit *hit, uintptr_t pc, uint64_t asked_ns)
@@ -456,10 +504,7 @@ void watch_dropped(const struct watch_hit *hit, uintptr_t pc, uint64_t asked_ns)
     __atomic_fetch_add(&watch.pcs[at].drops, 1, __ATOMIC_RELAXED);
     allowance_spend(&watch.asking, asked_ns);
     lock_take(&watch.lock);
-    struct watch_register *entry = &watch.registers[hit->which];
-    if (hit->which < watch.n && entry->armed && entry->generation == hit->generation && ++entry->drops >= MOST_DROPS
-        && is_owner())
-        set(hit->which, NULL, NULL, 0);
+    count_drop(register_of(hit));
     lock_drop(&watch.lock);
 }
 

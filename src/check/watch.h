@@ -30,6 +30,7 @@ struct watch_hit {
     unsigned bytes;             /* 1, 2, 4 or 8 of them */
     unsigned which;             /* its register, */
     uint64_t generation;        /* and what the register was last set for: they name it in watch_dropped() */
+    uint64_t was;               /* the bytes as they were before, the first in the lowest byte */
 };
 
 /* wanted: --watchpoints, and there are page guards. Before anything else here. */
@@ -88,6 +89,11 @@ bool watch_may_ask(uintptr_t pc);
 
 /* The hit at pc was no mistake. asked_ns: nanoseconds that it took to know. */
 void watch_dropped(const struct watch_hit *hit, uintptr_t pc, uint64_t asked_ns);
+
+/* The hit at pc was a mistake and has been told. The watchpoint stays, for other places that make one there; it is not told again of this
+ * one, which watch_was_told() knows and counts. */
+void watch_told(const struct watch_hit *hit, uintptr_t pc);
+bool watch_was_told(const struct watch_hit *hit, uintptr_t pc);
 
 void watch_lock(void);
 void watch_unlock(void);

@@ -10,6 +10,7 @@
 #include "engine/state.h"
 #include "snapshot/agent.h"
 #include "snapshot/park.h"
+#include "trace/modules.h"
 
 #define HALT_STATUS 1           /* where nobody else gives the status */
 #define SWEEP_EVERY 20000u      /* allocations of a thread between two sweeps, and one more for each living block */
@@ -47,7 +48,17 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
 
 bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before)
 {
-    return !(record_head_flags(head) & RECORD_FLAG_DAMAGED) || !finding_tells((uintptr_t)block, record->sequence, before);
+    return !(record_head_flags(head) & RECORD_FLAG_DAMAGED) || !finding_tells((uintptr_t)block, record->sequence, before, true);
+}
+
+bool report_is_new_place(const struct record_block *record, const char *block, uint64_t head, bool before, uintptr_t pc)
+{
+    if (!(record_head_flags(head) & RECORD_FLAG_DAMAGED))
+        return true;
+    const struct record_module *module = modules_at(modules_of(pc));
+    if (!module || !(module->flags & (RECORD_MODULE_LIBC | RECORD_MODULE_LOADER)))
+        return !finding_tells_place((uintptr_t)block, record->sequence, pc);
+    return record_head_state(head) == RECORD_BLOCK_LIVE && !finding_tells((uintptr_t)block, record->sequence, before, false);
 }
 
 bool report_is_one_run(const struct guard_block *block, const struct guard_damage *behind, const struct guard_damage *before)

@@ -2,7 +2,8 @@
  *
  * In the kernel our handler stands for each of the signals, unmasked in every thread (the interposers see to it). On a signal:
  *
- *   a fault in a page-guarded slot → a finding with the registers' stack; the page is opened, the instruction runs again;
+ *   a fault in a page-guarded slot → a finding with the registers' stack; the instruction is let past (step.c);
+ *   the trap behind it             → the page is shut again;
  *   a hardware watchpoint          → see watched.c; the program goes on;
  *   the program has a handler      → it is called on the stack and with the mask that it would have without us;
  *   the program ignores it         → nothing;
@@ -83,28 +84,28 @@ static struct capture_start start_of(const ucontext_t *context)
     return (struct capture_start){sigframe_pc(context), sigframe_sp(context), sigframe_fp(context), true};
 }
 
-/* Reports a touch of a block that must not be touched there, once a block; of a living one, once on each side. */
-static void tell_access(struct thread_state *self, void *address, struct record_block *record, char *block,
+/* Reports a touch of a block that must not be touched there, once for each place of the program. false: it is known. */
+static bool tell_access(struct thread_state *self, void *address, struct record_block *record, char *block,
                         const ucontext_t *context)
 {
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    unsigned state = record_head_state(head);
-    if (state < RECORD_BLOCK_LIVE || (state != RECORD_BLOCK_LIVE && record_head_flags(head) & RECORD_FLAG_DAMAGED)
-        || (state == RECORD_BLOCK_LIVE && !report_is_news(record, block, head, (char *)address < block)))
-        return;
+    if (record_head_state(head) < RECORD_BLOCK_LIVE
+        || !report_is_new_place(record, block, head, (char *)address < block, sigframe_pc(context)))
+        return false;
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
+        return false;
     struct record_finding finding;
     struct capture_start from = start_of(context);
     fault_of_access(address, sigframe_access(context), record, block, &finding);
     finding.block.head = head;
     pageguard_suspect(record->alloc_stack);
     report_finding(self, &finding, &from);
+    return true;
 }
 
 /* A touch of a slot between page guards, or of a large freed block that is shut; true: it was ours. */
-static bool guarded_access(struct thread_state *self, void *address, const ucontext_t *context)
+static bool guarded_access(struct thread_state *self, void *address, ucontext_t *context)
 {
     struct pageguard_slot slot;
     struct place place;
@@ -115,9 +116,9 @@ static bool guarded_access(struct thread_state *self, void *address, const ucont
         if (slot.record->address && (char *)address >= low && (char *)address < high
             && record_head_state(__atomic_load_n(&slot.record->block.head, __ATOMIC_ACQUIRE)) == RECORD_BLOCK_LIVE)
             return false;
-        if (slot.record->address)
-            tell_access(self, address, &slot.record->block, (char *)(uintptr_t)slot.record->address, context);
-        pageguard_open(&slot, address);
+        bool told = slot.record->address
+            && tell_access(self, address, &slot.record->block, (char *)(uintptr_t)slot.record->address, context);
+        step_past(self, &slot, address, told, context);
         return true;
     }
     /* Interrupted inside the engine, this thread may hold the lock that a look-up takes. */
@@ -213,7 +214,7 @@ static void decide(void *argument)
     bool fault = (number == SIGSEGV || number == SIGBUS) && info->si_code > 0;
     engine_enter(self);
     bool ours = fault ? guarded_access(self, info->si_addr, delivery->context)
-                      : number == SIGTRAP && watched_access(self, info, delivery->context);
+                      : number == SIGTRAP && (step_done(self, info, delivery->context) || watched_access(self, info, delivery->context));
     engine_leave(self);
     if (ours)
         return;

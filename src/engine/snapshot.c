@@ -41,6 +41,11 @@ void snapshot_stop(void)
     __atomic_store_n(&sandboxed, true, __ATOMIC_RELEASE);
 }
 
+bool engine_sandboxed(void)
+{
+    return __atomic_load_n(&sandboxed, __ATOMIC_ACQUIRE);
+}
+
 static void *quiet_published;   /* that SIGURG may be used; atomic */
 
 void snapshot_publish(void)

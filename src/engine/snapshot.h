@@ -60,5 +60,6 @@ void snapshot_publish(void);
 
 /* No more: the program enters a sandbox. */
 void snapshot_stop(void);
+bool engine_sandboxed(void);    /* it did */
 
 #endif

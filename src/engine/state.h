@@ -165,6 +165,10 @@ void report_damage(struct thread_state *self, const struct place *place, uint64_
 /* true: damage before (or else behind) a living block was not told of. head: of its record when it was seen. */
 bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before);
 
+/* true: an access by the instruction at pc, before (or else behind) a living block, or to a freed one, was not told of. Each place of the
+ * program is told once for a block; libc, which comes by many instructions for one call, once on each side of it. */
+bool report_is_new_place(const struct record_block *record, const char *block, uint64_t head, bool before, uintptr_t pc);
+
 /* true: somebody wrote right through the block, from in front of it to behind it: that is one mistake. */
 bool report_is_one_run(const struct guard_block *block, const struct guard_damage *behind, const struct guard_damage *before);
 
@@ -177,6 +181,15 @@ void report_sweep_now_and_then(struct thread_state *self);
 
 /* true: the signal was of a watchpoint of ours, and whatever it meant has been dealt with. The engine was entered for it. */
 bool watched_access(struct thread_state *self, const siginfo_t *info, const ucontext_t *context);
+
+/* ---- past a guard (engine/step.c) ---------------------------------------------------------------------------------------------- */
+
+/* The page at `address` in this slot, where the instruction that `context` returns to faulted, is opened for that one instruction; or for
+ * good, where that cannot be. told: it was news. The engine was entered for the signal. */
+void step_past(struct thread_state *self, const struct pageguard_slot *slot, void *address, bool told, ucontext_t *context);
+
+/* true: the signal came behind such an instruction, and the pages it needed are shut again. */
+bool step_done(struct thread_state *self, const siginfo_t *info, ucontext_t *context);
 
 /* ---- marks, names and roots (engine/marks.c); the locks are for around fork ---------------------------------------------------- */
 

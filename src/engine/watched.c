@@ -43,7 +43,7 @@ static void about_hit(struct wire_hit *question, const struct watch_hit *hit, co
     question->pc = sigframe_pc(context);
     question->watch = (uintptr_t)hit->start;
     question->watch_bytes = hit->bytes;
-    question->changed = memory_differs(hit->start, GUARD_BYTE, hit->bytes) < hit->bytes;
+    question->changed = memory_compare(hit->start, (const char *)&hit->was, hit->bytes) != 0;
     question->block = (uintptr_t)hit->subject.address;
     question->block_size = hit->subject.size;
     question->low = (uintptr_t)hit->subject.low;
@@ -61,21 +61,23 @@ static bool is_reading_ahead(const struct wire_hit *question)
 }
 
 /* The record of the block that was watched, if the hit can still be told about it; NULL: it cannot. */
-static struct record_block *record_of(const struct watch_hit *hit, uint64_t *head)
+static struct record_block *record_of(const struct watch_hit *hit, uintptr_t pc, uint64_t *head)
 {
     struct place place;
     if (!blocks_find(hit->subject.address, &place) || !place.record || place.address != hit->subject.address)
         return NULL;
     *head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
     bool before = hit->start < hit->subject.address;
-    return record_head_state(*head) == RECORD_BLOCK_LIVE && report_is_news(place.record, place.address, *head, before) ? place.record : NULL;
+    return record_head_state(*head) == RECORD_BLOCK_LIVE && report_is_new_place(place.record, place.address, *head, before, pc)
+        ? place.record : NULL;
 }
 
 static void tell(struct thread_state *self, const struct watch_hit *hit, const struct wire_verdict *verdict,
                  const ucontext_t *context)
 {
     uint64_t head;
-    struct record_block *record = record_of(hit, &head);
+    struct record_block *record = record_of(hit, verdict->pc, &head);
+    watch_told(hit, sigframe_pc(context));
     if (!record)
         return;
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
@@ -89,7 +91,6 @@ static void tell(struct thread_state *self, const struct watch_hit *hit, const s
     if (verdict->exact)
         finding.size = verdict->bytes;
     pageguard_suspect(record->alloc_stack);
-    watch_take_away(hit->subject.address);
     report_finding(self, &finding, &from);
 }
 
@@ -100,7 +101,7 @@ static void judge(struct thread_state *self, const struct watch_hit *hit, const 
     struct wire_verdict verdict;
     uint64_t head, asked_ns = 0;
     if (watch_may_ask(pc)) {
-        if (!record_of(hit, &head))
+        if (watch_was_told(hit, pc) || !record_of(hit, pc, &head))
             return;
         uint64_t before = kernel.now();
         __atomic_fetch_add(&midden_anchor.watch_hits, 1, __ATOMIC_RELAXED);

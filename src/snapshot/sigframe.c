@@ -86,6 +86,31 @@ enum record_access sigframe_access(const ucontext_t *context)
 #endif
 }
 
+#define TRAP_FLAG 0x100
+
+bool sigframe_steps(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return context->uc_mcontext.gregs[REG_EFL] & TRAP_FLAG;
+#else
+    (void)context;
+    return false;
+#endif
+}
+
+bool sigframe_step(ucontext_t *context, bool on)
+{
+#if defined(__x86_64__)
+    greg_t flags = context->uc_mcontext.gregs[REG_EFL];
+    context->uc_mcontext.gregs[REG_EFL] = on ? flags | TRAP_FLAG : flags & ~(greg_t)TRAP_FLAG;
+    return true;
+#else
+    (void)context;
+    (void)on;
+    return false;
+#endif
+}
+
 unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers)
 {
     unsigned n = 0;

@@ -65,6 +65,11 @@ unsigned sigframe_registers(const ucontext_t *context, uint64_t *registers);
 enum sigframe_place { SIGFRAME_ELSEWHERE, SIGFRAME_ENDED_CALL, SIGFRAME_AFTER_CALL };
 enum sigframe_place sigframe_place(const ucontext_t *context);
 
+/* The trap flag among the registers: whether the processor stops with SIGTRAP behind each instruction. sigframe_step() sets or clears
+ * it; false: this architecture has none that a program can set. */
+bool sigframe_steps(const ucontext_t *context);
+bool sigframe_step(ucontext_t *context, bool on);
+
 /* End of the frame's saved state, vector registers included, and where those start. */
 uintptr_t sigframe_end(const ucontext_t *context);
 uintptr_t sigframe_vectors(const ucontext_t *context);

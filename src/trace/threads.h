@@ -30,6 +30,7 @@ struct thread_state {
     uint32_t generation;            /* +1 when another thread takes the state over: what is kept of stacks is void */
     struct quarantine_batch *quarantine;
     struct seen_block *seen;        /* blocks that checked calls met lately (engine/checked.c); NULL: none yet */
+    struct guard_step *step;        /* instructions that are let past a page guard (engine/step.c); NULL: none yet */
     void *sigstack;                 /* stack of the tool's handlers, and its size */
     size_t sigstack_bytes;
     int64_t sample_left;            /* bytes to allocate until the next sampled stack (profile production) */
