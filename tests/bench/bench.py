@@ -205,22 +205,25 @@ def measure_all(options, bench, tasks, results):
             drawing.draw(kept, order)
             drawn[0] = time.monotonic()
 
-    begun = time.monotonic()
+    begun, complete = time.monotonic(), False
     try:
         plan.carry_out(tasks, kept, say, draw)
+        complete = True
         say(f"all of it took {plan.minutes(time.monotonic() - begun)}")
     finally:
         # A second signal must not cut short what is only some writing.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        finish(options, kept, order[1:])
+        finish(options, kept, order[1:], complete)
     return 0
 
 
-def finish(options, kept, order):
+def finish(options, kept, order, complete=True):
     drawing.draw(kept, ["glibc", *order])
     print(tables.everything(kept, ["glibc", *order]))
-    if options.readme:
+    if options.readme and not complete:
+        say("README.md was left as it is; --resume --readme goes on")
+    elif options.readme:
         publish.publish(kept, ["glibc", *order], peers.TREE)
         say("README.md and doc/ hold these results now")
     say(f"results are in {kept.place}")

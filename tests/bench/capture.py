@@ -11,6 +11,7 @@ import measure
 import micro
 import peers
 import plan
+import real
 
 DEPTHS = [10, 20, 40]
 PROGRAMS = ["python3 json", "python3 objects", "lua trees", "sqlite3", "g++ -O2"]
@@ -119,7 +120,8 @@ def tasks(bench):
         found.append(plan.Task("capture", depth_name(depth), ["midden"], lambda _: bench.rounds * 0.3, lambda heaps, d=depth: {"midden": capture(bench, d)}))
         found.append(plan.Task("capture", depth_name(depth), [h for h in ("unw_backtrace", "frame pointers", "libgcc", "unw_step") if bench.peers_wanted(h)],
                                lambda _: bench.rounds * 0.3, lambda heaps, d=depth: {h: f for h, f in others(bench, d).items() if h in heaps}))
-    found += [plan.Task("capture", mean_name(name), ["midden"], lambda _: 2 if bench.size == "quick" else 10, lambda heaps, n=name: {"midden": mean(bench, n)}) for name in PROGRAMS]
+    found += [plan.Task("capture", mean_name(name), ["midden"], lambda _: 2 if bench.size == "quick" else 10, lambda heaps, n=name: {"midden": mean(bench, n)})
+              for name in PROGRAMS if name in real.names()]
     found += [plan.Task("capture", FIRST.format(profile), ["midden"], lambda _: bench.rounds * 0.2, lambda heaps, p=profile: {"midden": first(bench, p)})
               for profile in ("leaks", "full")]
     return [t for t in found if t.heaps]
