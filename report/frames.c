@@ -105,7 +105,7 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
             stack.frames[stack.n++] = frame;
         }
     stack.exact = n && call == RECORD_BY_NONE && (nodes[0]->flags & RECORD_NODE_EXACT_PC);
-    stack.truncated = n && (nodes[n - 1]->flags & RECORD_NODE_TRUNCATED);
+    stack.truncated = n && (nodes[n - 1]->parent || nodes[n - 1]->flags & RECORD_NODE_TRUNCATED);
     return stack;
 }
 

@@ -392,6 +392,8 @@ const char *records_text(struct records *records, uint64_t reference)
 size_t records_stack(struct records *records, uint32_t stack, const struct record_node **nodes, size_t max)
 {
     size_t n = 0;
+    if (records->anchor.num_callers && max > records->anchor.num_callers)
+        max = records->anchor.num_callers;
     while (stack && n < max) {
         const struct record_node *node = records_node(records, stack);
         if (!node)

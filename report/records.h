@@ -74,7 +74,8 @@ const struct record_node *records_node(struct records *records, uint32_t index);
 /* The text that string reference `reference` means; "" for 0 and for what is no string. Not escaped. */
 const char *records_text(struct records *records, uint64_t reference);
 
-/* Walks a stack: nodes[max] receives its nodes, innermost first; returns how many. Cycles and nonsense end the walk. */
+/* Walks a stack: nodes[max] receives its nodes, innermost first, as many as the program's num-callers says (the depot may have more);
+ * returns how many. Cycles and nonsense end the walk. */
 #define RECORDS_STACK_MAX 256
 size_t records_stack(struct records *records, uint32_t stack, const struct record_node **nodes, size_t max);
 

@@ -48,8 +48,8 @@ uint32_t finding_count(void)
 
 static bool same_mistake(const struct record_finding *a, const struct record_finding *b)
 {
-    if (a->kind != b->kind || a->call != b->call || a->stack != b->stack || a->call_name != b->call_name
-        || a->block.alloc_stack != b->block.alloc_stack)
+    if (a->kind != b->kind || a->call != b->call || a->call_name != b->call_name || !depot_same(a->stack, b->stack)
+        || !depot_same(a->block.alloc_stack, b->block.alloc_stack))
         return false;
     /* Damage is found where the block is freed, swept or evicted, not where it is done: the place says nothing, so blocks of one
      * site that are damaged in the same way count as one mistake, and those damaged on another side do not. */

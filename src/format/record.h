@@ -89,7 +89,7 @@ struct record_anchor {
     uint32_t profile;           /* index of the profile: 0 full, 1 leaks, 2 paranoid, 3 production */
     uint32_t front_guard;       /* bytes of guard zone in front of every block (0 or 16) */
     uint32_t rear_guard;        /* smallest number of bytes of guard zone behind a block */
-    uint32_t num_callers;       /* frames kept per stack */
+    uint32_t num_callers;       /* frames of a stack that count: who reads one stops there, whether there are more or not */
     uint32_t fill_alloc;        /* byte a new block is filled with; above 255: not filled */
     uint32_t fill_free;         /* byte a freed block is filled with; above 255: not filled */
     uint32_t fork_sequence;     /* blocks with a sequence number up to this one were inherited at fork; 0: none */

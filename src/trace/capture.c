@@ -2,9 +2,7 @@
  *
  * 1. A capture that starts on the thread's own stack asks the memo (memo.h) for the whole stack: when every word that the unwind
  *    depended on is still the same, the id is.
- * 2. Otherwise it walks by rules, recording those words, until it comes to a frame of the last walk whose outer part is
- *    unchanged, or to the end, or has one frame more than num_callers. Only the new frames are interned, from the outermost
- *    inwards; the result goes into the memo.
+ * 2. Otherwise the stack is followed from where it differs from the last one (retrace.h).
  * 3. What is out of the ordinary (signal frames, foreign stacks, frames that need all registers) is walked without being
  *    remembered. Where a rule needs more than sp, fp and pc, the whole walk is done again with all registers (unwind.h).
  *
@@ -23,12 +21,13 @@
 #include "trace/depot.h"
 #include "trace/memo.h"
 #include "trace/modules.h"
+#include "trace/retrace.h"
 #include "trace/stack.h"
 #include "trace/threads.h"
 #include "trace/unwind.h"
 #include "trace/walk.h"
 
-#define MAX_FRAMES 250      /* the largest num_callers; a walk that is remembered has room for one more */
+#define MAX_FRAMES 250      /* the largest num_callers */
 #define LITTLE 32           /* frames of a stack that is captured without memory for a memo */
 
 static uintptr_t frame_pc(uint64_t frame)
@@ -127,205 +126,10 @@ static __attribute__((noinline)) uint32_t capture_little(struct thread_state *se
 static __attribute__((noinline)) uint32_t capture_plainly(struct thread_state *self, struct capture_memo *memo,
                                                           const struct capture_start *start, unsigned max)
 {
-    uint64_t *frames = memo->inner.pc;
-    return intern_frames(frames, walk_stack(self, start, frames, max));
+    return intern_frames(memo->plain, walk_stack(self, start, memo->plain, max));
 }
 
-/* ---- walks that are ------------------------------------------------------------------------------------------------------------ */
-
-#if defined(__x86_64__)
-
-/* A walk under way. Its frames are in memo->inner. */
-struct recording {
-    struct memo_walk *walk;
-    unsigned n, words;          /* frames and words so far */
-    unsigned fp_word;           /* where in words[] the current fp has its place; NO_WORD: it is that of the start */
-    unsigned fp_from;           /* the first frame that has this fp and is not marked as depending on it */
-    uintptr_t fp_slot;          /* where it was loaded from */
-};
-#define NO_WORD UINT32_MAX
-
-static inline void add_word(struct recording *r, uintptr_t address, uint64_t value)
-{
-    r->walk->words[r->words++] = (struct memo_word){address, value};
-}
-
-/* The walk from frame n - 1 + more outwards depends on fp. */
-static inline void fp_matters(struct recording *r, uintptr_t fp, unsigned frames)
-{
-    if (r->fp_word != NO_WORD)
-        r->walk->words[r->fp_word] = (struct memo_word){r->fp_slot, fp};
-    for (; r->fp_from < frames; r->fp_from++)
-        r->walk->fp_live[r->fp_from] = 1;
-}
-
-static inline void fp_loaded(struct recording *r, uintptr_t slot, uintptr_t cfa, uintptr_t pc)
-{
-    r->fp_word = r->words;
-    r->fp_slot = slot;
-    r->fp_from = r->n + 1;
-    add_word(r, cfa - 8, pc);       /* a place, until it matters */
-}
-
-/* One step of a frame that was realigned. false: it cannot be remembered. */
-static __attribute__((noinline)) bool record_realigned(struct recording *r, struct walk *walk, unwind_rule rule)
-{
-    if (rule_base(rule) == RULE_BASE_FP || rule_fp(rule) == RULE_FP_AT_FP)
-        fp_matters(r, walk->fp, r->n + 1);
-    enum step step = walk_rare(walk, rule);
-    if ((step != STEP_CALLER && step != STEP_END) || !stack_is_own(walk->self, walk->sp - 8)
-        || (walk->fp_word && !stack_is_own(walk->self, walk->fp_word)))
-        return false;
-    if (walk->cfa_word)
-        add_word(r, walk->cfa_word, walk->sp);
-    add_word(r, walk->sp - 8, walk->pc);
-    if (walk->fp_word)
-        fp_loaded(r, walk->fp_word, walk->sp, walk->pc);
-    return true;
-}
-
-/* Walks on the thread's own stack, into memo->inner. *kept: so many outer frames of the last walk go on from there. *whole: the
- * outermost frame was found (always so when frames are kept). Returns the new frames; 0: it must be done otherwise. */
-static inline unsigned walk_own(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start,
-                                unsigned max, unsigned *kept, bool *whole)
-{
-    const struct memo_walk *last = &memo->last;
-    struct recording r = {&memo->inner, 0, 0, NO_WORD, 0, 0};
-    uintptr_t pc = start->pc, sp = start->sp, fp = start->fp;
-    unsigned meet = last->depth, verified = 0;
-    uint32_t epoch = memo->epoch;
-    *kept = 0;
-    for (;;) {
-        while (meet > 0 && last->sp[meet - 1] < sp)
-            meet--;
-        if (meet > 0 && last->sp[meet - 1] == sp && last->pc[meet - 1] == pc
-            && (last->fp[meet - 1] == fp || (!last->fp_live[meet - 1] && last->whole))) {
-            if (verified < meet)
-                verified = memo_verify(last, meet);
-            if (verified < meet) {
-                meet = verified;
-            } else if (meet + r.n <= MEMO_FRAMES && (last->whole || meet + r.n > max)) {
-                if (last->fp_live[meet - 1])
-                    fp_matters(&r, fp, r.n);
-                *kept = meet;
-                *whole = last->whole;
-                return r.n;
-            } else {
-                meet = 0;
-            }
-        }
-        struct memo_walk *in = r.walk;
-        in->pc[r.n] = pc;
-        in->sp[r.n] = sp;
-        in->fp[r.n] = fp;
-        in->fp_live[r.n] = 0;
-        in->words_end[r.n] = r.words;
-        if (r.n == max) {
-            *whole = false;
-            return r.n + 1;
-        }
-        unwind_rule rule = rules_of(pc, false, epoch);
-        if (__builtin_expect(rule_kind(rule) == RULE_FRAME && rule_fp(rule) != RULE_FP_AT_FP, 1)) {
-            if (rule_base(rule) == RULE_BASE_FP)
-                fp_matters(&r, fp, r.n + 1);
-            uintptr_t cfa = (rule_base(rule) == RULE_BASE_FP ? fp : sp) + (uintptr_t)rule_offset(rule);
-            bool loads = rule_fp(rule) == RULE_FP_AT_CFA;
-            uintptr_t slot = cfa + (uintptr_t)(loads ? rule_slot(rule) : -8);
-            if (__builtin_expect(cfa <= sp || slot < sp - WALK_RED_ZONE || ((cfa | slot) & 7)
-                                 || !stack_is_own(self, cfa - 8) || !stack_is_own(self, slot), 0)) {
-                if (cfa <= sp || !stack_word(self, cfa - 8) || !stack_is_own(self, cfa - 8)
-                    || slot < sp - WALK_RED_ZONE || !stack_word(self, slot) || !stack_is_own(self, slot))
-                    return 0;
-            }
-            pc = walk_load(cfa - 8);
-            add_word(&r, cfa - 8, pc);
-            if (loads) {
-                fp = walk_load(slot);
-                fp_loaded(&r, slot, cfa, pc);
-            }
-            sp = cfa;
-        } else if (rule_kind(rule) == RULE_END) {
-            pc = 0;
-        } else {
-            struct walk walk = {pc, sp, fp, false, self, epoch, 0, 0};
-            if (!walk_is_realigned(rule) || !record_realigned(&r, &walk, rule))
-                return 0;
-            pc = walk.pc;
-            sp = walk.sp;
-            fp = walk.fp;
-        }
-        in->words_end[r.n++] = r.words;
-        if (!pc) {
-            *whole = true;
-            return r.n;
-        }
-    }
-}
-
-/* Goes down the tree from the innermost frame that is known, and adds the rest. */
-static __attribute__((noinline)) uint32_t intern_slowly(struct memo_walk *last)
-{
-    unsigned i = last->depth;
-    uint32_t node = 0;
-    while (i > last->first && !(node = depot_find(last->path[i - 1])))
-        i--;
-    for (; i < last->depth; i++) {
-        node = depot_node_inside(node, frame_pc(last->pc[i]), i == last->first && i ? RECORD_NODE_TRUNCATED : 0);
-        if (__builtin_expect(!node, 0)) {
-            last->depth = 0;
-            return 0;
-        }
-    }
-    return node;
-}
-
-/* The node of the innermost frame of memo->last, of which the outer `kept` frames were there before. 0: no memory. */
-static inline uint32_t intern(struct memo_walk *last, unsigned kept, unsigned max, unsigned *frames)
-{
-    unsigned first = last->depth > max ? last->depth - max : 0;
-    unsigned i = first == last->first && kept > first ? kept : first;
-    uint64_t path;
-    if (i > first) {
-        path = last->path[i - 1];
-    } else {
-        path = depot_path(DEPOT_PATH_START, depot_frame(last->pc[i], first ? RECORD_NODE_TRUNCATED : 0));
-        last->path[i++] = path;
-    }
-    for (; i < last->depth; i++)
-        last->path[i] = path = depot_path(path, last->pc[i]);
-    last->first = first;
-    *frames = last->depth - first;
-    uint32_t node = depot_find(path);
-    return __builtin_expect(node != 0, 1) ? node : intern_slowly(last);
-}
-
-static inline uint32_t capture_own(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start,
-                                   unsigned max)
-{
-    unsigned kept, frames;
-    bool whole;
-    unsigned n = walk_own(self, memo, start, max, &kept, &whole);
-    if (n == 0 && kept == 0)
-        return capture_plainly(self, memo, start, max);
-    memo_join(memo, kept, n);
-    memo->last.whole = whole;
-    uint32_t node = intern(&memo->last, kept, max, &frames);
-    if (node)
-        memo_keep(memo, start, frames, node);
-    return node;
-}
-
-#else
-
-static inline uint32_t capture_own(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start,
-                                   unsigned max)
-{
-    return capture_plainly(self, memo, start, max);
-}
-
-#endif
-
-/* ---- the two doors ------------------------------------------------------------------------------------------------------------ */
+/* ---- the doors ---------------------------------------------------------------------------------------------------------------- */
 
 /* A capture of this thread is under way, as it seems. One that a signal handler left by longjmp never ended: it is known by our
  * standing above it on the same stack, and not in a handler whose own stack may lie there too. What it was changing is
@@ -379,8 +183,8 @@ uint32_t capture(const struct capture_start *start)
             stack = capture_little(self, start, max);
         } else if (__builtin_expect(!start->exact && stack_is_own(self, start->sp), 1)) {
             stack = memo_find(memo, start);
-            if (__builtin_expect(!stack, 0))
-                stack = capture_own(self, memo, start, max);
+            if (__builtin_expect(!stack, 0) && !retrace(self, memo, start, max, &stack))
+                stack = capture_plainly(self, memo, start, max);
         } else {
             stack = capture_plainly(self, memo, start, max);
         }

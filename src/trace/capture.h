@@ -46,7 +46,7 @@ static inline struct capture_start capture_start_of(const struct capture_frame *
 #endif
 
 /* The stack that starts at `start`, as an id of the depot (index of its innermost node); 0: none could be taken (no memory, or
- * called from within itself by a signal handler). At most anchor.num_callers frames. */
+ * called from within itself by a signal handler). It may have more than anchor.num_callers frames: who reads it stops there. */
 uint32_t capture(const struct capture_start *start);
 
 /* The same walk written to pcs[max], innermost first, for tests: returns the frames. By which layer: 0 best, 1 rule cache only,

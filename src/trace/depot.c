@@ -16,6 +16,9 @@
  *    filled and published by one store; the old one stays mapped, its pages go back to the kernel and read as empty: a reader
  *    that still has it finds nothing, and takes the lock to look again.
  *
+ * 3. A thread that asks says which stack it asked for before: the one that followed that last time is compared first. Such a guess costs
+ *    one line of memory, mostly the next one in the order of making; a look-up costs two, at random.
+ *
  * A node answers only while the modules of its frames are the ones that are loaded: after dlclose a new load gets new nodes. That is looked into once
  * for each node and epoch. A frame in no module answers only while its pc is in none.
  *
@@ -25,6 +28,7 @@
  * Limits: 64 million nodes (1 GiB, and as much for the sides); then captures yield 0. Depth is capped at 65,535. */
 #include "trace/depot.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 #include "base/anchor.h"
@@ -52,7 +56,7 @@ struct hash {
 struct side {
     uint64_t path;
     uint32_t epoch;         /* of the modules, when its frames were last known to be in loaded ones; atomic */
-    uint32_t reserved;
+    uint32_t next;          /* the stack that was asked for after this one, the last time that was not foreseen; 0: none; atomic */
 };
 
 static struct lock depot_lock = LOCK_INIT(LOCK_RANK_DEPOT);
@@ -109,6 +113,14 @@ static __attribute__((noinline)) bool still_there(uint32_t index, uint32_t epoch
     return true;
 }
 
+/* true: `index` is the node of that path, and answers. */
+static inline bool answers(uint32_t index, uint64_t path, uint32_t epoch)
+{
+    const struct side *side = side_at(index);
+    return side->path == path
+        && (__builtin_expect(__atomic_load_n(&side->epoch, __ATOMIC_RELAXED) == epoch, 1) || still_there(index, epoch));
+}
+
 static inline uint32_t hash_find(const struct hash *in, uint64_t path)
 {
     uint32_t epoch = modules_epoch();
@@ -116,10 +128,7 @@ static inline uint32_t hash_find(const struct hash *in, uint64_t path)
         uint32_t slot = __atomic_load_n(&in->slots[at], __ATOMIC_ACQUIRE), index = slot & INDEX_MASK;
         if (!index)
             return 0;
-        if (slot != slot_of(path, index))
-            continue;
-        const struct side *side = side_at(index);
-        if (side->path == path && (__builtin_expect(__atomic_load_n(&side->epoch, __ATOMIC_RELAXED) == epoch, 1) || still_there(index, epoch)))
+        if (slot == slot_of(path, index) && answers(index, path, epoch))
             return index;
     }
 }
@@ -128,6 +137,25 @@ uint32_t depot_find(uint64_t path)
 {
     struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
     return now ? hash_find(now, path) : 0;
+}
+
+void depot_follows(uint32_t before, uint32_t index)
+{
+    __atomic_store_n(&side_at(before)->next, index, __ATOMIC_RELAXED);
+}
+
+uint32_t depot_find_after(uint32_t before, uint64_t path)
+{
+    struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(!now, 0))
+        return 0;
+    uint32_t index = __atomic_load_n(&side_at(before)->next, __ATOMIC_RELAXED);
+    if (__builtin_expect(index && answers(index, path, modules_epoch()), 1))
+        return index;
+    index = hash_find(now, path);
+    if (index)
+        depot_follows(before, index);
+    return index;
 }
 
 /* depot_lock, or a table that is not published yet. */
@@ -182,16 +210,22 @@ static uint32_t node_new(uint64_t path, uint32_t parent, uintptr_t pc, unsigned 
 uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags)
 {
     pc &= (1ull << RECORD_PC_BITS) - 1;
-    uint32_t index = 0;
     if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
         return 0;
     uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, depot_frame(pc, flags));
-    if ((index = depot_find(path)) != 0)
-        return index;
+    uint32_t index = depot_find(path);
+    return index ? index : depot_add(parent, depot_frame(pc, flags), path);
+}
+
+uint32_t depot_add(uint32_t parent, uint64_t frame, uint64_t path)
+{
+    uintptr_t pc = frame & ((1ull << RECORD_PC_BITS) - 1);
+    if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
+        return 0;
     unsigned module = modules_of(pc);
     lock_take(&depot_lock);
-    index = hash_find(hash, path);
-    if (!index && (index = node_new(path, parent, pc, flags, module)) != 0) {
+    uint32_t index = hash_find(hash, path);
+    if (!index && (index = node_new(path, parent, pc, (unsigned)(frame >> DEPOT_FLAGS_SHIFT), module)) != 0) {
         hash_add(hash, path, index);
         if (hash->used > (hash->mask + 1) / 8 * 5)
             hash_grow();
@@ -215,11 +249,17 @@ uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags)
 
 /* ---- reading --------------------------------------------------------------------------------------------------------------- */
 
+/* A stack may have more frames than num_callers asks for. */
+static unsigned frames_at_most(unsigned max)
+{
+    return max < midden_anchor.num_callers ? max : midden_anchor.num_callers;
+}
+
 unsigned depot_frames(uint32_t stack, uintptr_t *pcs, unsigned max)
 {
     unsigned n = 0;
     const struct record_node *node;
-    for (; stack && n < max && (node = table_at(table(), stack)) != NULL; stack = node->parent)
+    for (max = frames_at_most(max); stack && n < max && (node = table_at(table(), stack)) != NULL; stack = node->parent)
         pcs[n++] = record_node_pc(node->place);
     return n;
 }
@@ -228,12 +268,21 @@ uint64_t depot_site(uint32_t stack)
 {
     uint64_t site = SITE_EMPTY;
     const struct record_node *node;
-    for (; stack && (node = table_at(table(), stack)) != NULL; stack = node->parent) {
+    for (unsigned left = frames_at_most(UINT_MAX); left && stack && (node = table_at(table(), stack)) != NULL; stack = node->parent, left--) {
         unsigned index = record_node_module(node->place);
         const struct record_module *module = modules_at(index);
         site = site_add(site, modules_identity(index), module ? record_node_pc(node->place) - module->bias : 0);
     }
     return site;
+}
+
+bool depot_same(uint32_t a, uint32_t b)
+{
+    const struct record_node *left, *right;
+    for (unsigned i = frames_at_most(UINT_MAX); i && a != b; i--, a = left->parent, b = right->parent)
+        if (!a || !b || !(left = table_at(table(), a)) || !(right = table_at(table(), b)) || left->place != right->place)
+            return false;
+    return true;
 }
 
 /* ---- start, fork, check ------------------------------------------------------------------------------------------------------ */

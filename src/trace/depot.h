@@ -22,6 +22,11 @@ static inline uint64_t depot_path(uint64_t caller, uint64_t frame)
 /* The node of the stack with that path; 0: there is none, or a module of its frames has gone. Takes no lock. */
 uint32_t depot_find(uint64_t path);
 
+/* The same, asked by a thread that had asked for `before` (0: nothing) the last time: what follows that is expected again.
+ * depot_follows: says what follows it. */
+uint32_t depot_find_after(uint32_t before, uint64_t path);
+void depot_follows(uint32_t before, uint32_t index);
+
 bool depot_init(void);      /* false: no memory; captures then yield 0 */
 
 /* The node for a frame at `pc` called by `parent` (0: outermost). flags: enum record_node_flag. Finds or adds it; 0: full, no
@@ -31,11 +36,16 @@ uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags);
 /* The same for a caller that has set thread_state.in_capture itself. */
 uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags);
 
-/* Writes a stack's pcs, innermost first, to pcs[max]; returns the frames. Any context. */
+/* The same for a frame (pc and flags as above) whose path is known, and was not found. */
+uint32_t depot_add(uint32_t parent, uint64_t frame, uint64_t path);
+
+/* What follows reads at most num_callers frames of a stack; there may be more. Any context. */
+
+/* Writes a stack's pcs, innermost first, to pcs[max]; returns the frames. */
 unsigned depot_frames(uint32_t stack, uintptr_t *pcs, unsigned max);
 
-/* format/site.h over the stack. Any context. */
-uint64_t depot_site(uint32_t stack);
+uint64_t depot_site(uint32_t stack);        /* format/site.h over the stack */
+bool depot_same(uint32_t a, uint32_t b);    /* true: they read the same */
 
 void depot_fork_child(void);
 

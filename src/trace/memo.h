@@ -8,39 +8,43 @@
 #include "trace/capture.h"
 #include "trace/threads.h"
 
-#define MEMO_FRAMES 256                 /* frames of a walk that are remembered */
-#define MEMO_WORDS (3 * MEMO_FRAMES)    /* words of the stack that a walk read: at most 3 a frame */
+#define MEMO_FRAMES 384                 /* frames of a walk that are remembered */
 
-/* One word of the stack that a walk depends on. */
-struct memo_word {
-    uintptr_t address;
-    uint64_t value;
+/* One frame of a walk on the thread's own stack and by plain rules, and what the step into it from its callee depended on:
+ *
+ *     the word at sp - 8 was pc;
+ *     link:  63             48 47             3 2  1   0
+ *           ┌─────────────────┬────────────────┬────┬────┐
+ *           │ distance, words │ slot (address) │    │live│
+ *           └─────────────────┴────────────────┴────┴────┘
+ *     live: the walk from here outwards depends on fp; slot: the word there was fp (0: fp is that of the callee, or does not
+ *     matter); distance: the word so far below sp was sp (a frame that had been realigned; 0: sp was computed).
+ *
+ * A walk that ended because a return address was 0 has an outermost frame whose pc is 0: it tells that there is no caller. */
+struct memo_frame {
+    uintptr_t pc;
+    uintptr_t sp;                       /* stack pointer in the frame, after its call has returned */
+    uintptr_t fp;
+    uint64_t link;
 };
+#define MEMO_FP_LIVE 1u
+#define MEMO_DISTANCE_SHIFT 48
+#define MEMO_DISTANCE_MAX 0xffffu
+#define MEMO_SLOT ((1ull << MEMO_DISTANCE_SHIFT) - 8)
 
-/* A walk, frame by frame, all on the thread's own stack and by plain rules. Outermost frame first, so that what two walks have in
- * common stays where it is:
- *
- *     frame      0           1       …      depth-1
- *            outermost                     innermost
- *     words  [ of 0 | of 1          | … | of depth-1 ]     words_end[i]: end of those of frames 0 … i
- *
- * The words of a frame are those that the step from it to its caller read. */
+/* Outermost frame first, so that what two walks have in common stays where it is. */
 struct memo_walk {
     uint32_t depth;                     /* frames; 0: nothing is remembered */
-    uint32_t first;                     /* path[] is of the stack whose outermost kept frame is this one */
-    bool whole;                         /* frame 0 is the outermost of all; else one that was not kept */
-    uintptr_t pc[MEMO_FRAMES];
-    uintptr_t sp[MEMO_FRAMES];          /* stack pointer in the frame, after its call has returned */
-    uintptr_t fp[MEMO_FRAMES];
-    uint8_t fp_live[MEMO_FRAMES];       /* 1: the walk from here outwards depends on fp */
+    uint32_t first;                     /* path[] and node[] are of the stack whose outermost kept frame is this one */
+    bool whole;                         /* frame 0 is the outermost of all; else there are more */
+    struct memo_frame frame[MEMO_FRAMES];
     uint64_t path[MEMO_FRAMES];         /* hash of the frames first … i (depot.h) */
-    uint32_t words_end[MEMO_FRAMES];
-    struct memo_word words[MEMO_WORDS];
+    uint32_t node[MEMO_FRAMES];         /* of the same; 0: not known */
 };
 
 /* A whole stack: it is the same again if pc, sp and, where it matters, fp are, and all the words still hold the same. */
 #define MEMO_CHUNK 8
-#define MEMO_CHUNKS 8
+#define MEMO_CHUNKS 12
 
 struct memo_stack {
     uintptr_t pc, sp, fp;
@@ -60,10 +64,14 @@ struct capture_memo {
     uint32_t generation;                /* of the thread_state that it was kept for; 0: nothing is kept */
     uint32_t epoch;                     /* of the modules */
     uint32_t limit;                     /* num_callers */
+    uint32_t before;                    /* the node of the last stack that had to be walked for; 0: none */
     struct memo_walk last;
-    struct memo_walk inner;             /* of a walk under way: the new frames, innermost first */
+    union {                             /* of a walk under way, innermost first: */
+        struct memo_frame inner[MEMO_FRAMES];   /* its new frames */
+        uint64_t plain[MEMO_FRAMES];            /* its frames, when it is not to be remembered */
+    };
     uint8_t recent[MEMO_SETS];          /* the way of each set that was used last */
-    uint32_t candidate[MEMO_SETS];      /* the node of the last stack of each set that was not remembered: if it comes again, it is */
+    uint32_t candidate[MEMO_SETS];      /* the last stack of each set that was not remembered (of its node and sp): if it comes again, it is */
     struct memo_stack stacks[MEMO_SETS][MEMO_WAYS];
 };
 
@@ -83,12 +91,17 @@ static inline unsigned memo_set(uintptr_t pc, uintptr_t sp)
     return (unsigned)((sp >> 4 ^ sp >> 10 ^ pc ^ pc >> 6) & (MEMO_SETS - 1));
 }
 
+static inline uint64_t memo_load(uintptr_t address)
+{
+    return *(const volatile uint64_t *)address;
+}
+
 /* The bits in which eight words of the stack differ from what is remembered of them. No loop: the loads go out at once. */
 static inline uint64_t memo_chunk_differs(const struct memo_stack *stack, unsigned chunk, uintptr_t sp)
 {
     const uint32_t *offsets = stack->chunk[chunk].offsets;
     const uint64_t *values = stack->chunk[chunk].values;
-#define DIFFER(k) (*(const volatile uint64_t *)(sp + offsets[k]) ^ values[k])
+#define DIFFER(k) (memo_load(sp + offsets[k]) ^ values[k])
     uint64_t differ = DIFFER(0) | DIFFER(1) | DIFFER(2) | DIFFER(3);
     return differ | DIFFER(4) | DIFFER(5) | DIFFER(6) | DIFFER(7);
 #undef DIFFER
@@ -113,15 +126,20 @@ static inline uint32_t memo_find(struct capture_memo *memo, const struct capture
     return 0;
 }
 
-/* Remembers the innermost `frames` frames of memo->last, which start at `start`, as the whole stack `node`, if it is not its first time of
- * late: many stacks come once only, and are not worth another's place. */
-void memo_keep(struct capture_memo *memo, const struct capture_start *start, unsigned frames, uint32_t node);
+/* Remembers memo->last from its frame `first` inwards, which starts at `start`, as the whole stack `node`. */
+void memo_remember(struct capture_memo *memo, const struct capture_start *start, unsigned first, uint32_t node);
 
-/* The innermost frame i of memo->last, below `limit`, for which all words of the frames 0 … i still hold the same; returns
- * i + 1, 0: none. */
+/* The same if it is not its first time of late: many stacks come once only, and are not worth another's place. */
+static inline void memo_keep(struct capture_memo *memo, const struct capture_start *start, unsigned first, uint32_t node)
+{
+    uint32_t *candidate = &memo->candidate[memo_set(start->pc, start->sp)], is = node ^ (uint32_t)(start->sp << 20);
+    if (*candidate == is)
+        memo_remember(memo, start, first, node);
+    else
+        *candidate = is;
+}
+
+/* The outermost of the frames 0 … limit - 1 whose words do not hold the same any more; limit: they all do. */
 unsigned memo_verify(const struct memo_walk *walk, unsigned limit);
-
-/* Puts the walk's new frames (memo->inner, innermost first, `n` of them) on the outer `kept` frames of memo->last. */
-void memo_join(struct capture_memo *memo, unsigned kept, unsigned n);
 
 #endif

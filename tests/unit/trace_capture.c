@@ -17,6 +17,7 @@
 #include "trace/capture.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
+#include "trace/retrace.h"
 #include "trace/threads.h"
 #include "trace_oracle.h"
 #include "trace_subjects.h"
@@ -364,7 +365,7 @@ static void coroutines(uint64_t seed)
     __libc_free(on_heap);
 }
 
-/* The innermost num_callers frames, and the mark on the outermost kept. */
+/* The innermost num_callers frames are read; behind them there are at most RETRACE_STEP - 1 more, and the mark if not all. */
 static __attribute__((noinline)) void truncation(int depth)
 {
     if (depth > 0) {
@@ -381,9 +382,12 @@ static __attribute__((noinline)) void truncation(int depth)
         unsigned m = depot_frames(stack, kept, MAX);
         CHECK(m == (limit < n ? limit : n) && memcmp(kept, whole, m * sizeof *kept) == 0, "limit %u", limit);
         const struct record_node *node = NULL;
-        for (; outermost; outermost = node->parent)
+        unsigned there = 0;
+        for (; outermost; outermost = node->parent, there++)
             node = table_at(anchor_table(RECORD_TABLE_STACKS), outermost);
-        CHECK(node && !(node->flags & RECORD_NODE_TRUNCATED) == (limit >= n), "limit %u of %u", limit, n);
+        CHECK(there >= m && there < m + RETRACE_STEP, "limit %u of %u: %u", limit, n, there);
+        CHECK(node && !(node->flags & RECORD_NODE_TRUNCATED) == (there == n), "limit %u of %u: %u", limit, n, there);
+        CHECK(depot_same(stack, capture(&start)));
     }
     midden_anchor.num_callers = MAX;
 }
@@ -464,7 +468,7 @@ int main(void)
         case 4: step_by_step(); break;
         case 5: plugins(); break;
         case 6: coroutines(seed); break;
-        case 7: truncation(12); break;
+        case 7: truncation(12); truncation(100); truncation(180); break;
         case 8: in_captures(seed); break;
         case 9: made_at_run_time(); break;
         case 10: left_by_longjmp(); break;
