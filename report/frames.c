@@ -71,6 +71,47 @@ const struct frame *frames_entry(struct records *records, struct arena *arena, e
     return frame;
 }
 
+static enum record_family family_of(unsigned allocator)
+{
+    static const uint8_t families[RECORD_ALLOCATORS] = {
+#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
+#include "format/allocators.def"
+#undef A
+    };
+    return allocator < RECORD_ALLOCATORS ? (enum record_family)families[allocator] : RECORD_FAMILY_NONE;
+}
+
+static bool is_aligned_form(unsigned allocator)
+{
+    return allocator == RECORD_BY_NEW_ALIGNED || allocator == RECORD_BY_NEW_ALIGNED_NOTHROW
+        || allocator == RECORD_BY_NEW_ARRAY_ALIGNED || allocator == RECORD_BY_NEW_ARRAY_ALIGNED_NOTHROW;
+}
+
+enum record_allocator frames_counterpart(unsigned allocator)
+{
+    if (allocator == RECORD_BY_POOL_ALLOC || allocator == RECORD_BY_BLOCK_ALLOC)
+        return allocator == RECORD_BY_POOL_ALLOC ? RECORD_BY_POOL_FREE : RECORD_BY_BLOCK_FREE;
+    switch (family_of(allocator)) {
+    case RECORD_FAMILY_NEW:
+        return is_aligned_form(allocator) ? RECORD_BY_DELETE_ALIGNED : RECORD_BY_DELETE;
+    case RECORD_FAMILY_NEW_ARRAY:
+        return is_aligned_form(allocator) ? RECORD_BY_DELETE_ARRAY_ALIGNED : RECORD_BY_DELETE_ARRAY;
+    default:
+        return RECORD_BY_FREE;
+    }
+}
+
+enum record_allocator frames_freed_by(struct records *records, const struct record_block *record)
+{
+    const struct record_node *node = record->free_stack ? records_node(records, record->free_stack) : NULL;
+    unsigned module = node ? record_node_module(node->place) : 0;
+    if (module && records_module(records, module)->flags & RECORD_MODULE_SELF)
+        for (unsigned call = 1; call < RECORD_ALLOCATORS; call++)
+            if (records->entry_points[call] == record_node_pc(node->place))
+                return (enum record_allocator)call;
+    return frames_counterpart(record_head_allocator(record->head));
+}
+
 /* The inline functions of midden.h are the library's side of the call. */
 static bool is_our_header(const struct frame *frame)
 {

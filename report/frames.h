@@ -23,6 +23,13 @@ struct stack {
 /* The stack `id` (0: empty but for frame 0). call: the function called, RECORD_BY_NONE: no frame 0. */
 struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call);
 
+/* The call that is meant to free what `allocator` gave, in its plain form: free, operator delete, operator delete[]. */
+enum record_allocator frames_counterpart(unsigned allocator);
+
+/* The call that freed the block of this record, which says QUARANTINED or FREE. Of the sized and nothrow forms of operator delete, which are not
+ * told apart, the plain one. */
+enum record_allocator frames_freed_by(struct records *records, const struct record_block *record);
+
 /* One frame for the entry of an allocation call. */
 const struct frame *frames_entry(struct records *records, struct arena *arena, enum record_allocator call);
 

@@ -23,20 +23,6 @@ static const char *state_name(unsigned state)
     return state == RECORD_BLOCK_QUARANTINED ? "quarantined" : state == RECORD_BLOCK_FREE ? "freed" : "live";
 }
 
-/* Which call freed a block is not recorded; the one of the same family is what a matching program used. */
-static enum record_allocator counterpart_of(unsigned allocator)
-{
-    if (allocator == RECORD_BY_POOL_ALLOC || allocator == RECORD_BY_BLOCK_ALLOC)
-        return allocator == RECORD_BY_POOL_ALLOC ? RECORD_BY_POOL_FREE : RECORD_BY_BLOCK_FREE;
-    static const enum record_allocator counterpart[] = {RECORD_BY_FREE, RECORD_BY_FREE, RECORD_BY_DELETE, RECORD_BY_DELETE_ARRAY};
-    static const uint8_t families[RECORD_ALLOCATORS] = {
-#define A(id, name, family, duty) [RECORD_BY_##id] = RECORD_FAMILY_##family,
-#include "format/allocators.def"
-#undef A
-    };
-    return counterpart[allocator < RECORD_ALLOCATORS ? families[allocator] : RECORD_FAMILY_NONE];
-}
-
 struct model_block *model_block(struct model *model, struct symbols *symbols, uint64_t address, const struct record_block *record,
                                 const struct record_pool *pool)
 {
@@ -59,7 +45,7 @@ struct model_block *model_block(struct model *model, struct symbols *symbols, ui
     block->alloc_thread = model_thread(model, record->alloc_thread);
     block->freed = state == RECORD_BLOCK_QUARANTINED || state == RECORD_BLOCK_FREE;
     if (block->freed) {
-        block->free_stack = frames_of(records, symbols, &model->arena, record->free_stack, counterpart_of(allocator));
+        block->free_stack = frames_of(records, symbols, &model->arena, record->free_stack, frames_freed_by(records, record));
         block->free_thread = model_thread(model, record->free_thread);
     }
     return block;
@@ -126,10 +112,10 @@ bool model_finding(struct model *model, struct symbols *symbols, size_t index, s
     const char *checked = records_text(model->records, raw->call_name);
     if (*checked)
         error->call_name = checked;
-    else if (call != RECORD_BY_NONE)
+    else if (call != RECORD_BY_NONE && error->detected != RECORD_AT_FREE)
         error->call_name = frames_allocator_name(call);
     if (call == RECORD_BY_NONE && error->detected == RECORD_AT_FREE && raw->block_address)
-        call = counterpart_of(record_head_allocator(raw->block.head));
+        call = frames_counterpart(record_head_allocator(raw->block.head));
     error->stack = frames_of(model->records, symbols, &model->arena, raw->stack, call);
     if (!raw->stack)        /* found by a sweep: nobody stood anywhere */
         error->stack.n = 0;

@@ -60,7 +60,7 @@ static json_t *block_json(struct why *why, uint64_t address, const struct record
     json_t *freed = NULL;
     if (state != RECORD_BLOCK_LIVE) {
         freed = json_object();
-        put_json(freed, "stack", as_stack(&stack_fact_framed(&why->facts, record->free_stack, RECORD_BY_NONE)->frames));
+        put_json(freed, "stack", as_stack(&stack_fact_framed(&why->facts, record->free_stack, frames_freed_by(why->opened->records, record))->frames));
         put_json(freed, "thread", thread_json(records, record->free_thread));
     }
     put_json(object, "free", freed);

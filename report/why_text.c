@@ -70,7 +70,7 @@ static void object_line(const struct page *page, struct why *why)
         fputs("  and freed by ", page->out);
         put_thread(page, records, object->block.free_thread);
         fputs(":\n", page->out);
-        page_stack(page, &stack_fact_framed(&why->facts, object->block.free_stack, RECORD_BY_NONE)->frames);
+        page_stack(page, &stack_fact_framed(&why->facts, object->block.free_stack, frames_freed_by(why->opened->records, &object->block))->frames);
     }
 }
 
@@ -266,7 +266,7 @@ static void story(const struct page *page, struct why *why)
     fputs("  freed by ", page->out);
     put_thread(page, why->opened->records, record->free_thread);
     fputs(":\n", page->out);
-    page_stack(page, &stack_fact_framed(&why->facts, record->free_stack, RECORD_BY_NONE)->frames);
+    page_stack(page, &stack_fact_framed(&why->facts, record->free_stack, frames_freed_by(why->opened->records, record))->frames);
 }
 
 /* ---- pointers ---- */

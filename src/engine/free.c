@@ -91,20 +91,21 @@ static void compare_call(struct thread_state *self, const struct place *place, u
     report_finding(self, &finding, from);
 }
 
-static void tell_damage(struct thread_state *self, const struct place *place, uint64_t head, const struct guard_damage *damage,
-                        const struct capture_start *from)
+static void tell_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_allocator call,
+                        const struct guard_damage *damage, const struct capture_start *from)
 {
     struct record_finding finding;
     struct guard_block guarded = blocks_guarded(place, record_head_size(head));
     fault_of_damage(&guarded, place->record, damage, false, RECORD_AT_FREE, &finding);
     finding.block.head = head;
+    finding.call = (uint8_t)call;
     pageguard_suspect(place->record->alloc_stack);
     report_finding(self, &finding, from);
 }
 
 /* The block's witnesses, on its way out: what is wrong behind it and what is wrong in front of it are two mistakes, and one may be
  * known already. */
-static void compare_witnesses(struct thread_state *self, const struct place *place, uint64_t head,
+static void compare_witnesses(struct thread_state *self, const struct place *place, uint64_t head, enum record_allocator call,
                               const struct capture_start *from)
 {
     struct guard_damage damage;
@@ -119,9 +120,9 @@ static void compare_witnesses(struct thread_state *self, const struct place *pla
     bool tell = report_is_news(place->record, guarded.address, head, !behind);
     bool tell_before = both && report_is_news(place->record, guarded.address, head, true);
     if (tell)
-        tell_damage(self, place, head, &damage, from);
+        tell_damage(self, place, head, call, &damage, from);
     if (tell_before)
-        tell_damage(self, place, head, &before, from);
+        tell_damage(self, place, head, call, &before, from);
     blocks_mend(place, size);
 }
 
@@ -200,6 +201,18 @@ static inline bool claim(struct record_block *record, uint64_t *head)
     return __atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
 }
 
+/* Which call freed a block has no room in its record. A reader takes it for the plain one of the block's family, as it nearly always is; of
+ * another one the stack says so itself, by an innermost frame at that function's entry. */
+#define CALL(id) (1ull << RECORD_BY_##id)
+#define NOT_PLAIN (CALL(REALLOC) | CALL(REALLOCARRAY) | CALL(CFREE) | CALL(FREE_SIZED) | CALL(FREE_ALIGNED_SIZED))
+
+static __attribute__((noinline)) uint32_t stack_through(uint32_t stack, enum record_allocator call)
+{
+    const uint64_t *entries = (const uint64_t *)(uintptr_t)midden_anchor.entry_points;
+    uint32_t through = stack && entries && entries[call] ? depot_node(stack, entries[call], 0) : 0;
+    return through ? through : stack;
+}
+
 static inline uint32_t take_free_stack(const struct thread_state *self, uint64_t head, const struct capture_start *from)
 {
     bool wanted = engine.free_stacks && from && !self->internal && (!engine.sampled || record_head_flags(head) & RECORD_FLAG_SAMPLED);
@@ -228,9 +241,11 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         return;
     }
     uint32_t free_stack = take_free_stack(self, head, from);
+    if (NOT_PLAIN >> call & 1 || fault_family(call) != fault_family((enum record_allocator)record_head_allocator(head)))
+        free_stack = stack_through(free_stack, call);
     watch_remove(place.address);
     if (guard_setting.rear || place.guarded) {
-        compare_witnesses(self, &place, head, from);
+        compare_witnesses(self, &place, head, call, from);
         if (!place.guarded && place.block.region->stride)
             compare_neighbours(self, &place.block, from);
     }
@@ -256,11 +271,12 @@ void free_init(void)
 }
 
 /* A block that a slab gave and that the thread has claimed: its own witnesses are damaged. */
-static __attribute__((noinline)) void tell_zones(struct thread_state *self, char *address, uint64_t head, const struct capture_start *from)
+static __attribute__((noinline)) void tell_zones(struct thread_state *self, char *address, uint64_t head, enum record_allocator call,
+                                                 const struct capture_start *from)
 {
     struct place place;
     if (blocks_find(address, &place))
-        compare_witnesses(self, &place, head, from);
+        compare_witnesses(self, &place, head, call, from);
 }
 
 /* What signal handlers freed while the thread was inside the engine. */
@@ -335,6 +351,8 @@ static __attribute__((noinline)) bool free_checked(struct thread_state *self, st
         prefetch_freed(&block);
     bool stack = engine.free_stacks && !engine.sampled && !self->internal;
     uint32_t free_stack = stack ? capture(from) : 0;
+    if (__builtin_expect(NOT_PLAIN >> call & 1, 0))
+        free_stack = stack_through(free_stack, call);
     uint64_t head;
     if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
         return false;
@@ -342,7 +360,7 @@ static __attribute__((noinline)) bool free_checked(struct thread_state *self, st
     struct guard_damage damage;
     watch_remove(address);
     if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
-        tell_zones(self, address, head, from);
+        tell_zones(self, address, head, call, from);
     if (zones)
         compare_neighbours(self, &block, from);
     bool held = quarantine_on();

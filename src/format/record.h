@@ -191,7 +191,8 @@ enum record_block_flag {
 struct record_block {
     uint64_t head;
     uint32_t alloc_stack;   /* index into RECORD_TABLE_STACKS; 0: none */
-    uint32_t free_stack;    /* the same; valid from QUARANTINED on */
+    uint32_t free_stack;    /* the same; valid from QUARANTINED on. Freed by another call than the plain one of its family (free,
+                               operator delete, operator delete[]): the innermost frame is at that call's entry (entry_points) */
     uint32_t sequence;      /* number of the allocation, low 32 bits; threads take numbers in batches */
     uint16_t alloc_thread;  /* index into RECORD_TABLE_THREADS; 65535: not kept */
     uint16_t free_thread;
