@@ -66,6 +66,24 @@ def test_fork_in_a_handler_that_interrupted_fork(workshop, midden):
         assert {error["kind"] for error in run.errors()} == {"double-free"}, run.describe()
 
 
+@pytest.mark.parametrize("how", ["return", "_exit", "thread", "handler"])
+def test_frees_in_a_handler_that_interrupted_the_heap(how, workshop, midden):
+    """However many blocks it frees, none is lost, and none is called a leak."""
+    program = workshop.build("attack/frees-in-handler.c", "gcc-O2")
+    for _ in range(REPEAT):
+        run = midden([program, how])
+        assert run.status == 0 and not run.errors(), run.describe()
+        assert run.leaks("definite") == run.leaks("indirect") == (0, 0), run.describe()
+        assert how == "handler" or run.report["heap"]["frees"] >= 2000, run.describe()
+
+
+@pytest.mark.parametrize("options", [[], ["--heap=freelist"], ["--heap=buddy"], ["--profile=leaks"], ["--quarantine=0"]])
+def test_realloc_in_a_handler_that_interrupted_the_heap(options, workshop, midden):
+    run = midden([workshop.build("attack/realloc-in-handler.c", "gcc-O2")], *options)
+    assert run.stdout == b"refused 0 changed 0 missized 0\n", run.describe()
+    assert run.status == 0 and not run.errors() and run.leaks("definite") == (0, 0), run.describe()
+
+
 @pytest.mark.parametrize("heap", ["auto", "slab", "freelist", "buddy"])
 def test_program_that_tramples_everything(heap, workshop, midden):
     """Findings, but neither a crash nor a broken heap."""

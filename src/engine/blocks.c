@@ -276,6 +276,37 @@ bool blocks_find(const void *address, struct place *place)
     return true;
 }
 
+bool blocks_size_by_records(const void *address, size_t *size)
+{
+    uintptr_t wanted = (uintptr_t)address;
+    const struct record_table *regions = anchor_table(RECORD_TABLE_REGIONS);
+    uint64_t n = __atomic_load_n(&regions->count, __ATOMIC_ACQUIRE);
+    for (uint64_t i = 1; i < n; i++) {
+        const struct record_region *region = table_at(regions, i);
+        if (!region || __atomic_load_n(&region->state, __ATOMIC_ACQUIRE) != RECORD_REGION_OPEN || wanted - region->base >= region->bytes)
+            continue;
+        uint32_t slots = __atomic_load_n(&region->slots, __ATOMIC_ACQUIRE);
+        const struct record_block *found = NULL;
+        if (region->stride) {
+            uint64_t offset = wanted - region->base - region->user_offset, slot = offset / region->stride;
+            if (slot < slots && offset % region->stride == 0)
+                found = (const struct record_block *)(uintptr_t)region->records + slot;
+        } else {
+            const struct record_placed *placed = (const struct record_placed *)(uintptr_t)region->records;
+            for (uint32_t slot = 0; slot < slots; slot++)
+                if (__atomic_load_n(&placed[slot].address, __ATOMIC_ACQUIRE) == wanted
+                    && record_head_state(__atomic_load_n(&placed[slot].block.head, __ATOMIC_ACQUIRE)) == RECORD_BLOCK_LIVE)
+                    found = &placed[slot].block;
+        }
+        uint64_t head = found ? __atomic_load_n(&found->head, __ATOMIC_ACQUIRE) : 0;
+        if (record_head_state(head) == RECORD_BLOCK_LIVE) {
+            *size = record_head_size(head);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool blocks_whole(const struct place *place, size_t size, struct guard_damage *damage)
 {
     if (__builtin_expect(place->guarded, 0))

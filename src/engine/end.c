@@ -179,6 +179,7 @@ static int last_words(struct thread_state *self, enum record_end how, int status
     __atomic_store_n(&midden_anchor.phase, RECORD_EXITING, __ATOMIC_RELEASE);
     if (!interrupted(self)) {
         watch_stop(false);
+        free_deferred(self, true);
         report_sweep(RECORD_AT_EXIT);
         blocks_fold(self);
         blocks_refresh();

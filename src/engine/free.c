@@ -280,18 +280,21 @@ static __attribute__((noinline)) void tell_zones(struct thread_state *self, char
 }
 
 /* What signal handlers freed while the thread was inside the engine. */
-static void free_deferred(struct thread_state *self)
+void free_deferred(struct thread_state *self, bool everyones)
 {
     enum record_allocator put_off;
+    uint32_t from = 0;
     void *block;
-    while ((block = deferred_take(self, &put_off)))
+    self->deferred = false;     /* first: a handler may put off another one meanwhile */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    while ((block = deferred_take(self, everyones, &from, &put_off)))
         take_back(self, block, put_off, ENGINE_NO_SIZE, 0, NULL);
 }
 
 static void end(struct thread_state *self)
 {
-    if (__builtin_expect(deferred_any(), 0))
-        free_deferred(self);
+    if (__builtin_expect(self->deferred, 0))
+        free_deferred(self, false);
     engine_leave(self);
 }
 
@@ -432,7 +435,7 @@ static inline __attribute__((always_inline)) bool free_quickly(char *address, en
         unload(self, block.region, block.slot, had);
         return true;
     }
-    if (__builtin_expect(blocks_add_free(self, had) | deferred_any(), 0)) {
+    if (__builtin_expect(blocks_add_free(self, had) | self->deferred, 0)) {
         fold_and_end(self);
         return true;
     }

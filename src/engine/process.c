@@ -51,6 +51,8 @@ void engine_thread_end(void)
 {
     struct thread_state *self = threads_self();
     if (engine_enter(self)) {
+        if (self->deferred)
+            free_deferred(self, false);
         quarantine_flush(&self->quarantine);
         heap_thread_end(engine.heap);
         blocks_fold(self);

@@ -71,15 +71,29 @@ static bool grow_in_place(struct thread_state *self, struct place *place, size_t
     return true;
 }
 
+/* In a signal handler that interrupted the engine: from the records, to a block of the reserve heap, and the old one is put off. */
+static __attribute__((noinline)) bool realloc_inside(void *old, size_t size, enum record_allocator call, const struct capture_start *from,
+                                                     void **moved)
+{
+    size_t had;
+    if (!blocks_size_by_records(old, &had))
+        return false;
+    void *new = engine_alloc(size, 0, call, 0, from);
+    if (!new)
+        return false;
+    memory_copy(new, old, had < size ? had : size);
+    engine_free(old, call, ENGINE_NO_SIZE, 0, from);
+    *moved = new;
+    return true;
+}
+
 bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
 {
     if (__builtin_expect(engine.stage < ENGINE_READY, 0))
         engine_start();
     struct thread_state *self = threads_self();
-    if (self->depth) {
-        /* In a signal handler that interrupted the engine: no look-up is safe, so the old size cannot be known. */
-        return false;
-    }
+    if (__builtin_expect(self->depth, 0))
+        return realloc_inside(old, size, call, from, moved);
     engine_enter(self);
     struct place place;
     bool found = blocks_find(old, &place);
@@ -131,6 +145,8 @@ size_t engine_usable_size(const void *address)
             if (record_head_state(head) == RECORD_BLOCK_LIVE)
                 size = record_head_size(head);
         }
+    } else if (!blocks_size_by_records(address, &size)) {
+        size = 0;
     }
     engine_leave(self);
     return size;

@@ -2,10 +2,11 @@
  * program's in the library's own data (which is no root).
  *
  * Ranges lie in RECORD_TABLE_ROOTS. A withdrawn one's entry is used again: `state` is cleared first and set last, so that a
- * reader sees a whole range or none. The same range may be registered several times and counts until it was withdrawn as often. */
+ * reader sees a whole range or none. The lock is held with signals blocked: handlers may come here. The same range may be registered several times and counts until it was withdrawn as often. */
 #include "engine/roots.h"
 
 #include "base/anchor.h"
+#include "base/kernel.h"
 #include "base/lock.h"
 #include "base/table.h"
 #include "engine.h"
@@ -30,6 +31,7 @@ bool engine_root_add(const void *start, size_t bytes)
     uint64_t place = 0;
     if (!bytes || !table->chunks)
         return false;
+    uint64_t mask = kernel_signals_off();
     lock_take(&roots_lock);
     struct record_root *root = find(0, 0);
     if (!root && (place = table_reserve(table, 1)) != 0)
@@ -42,6 +44,7 @@ bool engine_root_add(const void *start, size_t bytes)
     if (place)
         table_publish(table, place, 1);
     lock_drop(&roots_lock);
+    kernel_signals_back(mask);
     return root != NULL;
 }
 
@@ -49,11 +52,13 @@ bool engine_root_remove(const void *start, size_t bytes)
 {
     if (!bytes || !anchor_table(RECORD_TABLE_ROOTS)->chunks)
         return false;
+    uint64_t mask = kernel_signals_off();
     lock_take(&roots_lock);
     struct record_root *root = find((uintptr_t)start, bytes);
     if (root)
         __atomic_store_n(&root->state, 0, __ATOMIC_RELEASE);
     lock_drop(&roots_lock);
+    kernel_signals_back(mask);
     return root != NULL;
 }
 

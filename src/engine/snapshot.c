@@ -227,6 +227,7 @@ static __attribute__((noinline)) int check_now(unsigned mode, struct engine_leak
     struct snapshot snapshot = {.reply = &reply, .from = &from, .low = (uintptr_t)__builtin_frame_address(0)};
     bool answered = false;
     if (engine_enter(self)) {
+        free_deferred(self, true);
         report_sweep(RECORD_AT_SWEEP);
         agent_hold();
         agent_fill(&snapshot.request, WIRE_CHECK, 0, mode, 0);

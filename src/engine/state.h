@@ -78,6 +78,10 @@ struct place {
 /* The place around an address, whether a block lives in it or not; false: in none. */
 bool blocks_find(const void *address, struct place *place);
 
+/* The size of the living block that begins at an address, by the records alone: takes no lock, for a handler that interrupted the engine.
+ * Looks through all regions. false: there is none. */
+bool blocks_size_by_records(const void *address, size_t *size);
+
 /* The witnesses of the block at a place, which has `size` bytes. */
 bool blocks_whole(const struct place *place, size_t size, struct guard_damage *damage);
 bool blocks_whole_before(const struct place *place, size_t size, struct guard_damage *damage);  /* the zone in front alone */
@@ -203,9 +207,10 @@ void free_init(void);                           /* engine/free.c: before the fir
 
 /* Notes a block that a signal handler freed while the thread was inside the engine. */
 void deferred_put(struct thread_state *self, void *block, enum record_allocator call);
-extern uint32_t deferred_waiting __attribute__((visibility("hidden")));       /* so many wait, of any thread; atomic; a hint */
-static inline bool deferred_any(void) { return __atomic_load_n(&deferred_waiting, __ATOMIC_RELAXED) != 0; }
-/* The oldest one; NULL: none. */
-void *deferred_take(struct thread_state *self, enum record_allocator *call);
+/* One that the thread put off, or any thread, from entry *from on, which is moved behind it; NULL: there is none. */
+void *deferred_take(struct thread_state *self, bool everyones, uint32_t *from, enum record_allocator *call);
+
+/* Takes back what was put off (engine/free.c). Precondition: the engine was entered, and not from within. */
+void free_deferred(struct thread_state *self, bool everyones);
 
 #endif

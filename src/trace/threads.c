@@ -147,7 +147,7 @@ static void fill_in(struct thread_state *state, struct record_thread *record, ui
     state->generation++;
     state->depth = 0;
     state->internal = false;
-    state->in_capture = false;
+    state->in_capture = state->deferred = false;
     state->ignore_depth = 0;
     state->stack_low = state->stack_high = state->other_low = state->other_high = 0;
     state->random = ((uint64_t)(uint32_t)tid << 32 | index) * 0x9e3779b97f4a7c15ull | 1;

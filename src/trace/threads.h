@@ -19,6 +19,7 @@ struct thread_state {
     uint32_t depth;                 /* >0: inside the tool, entered this often; captures and findings are not made again */
     uint32_t internal;              /* >0: what is allocated now is on the tool's behalf */
     bool in_capture;
+    bool deferred;                  /* frees of this thread's were put off (engine/deferred) */
     uintptr_t capture_sp;           /* stack pointer of the capture under way */
     bool shared;                    /* the state of threads that got none of their own: never captures, has no magazines */
     uint32_t sequence, sequence_end;/* batch of allocation numbers left */
