@@ -61,6 +61,9 @@ bool real_is_not(const char *name, const void *ours)
     void *seen = real_any(name);
     if (!seen || seen == ours)
         return false;
+    int defined = engine_module_defines(seen, name);
+    if (defined >= 0)
+        return defined;
     Dl_info info;
     ElfW(Sym) *symbol = NULL;
     return !dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;

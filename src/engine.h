@@ -61,6 +61,9 @@ void engine_set_entry_points(const uint64_t *addresses);
 /* The program has a malloc of its own in front of ours: what that one gives out is not covered. */
 void engine_note_other_heap(void);
 
+/* Does the module that `address` lies in define the dynamic symbol `name` itself? 1: yes; 0: no; -1: there is no telling. */
+int engine_module_defines(const void *address, const char *name);
+
 /* The stack at `from` as an id of the depot; 0: none. */
 uint32_t engine_capture(const struct capture_start *from);
 

@@ -31,6 +31,11 @@ void engine_note_other_heap(void)
     __atomic_fetch_or(&midden_anchor.coverage, RECORD_COVER_STATIC_ALLOCATOR, __ATOMIC_RELAXED);
 }
 
+int engine_module_defines(const void *address, const char *name)
+{
+    return modules_define((uintptr_t)address, name);
+}
+
 uint32_t engine_capture(const struct capture_start *from)
 {
     struct thread_state *self = threads_self();

@@ -134,38 +134,55 @@ static bool same_name(const struct elf_image *image, uintptr_t at, const char *n
     return n <= sizeof text && fetch(image, at, text, n) && memory_compare(text, name, n) == 0;
 }
 
-bool elf_defines(const struct elf_image *image, const char *name)
+struct symbol_tables {
+    uintptr_t hash, symbols, strings;
+    struct { uint32_t buckets, first, bloom_words, shift; } head;
+};
+
+static bool symbol_tables(const struct elf_image *image, struct symbol_tables *tables)
 {
-    uintptr_t hash_table = 0, symbols = 0, strings = 0;
     Elf64_Dyn entry = {0};
+    *tables = (struct symbol_tables){0};
     for (uintptr_t at = image->dynamic; at && at < image->dynamic + 256 * sizeof entry; at += sizeof entry) {
         if (!fetch(image, at, &entry, sizeof entry) || entry.d_tag == DT_NULL)
             break;
         if (entry.d_tag == DT_GNU_HASH)
-            hash_table = dynamic_address(image, entry.d_un.d_ptr);
+            tables->hash = dynamic_address(image, entry.d_un.d_ptr);
         else if (entry.d_tag == DT_SYMTAB)
-            symbols = dynamic_address(image, entry.d_un.d_ptr);
+            tables->symbols = dynamic_address(image, entry.d_un.d_ptr);
         else if (entry.d_tag == DT_STRTAB)
-            strings = dynamic_address(image, entry.d_un.d_ptr);
+            tables->strings = dynamic_address(image, entry.d_un.d_ptr);
     }
-    struct { uint32_t buckets, first, bloom_words, shift; } head;
-    if (!hash_table || !symbols || !strings || !fetch(image, hash_table, &head, sizeof head) || head.buckets == 0)
+    return tables->hash && tables->symbols && tables->strings && fetch(image, tables->hash, &tables->head, sizeof tables->head)
+        && tables->head.buckets != 0;
+}
+
+bool elf_lists_symbols(const struct elf_image *image)
+{
+    struct symbol_tables tables;
+    return symbol_tables(image, &tables);
+}
+
+bool elf_defines(const struct elf_image *image, const char *name)
+{
+    struct symbol_tables tables;
+    if (!symbol_tables(image, &tables))
         return false;
 
     uint32_t hash = 5381, index = 0;
     for (const char *c = name; *c; c++)
         hash = hash * 33 + (uint8_t)*c;
-    uintptr_t buckets = hash_table + sizeof head + (uintptr_t)head.bloom_words * 8;
-    uintptr_t chains = buckets + (uintptr_t)head.buckets * 4;
-    if (!fetch(image, buckets + (uintptr_t)(hash % head.buckets) * 4, &index, 4) || index < head.first)
+    uintptr_t buckets = tables.hash + sizeof tables.head + (uintptr_t)tables.head.bloom_words * 8;
+    uintptr_t chains = buckets + (uintptr_t)tables.head.buckets * 4;
+    if (!fetch(image, buckets + (uintptr_t)(hash % tables.head.buckets) * 4, &index, 4) || index < tables.head.first)
         return false;
     for (unsigned i = 0; i < CHAIN_MAX; i++, index++) {
         uint32_t link;
         Elf64_Sym symbol;
-        if (!fetch(image, chains + (uintptr_t)(index - head.first) * 4, &link, 4))
+        if (!fetch(image, chains + (uintptr_t)(index - tables.head.first) * 4, &link, 4))
             return false;
-        if ((link | 1) == (hash | 1) && fetch(image, symbols + (uintptr_t)index * sizeof symbol, &symbol, sizeof symbol)
-            && symbol.st_shndx != SHN_UNDEF && same_name(image, strings + symbol.st_name, name))
+        if ((link | 1) == (hash | 1) && fetch(image, tables.symbols + (uintptr_t)index * sizeof symbol, &symbol, sizeof symbol)
+            && symbol.st_shndx != SHN_UNDEF && same_name(image, tables.strings + symbol.st_name, name))
             return true;
         if (link & 1)
             return false;

@@ -25,4 +25,7 @@ bool elf_open(uintptr_t header, struct elf_image *image);
 /* true: the image defines the dynamic symbol `name` (a function of its own, not a reference). Needs DT_GNU_HASH. */
 bool elf_defines(const struct elf_image *image, const char *name);
 
+/* true: what elf_defines() does not find is not defined. */
+bool elf_lists_symbols(const struct elf_image *image);
+
 #endif

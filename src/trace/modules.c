@@ -337,6 +337,15 @@ unsigned modules_of(uintptr_t pc)
     return index;
 }
 
+int modules_define(uintptr_t address, const char *name)
+{
+    struct object object;
+    struct elf_image image;
+    if (!ask_loader(address, &object) || !elf_open(object.start, &image) || !elf_lists_symbols(&image))
+        return -1;
+    return elf_defines(&image, name);
+}
+
 static bool still_there(const struct record_module *module, const struct side *side)
 {
     struct object object;

@@ -7,6 +7,9 @@
 
 #include "format/record.h"
 
+/* Does the module that `address` lies in define the dynamic symbol `name` itself? 1: yes; 0: no; -1: there is no telling. */
+int modules_define(uintptr_t address, const char *name);
+
 /* Prepares the table and finds the loader's extent. false: no memory; pcs then are in no module. */
 bool modules_init(void);
 
