@@ -30,6 +30,7 @@
 static struct lock regions_lock = LOCK_INIT(LOCK_RANK_REGIONS);
 static uint32_t closed_regions;         /* entries free for use; guarded by regions_lock */
 static uint32_t next_sequence;          /* atomic */
+static size_t heap_mapped;              /* bytes of arenas and huge blocks; what was given back is not taken off; atomic */
 static struct record_engine_stats engine_stats_record[RECORD_ENGINES];
 
 _Static_assert(sizeof(struct heap_lock) == sizeof(struct lock), "the heap's locks are base/lock.h's");
@@ -39,11 +40,10 @@ _Static_assert(sizeof(struct heap_lock) == sizeof(struct lock), "the heap's lock
 static void *hook_alloc_pages(void *ctx, size_t bytes, size_t align)
 {
     (void)ctx;
-    static size_t mapped;       /* atomic; what was given back is not taken off */
     char *pages = memory_map(bytes, align, RECORD_PURPOSE_HEAP);
     if (pages == NULL)
         return NULL;
-    bool much = __atomic_fetch_add(&mapped, bytes, __ATOMIC_RELAXED) >= HUGE_AFTER;
+    bool much = __atomic_fetch_add(&heap_mapped, bytes, __ATOMIC_RELAXED) >= HUGE_AFTER;
     if (much && bytes >= HUGE_LEAST)
         kernel.advise(pages, bytes, MADV_HUGEPAGE);
     else if (align >= ARENA_ALIGN && bytes > SMALL_FIRST && guard_setting.rear && config_of(OPTION_QUARANTINE))
@@ -163,8 +163,9 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     struct record_region *entry = NULL;
     lock_quietly(&regions_lock);
     blocks_extend_bounds((uintptr_t)region->base, (uintptr_t)region->base + region->bytes);
-    /* Arenas of these engines are filled here and there: in huge pages they would take several MiB that nobody needs. */
-    if (region->engine == HEAP_FREELIST || region->engine == HEAP_BUDDY)
+    /* The buddy's arenas have a hole behind most blocks: in huge pages they would take several MiB that nobody needs. The free list's are
+     * filled from one end. (Of a heap with more than its first arena that matters less than speed.) */
+    if (region->engine == HEAP_BUDDY && __atomic_load_n(&heap_mapped, __ATOMIC_RELAXED) < 2 * HUGE_AFTER)
         kernel.advise(region->base, region->bytes, MADV_NOHUGEPAGE);
     uint64_t index = 0;
     if (closed_regions) {
