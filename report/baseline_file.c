@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "baseline.h"
+#include "file_text.h"
 #include "json_parts.h"
 #include "memory.h"
 #include "outputs.h"
@@ -69,13 +70,15 @@ static const char *read_entry(const json_t *object, struct baseline_entry *entry
 static bool read_file(struct baseline *baseline, const char *path, size_t *room)
 {
     json_error_t why;
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        say("--baseline: cannot read '%s': %s", path, strerror(errno));
+    const char *trouble;
+    size_t n;
+    char *text = file_text(path, &n, &trouble);
+    if (!text) {
+        say("--baseline: cannot read '%s': %s", path, trouble);
         return false;
     }
-    json_t *root = json_loadf(file, JSON_REJECT_DUPLICATES, &why);
-    fclose(file);
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    free(text);
     if (!root) {
         say("--baseline: %s:%d: %s", path, why.line, why.text);
         return false;
@@ -91,7 +94,7 @@ static bool read_file(struct baseline *baseline, const char *path, size_t *room)
         good = true;
     for (size_t i = 0; good && i < json_array_size(findings); i++) {
         struct baseline_entry entry = {0};
-        const char *trouble = read_entry(json_array_get(findings, i), &entry);
+        trouble = read_entry(json_array_get(findings, i), &entry);
         if (trouble) {
             say("--baseline: '%s': finding %zu: %s", path, i + 1, trouble);
             good = false;

@@ -394,13 +394,20 @@ static void show_gate(const struct delivery *delivery, bool several, FILE *out)
         gate_show_baseline(delivery->baseline, out);
 }
 
-static void write_baseline(const struct delivery *delivery)
+/* A baseline that was asked for and is not there: midden failed, which a good status of the program must not hide. */
+static void write_baseline(struct delivery *delivery, int wait_status)
 {
     const char *path = delivery->settings->text[OPTION_WRITE_BASELINE];
-    if (delivery->baseline && path[0] && !baseline_write(delivery->baseline, path))
-        say("cannot write the baseline '%s': %s", path, strerror(errno));
-    else if (delivery->baseline)
-        delivery->baseline->written = path[0] != 0;
+    if (!delivery->baseline)
+        return;
+    delivery->baseline->written = path[0] && baseline_write(delivery->baseline, path);
+    if (!path[0] || delivery->baseline->written)
+        return;
+    say("cannot write the baseline '%s': %s", path, strerror(errno));
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && !delivery->tree.gating) {
+        delivery->tree.gating = true;
+        delivery->tree.exitcode = STATUS_FAILED;
+    }
 }
 
 void deliver_program(struct delivery *delivery, struct process *program, int wait_status)
@@ -409,7 +416,7 @@ void deliver_program(struct delivery *delivery, struct process *program, int wai
         say("libmidden.so was not loaded into %s: its heap was not checked", program->command);
     close_image(delivery, program, true, &wait_status);
     program->dead = true;
-    write_baseline(delivery);
+    write_baseline(delivery, wait_status);
     if (delivery->settings->valgrind)
         return;
     bool several = delivery->tree.n_seen >= 2;

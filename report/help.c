@@ -91,7 +91,7 @@ static const char exit_statuses[] =
     "  23     something gating was found (--error-exitcode, --fail-on), in the\n"
     "         program or in a process that it started\n"
     "  2      wrong usage\n"
-    "  125    midden itself failed\n"
+    "  125    midden itself failed, or could not write the baseline asked for\n"
     "  126    PROGRAM cannot be run\n"
     "  127    PROGRAM cannot be found\n";
 

@@ -5,7 +5,7 @@ libreport_la_SOURCES = \
 	report/late.h report/late.c report/late_capstone.c report/late_elfutils.c report/late_sqlite.c report/late_xml.c \
 	report/memory.h report/memory.c report/processors.h report/processors.c \
 	report/image.h report/image.c report/image_live.c report/image_uncopied.c \
-	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
+	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/file_text.h report/file_text.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \
 	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \
 	report/tables.h report/tables.c \

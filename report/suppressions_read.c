@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file_text.h"
 #include "memory.h"
 #include "say.h"
 #include "suppression_rules.h"
@@ -259,9 +260,11 @@ static bool read_template(struct reader *reader, struct suppressions *all)
     return true;
 }
 
-/* file: taken over. */
-static bool read_stream(struct suppressions *all, const char *name, FILE *file)
+static bool read_text(struct suppressions *all, const char *name, const char *text, size_t n)
 {
+    FILE *file = n ? need(fmemopen((void *)(uintptr_t)text, n, "r")) : NULL;
+    if (!file)
+        return true;
     struct reader *reader = memory_new(1, sizeof *reader);
     reader->name = name;
     reader->max_bytes = reader->max_blocks = UINT64_MAX;
@@ -270,10 +273,8 @@ static bool read_stream(struct suppressions *all, const char *name, FILE *file)
     while (good && next_line(reader))
         good = strcmp(reader->text, "{") == 0 ? read_braced(reader, all) : read_template(reader, all);
     good &= !reader->bad;
-    if (good && ferror(reader->file)) {
-        say("--suppressions: cannot read '%s': %s", name, strerror(errno));
-        good = false;
-    }
+    if (good && ferror(reader->file))       /* a line is too long for the memory there is */
+        good = broken(reader, strerror(errno));
     fclose(reader->file);
     free(reader->room);
     free(reader);
@@ -282,19 +283,20 @@ static bool read_stream(struct suppressions *all, const char *name, FILE *file)
 
 static bool read_file(struct suppressions *all, const char *name)
 {
-    FILE *file = fopen(name, "re");
-    if (!file)
-        say("--suppressions: cannot read '%s': %s", name, strerror(errno));
-    return file && read_stream(all, name, file);
+    const char *why;
+    size_t n;
+    char *text = file_text(name, &n, &why);
+    if (!text)
+        say("--suppressions: cannot read '%s': %s", name, why);
+    bool good = text && read_text(all, name, text, n);
+    free(text);
+    return good;
 }
 
 struct suppressions *suppressions_of_text(const char *name, const char *text)
 {
     struct suppressions *all = memory_new(1, sizeof *all);
-    size_t n = strlen(text);
-    FILE *file = n ? fmemopen((void *)(uintptr_t)text, n, "r") : NULL;
-    if (file)
-        read_stream(all, name, file);
+    read_text(all, name, text, strlen(text));
     return all;
 }
 

@@ -3,6 +3,7 @@
 tests/suppressions holds files in the style of well-known projects; between them they have every construct of both formats.
 """
 import json
+import os
 import re
 
 import pytest
@@ -163,6 +164,25 @@ def test_broken_file(text, line, words, tmp_path):
     assert done.status == 2
     assert re.fullmatch(rf"midden: --suppressions: {re.escape(str(tmp_path))}/rules:{line}: .*{re.escape(words)}.*\n", done.stderr.decode())
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("file,words", [("/dev/zero", "cannot read '/dev/zero': it holds more than 64 MiB"), ("{place}", "Is a directory"),
+                                        ("{place}/none", "No such file"), ("/proc/self/mem", "cannot read '/proc/self/mem': Input/output error")])
+def test_no_file_of_rules(file, words, tmp_path):
+    """Whatever is named: it comes to an end, and says why it is none."""
+    file = file.format(place=tmp_path)
+    done = harness.execute([harness.COMMAND, "run", f"--suppressions={file}", "--", "touch", tmp_path / "started"])
+    assert done.status == 2 and words in done.stderr.decode() and not (tmp_path / "started").exists(), done.stderr
+
+
+def test_rules_from_a_pipe(shop, tmp_path):
+    """A shell's <(...), from a writer that takes its time; a named pipe that nobody writes to holds no rules, and is not waited for."""
+    command = f"{harness.COMMAND} run --suppressions=<(echo 'leak:c_string'; sleep 0.3; echo 'leak:nowhere_else') -- {shop}/shop string"
+    done = harness.execute(["bash", "-c", command])
+    assert done.status == 0 and b"nowhere_else" in done.stderr, done.stderr
+    os.mkfifo(tmp_path / "pipe")
+    done = harness.execute([harness.COMMAND, "run", f"--suppressions={tmp_path}/pipe", "--", "true"])
+    assert done.status == 0, done.stderr
 
 
 # ---- what fits ----------------------------------------------------------------------------------------------------------
