@@ -340,9 +340,9 @@ static inline void prefetch_freed(const struct heap_block *block)
     __builtin_prefetch(block->start + block->room - 1, 1);
 }
 
-/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered, and left
- * unless the answer is false: then nothing has changed. */
-static __attribute__((noinline)) bool free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
+/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
+ * it is left. */
+static __attribute__((noinline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
                                                    enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
 {
     struct heap_block block;
@@ -357,8 +357,11 @@ static __attribute__((noinline)) bool free_checked(struct thread_state *self, st
     if (__builtin_expect(NOT_PLAIN >> call & 1, 0))
         free_stack = stack_through(free_stack, call);
     uint64_t head;
-    if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
-        return false;
+    if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0)) {
+        engine_leave(self);
+        free_slowly(address, call, size, align, from);
+        return;
+    }
     struct guard_block guarded = {address, record_head_size(head), block.room - engine.front};
     struct guard_damage damage;
     watch_remove(address);
@@ -376,14 +379,13 @@ static __attribute__((noinline)) bool free_checked(struct thread_state *self, st
     else if (!quarantine_put(&self->quarantine, &block, block.room))
         quarantine_release(&block, RECORD_AT_EVICTION);
     end(self);
-    return true;
 }
 
-static __attribute__((noinline)) bool free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot,
+static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot,
                                                          enum record_allocator call, const struct capture_frame *frame)
 {
     struct capture_start from = capture_start_of(frame);
-    return free_checked(self, region, slot, call, ENGINE_NO_SIZE, 0, &from);
+    free_checked(self, region, slot, call, ENGINE_NO_SIZE, 0, &from);
 }
 
 /* The end of the quick way, when the magazine is full. */
@@ -413,29 +415,29 @@ static inline __attribute__((always_inline)) bool free_quickly(char *address, en
         || __builtin_expect(modules_is_loader(from ? from->pc : frame->pc), 0))
         return false;
     engine_enter(self);
-    struct magazines *own = self->magazines;
     struct heap_block block;
-    if (__builtin_expect(!own, 0)
-        || __builtin_expect(!quick_find(engine.heap, own, address - engine.front, sizeof(struct record_block), &block), 0))
+    if (__builtin_expect(!self->magazines, 0)
+        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, sizeof(struct record_block), &block), 0))
         goto other;
     struct record_block *record = block.tag;
     uint64_t head;
     if (!engine.frees_plainly) {
-        if (from ? free_checked(self, block.region, block.slot, call, size, align, from)
-                 : free_checked_frame(self, block.region, block.slot, call, frame))
-            return true;
-        goto other;
+        if (from)
+            free_checked(self, block.region, block.slot, call, size, align, from);
+        else
+            free_checked_frame(self, block.region, block.slot, call, frame);
+        return true;
     }
     if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
         goto other;
     size_t had = record_head_size(head);
     write_death(record, 0, (uint16_t)self->index);
     set_dead(record, head, RECORD_BLOCK_FREE);
-    if (__builtin_expect(!quick_give(own, &block), 0)) {
+    if (__builtin_expect(!quick_give(self->magazines, &block), 0)) {
         unload(self, block.region, block.slot, had);
         return true;
     }
-    if (__builtin_expect(blocks_add_free(self, had) | self->deferred, 0)) {
+    if (__builtin_expect(blocks_add_free(self, had) || self->deferred, 0)) {
         fold_and_end(self);
         return true;
     }

@@ -26,7 +26,7 @@ struct magazine_pair {
 #define MAGAZINE_NO_CHUNK UINTPTR_MAX     /* an empty entry: 0 is a chunk, that of wild pointers */
 
 /* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
-#define MAGAZINE_LEAVES 32u
+#define MAGAZINE_LEAVES 128u
 
 /* All of a thread's; the word of the `magazine` hook points to it. */
 struct magazines {

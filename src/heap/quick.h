@@ -86,17 +86,18 @@ QUICK bool quick_slot(struct heap_region *region, const char *address, size_t ta
     return LIKELY(within) && LIKELY(LOAD(region->version) == (version & ~1u));
 }
 
-/* The slot of a slab that begins at `start`, which may be any address. false: there is none, or it takes a closer look. Chunks that are new to the
- * thread are remembered. */
-QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *start, size_t tag_bytes, struct heap_block *block)
+/* The slot of a slab that begins `phase` bytes in front of `address`, which may be any. phase: less than the slot has. false: there is none, or it
+ * takes a closer look. A chunk that is new to the thread is remembered. */
+QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *address, size_t phase, size_t tag_bytes,
+                      struct heap_block *block)
 {
-    struct heap_region *region = quick_region(own, start);
+    struct heap_region *region = quick_region(own, address);
     if (UNLIKELY(region == NULL)) {
-        uint64_t value = quick_meet(heap, own, start);
+        uint64_t value = quick_meet(heap, own, address);
         region = value <= PAGES_HELD ? NULL : (struct heap_region *)(uintptr_t)value;
     }
-    return LIKELY(region != NULL) && LIKELY(LOAD(region->engine) == HEAP_SLAB) && quick_slot(region, start, tag_bytes, block)
-        && LIKELY(block->start == start);
+    return LIKELY(region != NULL) && LIKELY(LOAD(region->engine) == HEAP_SLAB) && quick_slot(region, address, tag_bytes, block)
+        && LIKELY(block->start + phase == address);
 }
 
 /* As heap_free for the block of a slab that is in use. */
