@@ -222,6 +222,7 @@ void engine_set_entry_points(const uint64_t *addresses)
             journal("no entry point for call %u", i);
 }
 void engine_note_other_heap(void) { journal("other heap"); }
+int engine_module_defines(const void *address, const char *name) { (void)address, (void)name; return -1; }
 uint32_t engine_capture(const struct capture_start *from) { return from && from->pc ? 7 : 0; }
 void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end)
 {
