@@ -66,6 +66,16 @@ def test_fork_in_a_handler_that_interrupted_fork(workshop, midden):
         assert {error["kind"] for error in run.errors()} == {"double-free"}, run.describe()
 
 
+@pytest.mark.parametrize("who", ["threads", "main"])
+def test_all_threads_end_the_program_at_once(who, workshop, midden):
+    """One of them ends it and looks at all blocks; the others must not keep the locks of the heap that they interrupted."""
+    program = workshop.build("attack/exits-at-once.c", "gcc-O2")
+    for _ in range(4 * REPEAT):
+        run = midden([program, who], "--fail-on=errors", timeout=60)
+        assert run.status == 7 and not run.errors() and run.report, run.describe()
+        assert b"no last report" not in run.stderr, run.describe()
+
+
 @pytest.mark.parametrize("how", ["return", "_exit", "thread", "handler"])
 def test_frees_in_a_handler_that_interrupted_the_heap(how, workshop, midden):
     """However many blocks it frees, none is lost, and none is called a leak."""

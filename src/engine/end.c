@@ -5,7 +5,7 @@
  *
  * After the threads are stopped no lock is taken: one of them may hold it.
  *
- * One thread ends the image (engine_claim_end). */
+ * One thread ends the image (engine_claim_end); others that want to wait until it has. */
 #include "engine/end.h"
 
 #include <sys/syscall.h>
@@ -146,22 +146,64 @@ bool engine_may_release(void)
 }
 
 static int32_t ending_thread;   /* the kernel's id of the thread that ends the image, 0: none yet; atomic */
+static bool asking;             /* it waits for no lock of the heap's any more; atomic */
+static bool taken_over;         /* it is not the first; atomic */
 
-bool engine_claim_end(void)
+/* Until the process has ended. */
+static _Noreturn void wait_for_ever(void)
 {
+    uint32_t never = 0;
+    for (;;)
+        kernel.futex_wait(&never, 0, 0);
+}
+
+/* true: the thread sleeps, and does not talk to the agent. */
+static bool waits_for_a_lock(int32_t tid)
+{
+    char state[2] = "";
+    if (!agent_try_hold())
+        return false;
+    agent_drop();
+    return !kernel_task_status(tid, "State", state, sizeof state) || state[0] == 'S';
+}
+
+/* inside: a signal handler ends the program that interrupted the engine on this thread. The first one may then wait for a lock that this
+ * one holds, in its sweep; so when it has slept for a while this one makes the last report, which takes no lock. */
+static bool claim(bool inside)
+{
+    enum { LOOK_NS = 10000000, LOOKS = 20 };
     int32_t self = (int32_t)kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0), first = 0;
     if (__atomic_compare_exchange_n(&ending_thread, &first, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return true;
     if (first == self)
         return false;
-    uint32_t never = 0;
-    for (;;)    /* until the first thread has ended the process */
-        kernel.futex_wait(&never, 0, 0);
+    unsigned asleep = 0;
+    while (inside && !__atomic_load_n(&asking, __ATOMIC_ACQUIRE)) {
+        uint32_t never = 0;
+        kernel.futex_wait(&never, 0, LOOK_NS);
+        asleep = waits_for_a_lock(first) ? asleep + 1 : 0;
+        if (asleep < LOOKS)
+            continue;
+        if (__atomic_compare_exchange_n(&ending_thread, &first, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            __atomic_store_n(&taken_over, true, __ATOMIC_RELEASE);
+            return true;
+        }
+        asleep = 0;
+    }
+    wait_for_ever();
+}
+
+bool engine_claim_end(void)
+{
+    const struct thread_state *self = thread_self_pointer;
+    return claim(self && self->depth > 0);
 }
 
 void end_fork_child(void)
 {
     __atomic_store_n(&ending_thread, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&asking, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&taken_over, false, __ATOMIC_RELAXED);
 }
 
 /* The last report. Precondition: the engine was entered. Returns the status to end with. */
@@ -169,7 +211,8 @@ static int last_words(struct thread_state *self, enum record_end how, int status
                       const ucontext_t *signal, uintptr_t low)
 {
     uint32_t expected = ENGINE_READY;
-    if (!__atomic_compare_exchange_n(&engine.stage, &expected, ENGINE_ENDED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    if (!__atomic_compare_exchange_n(&engine.stage, &expected, ENGINE_ENDED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+        && !__atomic_exchange_n(&taken_over, false, __ATOMIC_ACQ_REL))
         return status;
     if (how == RECORD_END_EXIT && main_left && !exit_caller)
         how = RECORD_END_RETURN;
@@ -184,6 +227,8 @@ static int last_words(struct thread_state *self, enum record_end how, int status
         blocks_fold(self);
         blocks_refresh();
     }
+    if (__atomic_exchange_n(&asking, true, __ATOMIC_ACQ_REL))
+        wait_for_ever();    /* another thread has taken over */
     bool anything = agent_is_parent() || finding_count() || config_of(OPTION_LEAK_CHECK) != LEAK_CHECK_NO;
     if (anything) {
         struct wire_reply reply;
@@ -205,7 +250,7 @@ int engine_end(enum record_end how, int status, const struct capture_start *from
 
 void end_by_signal(struct thread_state *self, int number, const ucontext_t *context)
 {
-    if (self->depth == 1 && engine_claim_end())
+    if (self->depth == 1 && claim(false))
         last_words(self, RECORD_END_SIGNAL, number, NULL, context, 0);
 }
 
