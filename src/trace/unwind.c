@@ -9,7 +9,9 @@
  * 2. For each frame find its row (cfi.h), compute the CFA, then every register from its column, with the old values.
  * 3. Memory is read only where it is known to be stack (stack.h), so that a wrong row stops the walk.
  *
- * A register that a row calls lost keeps its old value; nothing depends on it in a correct table.
+ * A register that a row calls lost keeps its old value; nothing depends on it in a correct table. One that cannot be read from where it
+ * is said to be is unknown, and ends the walk only where a frame further out needs it: at the end of a realigned function gcc says that
+ * registers are saved relative to a frame pointer that is the caller's again.
  *
  * Limits: expressions that call procedures, or read what is no stack, end the walk. Microseconds a frame: rows are not cached. */
 #include "trace/unwind.h"
@@ -29,9 +31,15 @@
 
 struct machine {
     uint64_t registers[CFI_COLUMNS];    /* DWARF's numbers; CFI_RA: the pc */
+    uint32_t unknown;                   /* bit n: register n was saved where nothing can be read */
     struct thread_state *self;
     bool exact;
 };
+
+static bool known(const struct machine *m, uint64_t reg)
+{
+    return reg < CFI_COLUMNS && !(m->unknown >> reg & 1);
+}
 
 static bool load(struct machine *m, uint64_t address, unsigned bytes, uint64_t *value)
 {
@@ -86,12 +94,12 @@ static bool push(struct machine *m, struct reader *r, uint8_t op, uint64_t *valu
     if (op >= 0x30 && op <= 0x4f) {                             /* lit */
         *value = op - 0x30u;
     } else if (op >= 0x70 && op <= 0x8f) {                      /* breg */
-        if (op - 0x70 >= CFI_COLUMNS)
+        if (!known(m, op - 0x70u))
             return false;
         *value = m->registers[op - 0x70] + (uint64_t)reader_sleb(r);
     } else if (op == 0x92) {                                    /* bregx */
         uint64_t reg = reader_uleb(r);
-        if (reg >= CFI_COLUMNS)
+        if (!known(m, reg))
             return false;
         *value = m->registers[reg] + (uint64_t)reader_sleb(r);
     } else if (op == 0x03 || op == 0x0e || op == 0x0f) {        /* addr, const8 */
@@ -212,7 +220,7 @@ static bool column(struct machine *m, const struct cfi_place *place, uint64_t cf
         *value = cfa + (uint64_t)place->offset;
         return true;
     case CFI_REGISTER:
-        if (place->reg >= CFI_COLUMNS)
+        if (!known(m, place->reg))
             return false;
         *value = m->registers[place->reg];
         return true;
@@ -227,6 +235,7 @@ static bool column(struct machine *m, const struct cfi_place *place, uint64_t cf
 static enum outcome step_by_row(struct machine *m, const struct cfi_row *row)
 {
     uint64_t cfa, caller[CFI_COLUMNS];
+    uint32_t unknown = 0;
     if (row->columns[CFI_RA].how == CFI_UNDEFINED)
         return ENDED;
     if (row->columns[CFI_RA].how == CFI_SAME)
@@ -234,7 +243,7 @@ static enum outcome step_by_row(struct machine *m, const struct cfi_row *row)
     if (row->cfa.how == CFI_EXPRESSION) {
         if (!evaluate(m, &row->cfa, false, 0, &cfa))
             return LOST;
-    } else if (row->cfa.how == CFI_OFFSET && row->cfa.reg < CFI_COLUMNS) {
+    } else if (row->cfa.how == CFI_OFFSET && known(m, row->cfa.reg)) {
         cfa = m->registers[row->cfa.reg] + (uint64_t)row->cfa.offset;
     } else {
         return LOST;
@@ -243,9 +252,14 @@ static enum outcome step_by_row(struct machine *m, const struct cfi_row *row)
         return LOST;
     for (unsigned i = 0; i < CFI_COLUMNS; i++) {
         caller[i] = m->registers[i];
-        if (!column(m, &row->columns[i], cfa, &caller[i]))
+        bool same = row->columns[i].how == CFI_SAME || row->columns[i].how == CFI_UNDEFINED;
+        if (same ? known(m, i) : column(m, &row->columns[i], cfa, &caller[i]))
+            continue;
+        if (i == CFI_RA || i == CFI_SP)
             return LOST;
+        unknown |= 1u << i;
     }
+    m->unknown = unknown;
     if (row->columns[CFI_SP].how == CFI_SAME)
         caller[CFI_SP] = cfa;
     for (unsigned i = 0; i < CFI_COLUMNS; i++)

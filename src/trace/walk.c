@@ -25,8 +25,10 @@ static enum step step_realigned(struct walk *walk, unwind_rule rule)
     uintptr_t slot = cfa - 8;
     if (rule_fp(rule) != RULE_FP_SAME)
         slot = (rule_fp(rule) == RULE_FP_AT_CFA ? cfa : walk->fp) + (uintptr_t)rule_slot(rule);
-    if (cfa <= walk->sp || slot < walk->sp - WALK_RED_ZONE || !stack_word(walk->self, cfa - 8) || !stack_word(walk->self, slot))
+    if (cfa <= walk->sp || !stack_word(walk->self, cfa - 8))
         return STEP_LOST;
+    if (slot < walk->sp - WALK_RED_ZONE || !stack_word(walk->self, slot))
+        return STEP_FULL;           /* which tells a frame pointer that is not known from one that is */
     walk->fp_word = rule_fp(rule) != RULE_FP_SAME ? slot : 0;
     if (walk->fp_word)
         walk->fp = walk_load(slot);

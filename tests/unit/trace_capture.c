@@ -273,7 +273,8 @@ __asm__(".pushsection .text\n"
         ".popsection\n");
 #endif
 
-/* Every single instruction of some code, calls through a PLT that the loader resolves at the first call and a throw included. */
+/* Every single instruction of some code, calls through a PLT that the loader resolves at the first call, a throw, and the ends of all
+ * shapes of functions included. */
 static void step_by_step(void)
 {
 #if defined(__x86_64__)
@@ -290,6 +291,8 @@ static void step_by_step(void)
     long answer = subject_leaf(3) & 0;
     if (lazy)
         answer += lazy("17");
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        subject_mix(seed, 10);
     subject_throw(1, 5);
     trap_flag_off();
     subject_hook = saved;
