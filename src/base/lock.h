@@ -15,8 +15,6 @@ enum lock_rank {
     LOCK_RANK_WATCH,        /* the debug registers and what they stand beside */
     LOCK_RANK_MODULES,
     LOCK_RANK_DEPOT,        /* growth of the stack depot */
-    LOCK_RANK_FINDINGS,
-    LOCK_RANK_ROOTS,        /* the table of registered roots */
     LOCK_RANK_MARKS,        /* names of blocks */
     LOCK_RANK_OBJECTS,      /* pools and their objects */
     LOCK_RANK_SIGNALS,      /* the signal actions that the program asked for */
@@ -24,6 +22,8 @@ enum lock_rank {
     LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
     LOCK_RANK_RESERVE = 48, /* the same of the reserve heap, which serves who interrupts a thread that may hold those: 48..79 */
     LOCK_RANK_REGIONS = 80, /* the table of regions */
+    LOCK_RANK_FINDINGS,     /* this and the next are also taken in handlers that interrupted a thread with any of the above */
+    LOCK_RANK_ROOTS,        /* the table of registered roots */
     LOCK_RANK_TABLES,       /* growth of record tables */
     LOCK_RANK_MAPPINGS,     /* the table of own mappings */
     LOCK_RANKS
