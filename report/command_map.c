@@ -236,7 +236,7 @@ static void text(const struct canvas *canvas, const struct heap_map *map, const 
         if (i == RECORD_ENGINE_SLAB)
             slab_part(canvas, map);
         if (i == RECORD_ENGINE_GUARDED)
-            fprintf(out, "  %llu places between guard pages, %llu taken by living blocks, %llu by freed ones\n", (unsigned long long)engine->slots,
+            fprintf(out, "  %llu place%s between guard pages, %llu taken by living blocks, %llu by freed ones\n", (unsigned long long)engine->slots, engine->slots == 1 ? "" : "s",
                     (unsigned long long)engine->live, (unsigned long long)engine->quarantined);
         if (i == RECORD_ENGINE_FREELIST || i == RECORD_ENGINE_BUDDY)
             strips(canvas, engine);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "page.h"
 #include "render.h"
 
 enum { LINES = 20 };
@@ -40,12 +41,13 @@ static void put_rule(const struct model_rule *rule, FILE *out)
 void gate_show_suppressions(const struct suppressions *suppressions, bool several, FILE *out)
 {
     const struct model_rule **rules;
+    char amount[PAGE_AMOUNT];
     size_t n = suppressions_used(suppressions, true, &rules);
     if (n && several)
         fputs("midden: suppressions used, in all processes:\n", out);
     for (size_t i = 0; i < n && several; i++) {
         fprintf(out, "midden:   %llu finding%s, ", (unsigned long long)rules[i]->findings, rules[i]->findings == 1 ? "" : "s");
-        fprintf(out, "%llu bytes in %llu blocks: ", (unsigned long long)rules[i]->bytes, (unsigned long long)rules[i]->blocks);
+        fprintf(out, "%s: ", page_amount(amount, rules[i]->bytes, rules[i]->blocks));
         put_rule(rules[i], out);
     }
     free(rules);

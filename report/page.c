@@ -66,6 +66,14 @@ void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t bloc
     fputs(blocks == 1 ? " block" : " blocks", page->out);
 }
 
+const char *page_amount(char buffer[PAGE_AMOUNT], uint64_t bytes, uint64_t blocks)
+{
+    char of_bytes[PAGE_DIGITS], of_blocks[PAGE_DIGITS];
+    snprintf(buffer, PAGE_AMOUNT, "%s byte%s in %s block%s", page_digits(of_bytes, bytes), bytes == 1 ? "" : "s",
+             page_digits(of_blocks, blocks), blocks == 1 ? "" : "s");
+    return buffer;
+}
+
 void page_thread(const struct page *page, const struct model_thread *thread)
 {
     if (!thread) {

@@ -36,6 +36,10 @@ void page_bytes(const struct page *page, uint64_t bytes);
 /* "1,024 bytes in 3 blocks" */
 void page_bytes_in_blocks(const struct page *page, uint64_t bytes, uint64_t blocks);
 
+/* The same as text. Several may be used in one expression: the caller names the buffer. */
+#define PAGE_AMOUNT 96
+const char *page_amount(char buffer[PAGE_AMOUNT], uint64_t bytes, uint64_t blocks);
+
 /* "thread 2 (worker)"; "an unknown thread" */
 void page_thread(const struct page *page, const struct model_thread *thread);
 

@@ -9,6 +9,7 @@
 
 #include "checkout.h"
 #include "escape.h"
+#include "page.h"
 #include "render.h"
 #include "valgrind.h"
 
@@ -55,7 +56,7 @@ bool render_github(const struct model *model, FILE *out)
 {
     static const char *const titles[LEAK_KINDS] = {"definitely lost", "indirectly lost", "possibly lost", "still reachable"};
     char *root = checkout_root();
-    struct arena arena = {NULL, 0};
+    char amount[PAGE_AMOUNT];
     for (size_t i = 0; i < model->n_errors; i++) {
         const struct model_error *error = &model->errors[i];
         const char *level = error->baseline || error->severity == RECORD_SEVERITY_NOTE ? "notice"
@@ -69,10 +70,9 @@ bool render_github(const struct model *model, FILE *out)
         const char *level = leak->baseline ? "notice" : leak->gates ? "error" : leak->raw.kind == LEAK_REACHABLE ? "notice" : "warning";
         if (leak->listed && !leak->suppressed)
             put_annotation(root, level, titles[leak->raw.kind],
-                           arena_format(&arena, "%llu bytes in %llu blocks", (unsigned long long)(leak->raw.bytes + leak->raw.indirect_bytes),
-                                        (unsigned long long)(leak->raw.blocks + leak->raw.indirect_blocks)), &leak->stack, out);
+                           page_amount(amount, leak->raw.bytes + leak->raw.indirect_bytes, leak->raw.blocks + leak->raw.indirect_blocks),
+                           &leak->stack, out);
     }
-    arena_free(&arena);
     free(root);
     return !ferror(out);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "page.h"
 #include "render.h"
 #include "valgrind.h"
 #include "xml_parts.h"
@@ -66,6 +67,7 @@ static void put_case(struct suite *suite, const char *kind, const char *message,
 static void put_cases(struct suite *suite)
 {
     const struct model *model = suite->model;
+    char amount[PAGE_AMOUNT];
     for (size_t i = 0; i < model->n_errors; i++) {
         const struct model_error *error = &model->errors[i];
         if (!error->suppressed)
@@ -76,8 +78,7 @@ static void put_cases(struct suite *suite)
         const struct model_leak *leak = &model->leak_records[i];
         if (leak->listed && !leak->suppressed)
             put_case(suite, arena_format(&suite->arena, "leak-%s", leak_kind_names[leak->raw.kind]),
-                     arena_format(&suite->arena, "%llu bytes in %llu blocks", (unsigned long long)(leak->raw.bytes + leak->raw.indirect_bytes),
-                                  (unsigned long long)(leak->raw.blocks + leak->raw.indirect_blocks)),
+                     page_amount(amount, leak->raw.bytes + leak->raw.indirect_bytes, leak->raw.blocks + leak->raw.indirect_blocks),
                      &leak->stack, leak->baseline ? "known" : leak->gates ? NULL : "not gating");
     }
 }

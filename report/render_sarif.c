@@ -14,6 +14,7 @@
 
 #include "checkout.h"
 #include "json_parts.h"
+#include "page.h"
 #include "render.h"
 #include "valgrind.h"
 
@@ -223,12 +224,10 @@ static json_t *leak_result(const struct sarif *sarif, const struct model_leak *l
 {
     const struct leak_record *raw = &leak->raw;
     static const char *const lost_as[LEAK_KINDS] = {"definitely lost", "indirectly lost", "possibly lost", "still reachable"};
-    char more[96] = "", *message = NULL;
+    char more[PAGE_AMOUNT + 64] = "", amount[PAGE_AMOUNT], *message = NULL;
     if (raw->indirect_blocks)
-        snprintf(more, sizeof more, ", and with them %llu bytes in %llu blocks that only they lead to",
-                 (unsigned long long)raw->indirect_bytes, (unsigned long long)raw->indirect_blocks);
-    if (asprintf(&message, "%s: %llu byte%s in %llu block%s allocated here%s", lost_as[raw->kind], (unsigned long long)raw->bytes,
-                 raw->bytes == 1 ? "" : "s", (unsigned long long)raw->blocks, raw->blocks == 1 ? "" : "s", more) < 0)
+        snprintf(more, sizeof more, ", and with them %s that only they lead to", page_amount(amount, raw->indirect_bytes, raw->indirect_blocks));
+    if (asprintf(&message, "%s: %s allocated here%s", lost_as[raw->kind], page_amount(amount, raw->bytes, raw->blocks), more) < 0)
         message = NULL;
     json_t *result = result_of(sarif, (size_t)(RECORD_KINDS - 1) + (size_t)raw->kind, leak_rules[raw->kind].id, leak_rules[raw->kind].level,
                                message ? message : lost_as[raw->kind], &leak->stack, leak->fingerprint, leak->baseline);

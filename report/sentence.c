@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "model_parts.h"
+#include "page.h"
 
 struct text {
     char buffer[1024];
@@ -35,7 +36,8 @@ static const char *plural(uint64_t n)
 
 static void say_bytes(struct text *text, uint64_t n)
 {
-    say(text, "%llu byte%s", (unsigned long long)n, plural(n));
+    char digits[PAGE_DIGITS];
+    say(text, "%s byte%s", page_digits(digits, n), plural(n));
 }
 
 /* "a block of 10 bytes from malloc" */

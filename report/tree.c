@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "page.h"
 #include "say.h"
 
 /* The command of a process as one line: its arguments, cut to a readable length. */
@@ -131,12 +132,12 @@ static const char *plural(size_t n)
 /* The line of one process. */
 static void put_process(const struct process *process, FILE *out)
 {
+    char amount[PAGE_AMOUNT];
     fprintf(out, "midden:   %d %s:", (int)process->pid, process->command);
     if (process->errors)
         fprintf(out, " %zu error%s%s", process->errors, plural(process->errors), process->leaked.blocks ? "," : "");
     if (process->leaked.blocks)
-        fprintf(out, " %llu bytes in %llu block%s lost", (unsigned long long)process->leaked.bytes,
-                (unsigned long long)process->leaked.blocks, plural(process->leaked.blocks));
+        fprintf(out, " %s lost", page_amount(amount, process->leaked.bytes, process->leaked.blocks));
     fputs(process->gating ? "\n" : " (does not gate)\n", out);
 }
 
@@ -145,6 +146,7 @@ void tree_summary(const struct tree *tree, FILE *out)
     enum { LINES = 30 };
     size_t images = tree->n_images, errors = 0, guilty = 0, gating = 0, running = 0, listed = 0;
     struct leak_total leaked = {0, 0};
+    char amount[PAGE_AMOUNT];
     for (const struct process *process = tree->processes; process; process = process->next) {
         images += process->images;
         errors += process->errors;
@@ -158,8 +160,7 @@ void tree_summary(const struct tree *tree, FILE *out)
     if (!guilty)
         fputs("no errors, no leaks", out);
     else
-        fprintf(out, "%zu error%s, %llu bytes in %llu block%s lost, in %zu process%s%s", errors, plural(errors),
-                (unsigned long long)leaked.bytes, (unsigned long long)leaked.blocks, plural(leaked.blocks), guilty,
+        fprintf(out, "%zu error%s, %s lost, in %zu process%s%s", errors, plural(errors), page_amount(amount, leaked.bytes, leaked.blocks), guilty,
                 guilty == 1 ? "" : "es", gating ? "" : "; none gates");
     if (tree->n_known)
         fprintf(out, "; %zu finding%s known from the baseline", tree->n_known, plural(tree->n_known));

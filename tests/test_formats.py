@@ -397,3 +397,22 @@ def test_file_rules_of_run(tmp_path):
     subprocess.run([harness.COMMAND, "run", *[option.format("-%p") for option in options], program], env=harness.environment(), capture_output=True)
     for form in ("json", "sarif", "html", "xml"):
         assert len(list(tmp_path.glob(f"{form}-*"))) == 2, form
+
+
+def test_amounts_read_like_prose(workshop, midden, tmp_path):
+    """One block is a block, thousands have commas, whatever the form of the report."""
+    source = tmp_path / "one.c"
+    source.write_text("#include <stdlib.h>\nint main(void) { char *volatile p = malloc(1500); p = 0;\n"
+                      " p = malloc(2000); p[2000] = 1; free(p); return p == 0; }\n")
+    program = tmp_path / "one"
+    subprocess.run(["gcc", "-g", "-O0", "-o", program, source], check=True)
+    files = {name: tmp_path / name for name in ("github", "junit", "sarif")}
+    run = midden([program], f"--sarif={files['sarif']}", "--dump-on=exit", f"--dump-file={tmp_path}/core", "--guard-budget=0")
+    for name in ("github", "junit"):
+        done = harness.execute([harness.COMMAND, "export", tmp_path / "core", f"--format={name}", "-o", files[name]])
+        assert done.status == 0, done.stderr
+    for name, file in files.items():
+        text = file.read_text()
+        assert "1,500 bytes in 1 block" in text and "1 blocks" not in text and "1500 bytes" not in text, (name, text)
+        assert "a block of 2,000 bytes" in text, (name, text)
+    assert "a block of 2,000 bytes" in run.text, run.describe()

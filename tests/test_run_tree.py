@@ -344,7 +344,7 @@ def test_concurrent_children(act, tmp_path, words):
     assert all(kinds(report) == ["heap-buffer-overflow"] and report["leaks"]["definite"]["blocks"] == 1 for report in reports)
     lines = run.stderr.decode().splitlines()
     assert all(line.startswith(("==", "midden:", " ", "leaks:", "heap:")) or not line for line in lines), lines
-    assert any("40 errors, 4000 bytes in 40 blocks lost, in 40 processes" in line for line in lines), lines[-50:]
+    assert any("40 errors, 4,000 bytes in 40 blocks lost, in 40 processes" in line for line in lines), lines[-50:]
 
 
 @pytest.mark.parametrize("options,more,coloured", [
