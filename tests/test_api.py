@@ -366,3 +366,12 @@ def test_mistakes_with_pools(how, kind, severity, tmp_path, midden):
 def how_of(text, line):
     lines = text.splitlines()[:line]
     return re.findall(r'strcmp\(how, "(\w+)"\)', "\n".join(lines))[-1]
+
+
+def test_enabling_too_often_is_said_once(tmp_path, midden):
+    source = tmp_path / "enable.c"
+    source.write_text("void __lsan_enable(void) __attribute__((weak));\n"
+                      "int main(void) { for (int i = 0; i < 5; i++) __lsan_enable(); return 0; }\n")
+    subprocess.run(["gcc", "-fPIE", "-pie", "-o", tmp_path / "enable", source], check=True)
+    run = midden([tmp_path / "enable"])
+    assert run.status == 0 and (run.stderr.decode() + run.text).count("enabled more often") == 1, run.describe()

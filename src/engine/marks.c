@@ -75,10 +75,11 @@ void engine_leaks_disable(void)
 
 void engine_leaks_enable(void)
 {
+    static bool said;       /* once a process; atomic */
     struct thread_state *self = threads_self();
     if (self->ignore_depth)
         self->ignore_depth--;
-    else
+    else if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
         print_line("leak checking was enabled more often than it was disabled on this thread");
 }
 
