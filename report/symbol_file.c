@@ -197,6 +197,10 @@ static const char *whole_path(struct arena *arena, const char *directory, const 
 {
     if (!path)
         return NULL;
+    /* Where paths were mapped the directory may be relative itself (`./nptl`), and libdw has put it in front already. */
+    size_t length = directory ? strlen(directory) : 0;
+    if (length && *directory != '/' && strncmp(path, directory, length) == 0 && path[length] == '/')
+        directory = NULL;
     char *whole = *path == '/' || !directory ? arena_text(arena, path, strlen(path)) : arena_format(arena, "%s/%s", directory, path);
     char *out = whole;
     bool rooted = *whole == '/';

@@ -416,3 +416,15 @@ def test_amounts_read_like_prose(workshop, midden, tmp_path):
         assert "1,500 bytes in 1 block" in text and "1 blocks" not in text and "1500 bytes" not in text, (name, text)
         assert "a block of 2,000 bytes" in text, (name, text)
     assert "a block of 2,000 bytes" in run.text, run.describe()
+
+
+@pytest.mark.parametrize("dwarf", ["4", "5"])
+def test_a_mapped_directory_is_there_once(dwarf, midden, tmp_path):
+    """Debian builds libc with relative directories of compilation: `./nptl`, and of that pthread_kill.c."""
+    place = tmp_path / "part"
+    place.mkdir()
+    (place / "one.c").write_text("#include <stdlib.h>\nint main(void) { char *volatile p = malloc(15); p = 0; return p != 0; }\n")
+    subprocess.run(["gcc", f"-gdwarf-{dwarf}", "-O0", f"-ffile-prefix-map={tmp_path}=.", "-o", "one", "one.c"], cwd=place, check=True)
+    run = midden([place / "one"])
+    record, = run.report["leaks"]["records"]
+    assert record["stack"][1]["file"] == "part/one.c", run.describe()
