@@ -21,7 +21,7 @@ struct port {
     size_t limit;               /* alloc_pages fails beyond so many mapped bytes; 0: none */
     size_t opened, closed;      /* regions; atomic */
     bool refuse;                /* the next regions are refused */
-    size_t meta;                /* bytes of bookkeeping ever given; atomic */
+    size_t meta;                /* bytes of bookkeeping ever given, but for what came back at once; atomic */
 };
 
 static struct port port;
@@ -29,6 +29,8 @@ static _Thread_local void *port_magazine_word;
 static _Thread_local bool port_no_magazines;
 static _Thread_local uint32_t port_ranks[128];
 static _Thread_local unsigned port_held;
+static _Thread_local void *port_last_meta[8];       /* what comes back at once is among the last few */
+static _Thread_local unsigned port_metas;
 
 static void *port_alloc_pages(void *ctx, size_t bytes, size_t align)
 {
@@ -58,7 +60,7 @@ static void *port_alloc_meta(void *ctx, size_t bytes, size_t align)
     void *pages = port_alloc_pages(ctx, bytes, align);
     if (pages != NULL)
         __atomic_fetch_add(&((struct port *)ctx)->meta, bytes, __ATOMIC_RELAXED);
-    return pages;
+    return port_last_meta[port_metas++ % 8] = pages;
 }
 
 static void port_free_pages(void *ctx, void *pages, size_t bytes)
@@ -67,6 +69,11 @@ static void port_free_pages(void *ctx, void *pages, size_t bytes)
     CHECK(bytes != 0 && bytes % 4096 == 0 && (uintptr_t)pages % 4096 == 0, "%p %zu", pages, bytes);
     CHECK(munmap(pages, bytes) == 0);
     __atomic_fetch_sub(&own->mapped, bytes, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < 8; i++)
+        if (port_last_meta[i] == pages) {
+            port_last_meta[i] = NULL;
+            __atomic_fetch_sub(&own->meta, bytes, __ATOMIC_RELAXED);
+        }
 }
 
 static void port_take_lock(void *ctx, struct heap_lock *lock)
