@@ -85,6 +85,7 @@ void graph_visit_roots(struct graph *graph, enum root_kind first, enum root_kind
 /* ---- memory, by several threads ---- */
 
 #define PIECE_BYTES ((uint64_t)4 << 20)
+#define MOST_PIECES 65536u      /* beyond that they are made larger: mappings of terabytes, hardly touched, are cheap to have and to claim */
 
 struct crew {
     struct graph *graph;
@@ -124,13 +125,16 @@ static void *mark_pieces(void *ctx)
     return NULL;
 }
 
-static void cut_roots(struct crew *crew)
+static void cut_roots(struct crew *crew, uint64_t bytes)
 {
     const struct graph *graph = crew->graph;
     size_t room = 0;
+    uint64_t most = PIECE_BYTES;
+    while (bytes / most > MOST_PIECES)
+        most *= 2;
     for (size_t i = 0; i < graph->n_roots && graph->roots[i].kind < ROOT_FIRST_STACK; i++) {
         for (uint64_t start = graph->roots[i].start, end = graph->roots[i].end; start < end;) {
-            uint64_t stop = end - start > PIECE_BYTES ? (start + PIECE_BYTES) & ~UINT64_C(7) : end;  /* no word in two pieces */
+            uint64_t stop = end - start > most ? (start + most) & ~UINT64_C(7) : end;  /* no word in two pieces */
             if (crew->n == room)
                 crew->pieces = memory_resize(crew->pieces, room = room ? 2 * room : 256, sizeof *crew->pieces);
             crew->pieces[crew->n] = graph->roots[i];
@@ -146,10 +150,13 @@ void graph_mark_memory(struct graph *graph)
     struct crew crew = {.graph = graph, .interior = PTHREAD_MUTEX_INITIALIZER};
     pthread_t threads[SCAN_CREW_MOST];
     uint64_t bytes = 0;
-    for (size_t i = 0; i < graph->n_roots; i++)
-        bytes += graph->roots[i].end > graph->roots[i].start ? graph->roots[i].end - graph->roots[i].start : 0;
+    for (size_t i = 0; i < graph->n_roots; i++) {
+        uint64_t more = graph->roots[i].end > graph->roots[i].start ? graph->roots[i].end - graph->roots[i].start : 0;
+        if (__builtin_add_overflow(bytes, more, &bytes))
+            bytes = UINT64_MAX;
+    }
     graph->result->root_bytes += bytes;
-    cut_roots(&crew);
+    cut_roots(&crew, bytes);
     unsigned n = scan_crew(graph, (size_t)(bytes / PIECE_BYTES)), started = 0;
     while (started + 1 < n && pthread_create(&threads[started], NULL, mark_pieces, &crew) == 0)
         started++;

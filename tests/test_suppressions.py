@@ -344,7 +344,7 @@ def test_generated_ones_can_be_copied(shop, tmp_path):
     (tmp_path / "rules").write_text(rules[0])
     done = harness.execute([harness.COMMAND, "run", f"--suppressions={tmp_path}/rules", "--", "sh", "-c", command])
     assert done.status == 0
-    assert "suppressions used, in all processes:\nmidden:   1 finding, 13 bytes in 1 blocks: definite leak in c_string" in done.stderr.decode()
+    assert "suppressions used, in all processes:\nmidden:   1 finding, 13 bytes in 1 block: definite leak in c_string" in done.stderr.decode()
 
 
 def test_valgrind_reads_generated_ones(run, shop, tmp_path):

@@ -8,6 +8,7 @@
  *   report_cores --corpus DIR  writes small dumps there, for the fuzzer
  *   report_cores FILE SECONDS  damages a copy of FILE, a real dump, for so long */
 #include <elf.h>
+#include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -281,6 +282,24 @@ static void flip_everywhere(unsigned char *bytes, size_t n, unsigned rounds, uin
 /* ---- a real dump ---- */
 
 /* Damages a sparse copy in place, a few words at a time, and mends it again. */
+/* Each segment in turn claims to be of terabytes, which costs whoever writes that nothing. */
+static void grow_everywhere(unsigned char *bytes, size_t n)
+{
+    Elf64_Ehdr header;
+    unsigned opened = 0, refused = 0;
+    memcpy(&header, bytes, sizeof header);
+    for (size_t i = 0; i < header.e_phnum && header.e_phoff + (i + 1) * sizeof(Elf64_Phdr) <= n; i++) {
+        size_t at = header.e_phoff + i * sizeof(Elf64_Phdr) + offsetof(Elf64_Phdr, p_memsz);
+        uint64_t was, claimed = 1ull << 50;
+        memcpy(&was, bytes + at, sizeof was);
+        memcpy(bytes + at, &claimed, sizeof claimed);
+        spit(in_place("flipped"), bytes, n);
+        examine(in_place("flipped"), "grown", at, &opened, &refused);
+        memcpy(bytes + at, &was, sizeof was);
+    }
+    printf("report_cores: grown: %u read, %u refused\n", opened, refused);
+}
+
 static int attack_file(const char *path, double seconds)
 {
     char command[2 * PATH_MAX + 64];
@@ -349,6 +368,7 @@ int main(int argc, char **argv)
         check_many_mappings();
         cut_everywhere(small, n, true);
         cut_everywhere(packed, m, false);
+        grow_everywhere(small, n);
         flip_everywhere(small, n, 2000, unit_seed("report_cores"));
         flip_everywhere(packed, m, 300, 1);
         free(whole);
