@@ -85,7 +85,7 @@ void graph_visit_roots(struct graph *graph, enum root_kind first, enum root_kind
 /* ---- memory, by several threads ---- */
 
 #define PIECE_BYTES ((uint64_t)4 << 20)
-#define MOST_PIECES 65536u      /* beyond that they are made larger: mappings of terabytes, hardly touched, are cheap to have and to claim */
+#define MOST_PIECES 4096u      /* beyond that they are made larger: mappings of terabytes, hardly touched, are cheap to have and to claim */
 
 struct crew {
     struct graph *graph;

@@ -149,11 +149,21 @@ uint64_t kernel_signals_off(void)
     return kernel_signals_off_but(0);
 }
 
+static uint64_t block(uint64_t signals)
+{
+    uint64_t saved = 0;
+    kernel_call(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&signals, (long)&saved, sizeof saved, 0, 0);
+    return saved;
+}
+
 uint64_t kernel_signals_off_but(uint64_t open)
 {
-    uint64_t most = ~(SYNCHRONOUS | open), saved = 0;
-    kernel_call(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&most, (long)&saved, sizeof saved, 0, 0);
-    return saved;
+    return block(~(SYNCHRONOUS | open));
+}
+
+uint64_t kernel_signals_all_off(void)
+{
+    return block(~SIGNAL_BIT(31));
 }
 
 void kernel_signals_back(uint64_t saved)

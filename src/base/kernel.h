@@ -36,6 +36,9 @@ size_t kernel_page_size(void);
  * malloc, runs while a lock of a rare path is held. Returns the mask for kernel_signals_back. */
 uint64_t kernel_signals_off(void);
 uint64_t kernel_signals_off_but(uint64_t open);     /* and but those in this mask */
+/* The same with those that an instruction raises, but for SIGSYS: for code that raises none, where one that somebody sent (pthread_kill)
+ * must not find a thread that is not registered yet. */
+uint64_t kernel_signals_all_off(void);
 void kernel_signals_back(uint64_t saved);
 
 /* Whether n bytes can be read now: one system call a page. Another thread may unmap them a moment later: of use for memory that

@@ -32,7 +32,8 @@ void magazine_source_init(struct magazine_source *source, const struct heap_hook
 {
     source->hooks = hooks;
     source->meta = meta;
-    pool_init(&source->magazines, &meta->objects, sizeof(struct magazine), 16, offsetof(struct magazine, next));
+    /* Lines of their own: a full magazine ends where another thread's would begin, and both are written with every block. */
+    pool_init(&source->magazines, &meta->objects, sizeof(struct magazine), 64, offsetof(struct magazine, next));
     pool_init(&source->threads, &meta->objects, sizeof(struct magazines), 64, 0);
 }
 

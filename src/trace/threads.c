@@ -168,7 +168,7 @@ struct thread_state *threads_register(void)
 {
     if (!table()->chunks)
         return &shared_state;       /* too early: asked again at the next use */
-    uint64_t mask = kernel_signals_off();
+    uint64_t mask = kernel_signals_all_off();
     lock_take(&threads_lock);
     struct thread_state *state = thread_self_pointer;
     if (!state) {                   /* else a signal handler was here first */
