@@ -10,6 +10,15 @@
 #include "engine/publish.h"
 #include "engine/state.h"
 
+/* A living block that was marked BUSY has its new size. head: what it was before. Who freed it stays nobody. */
+static void publish_resized(struct thread_state *self, struct record_block *record, uint64_t head, size_t size,
+                            enum record_allocator call, uint32_t stack)
+{
+    if (!(record_head_flags(head) & RECORD_FLAG_OWN))
+        blocks_count_free(self, record_head_size(head));
+    publish(self, record, size, call, record_head_flags(head), stack);
+}
+
 /* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
 static bool resize_in_place(struct thread_state *self, struct place *place, size_t size, enum record_allocator call,
                             const struct capture_start *from)
@@ -21,15 +30,8 @@ static bool resize_in_place(struct thread_state *self, struct place *place, size
         || !heap_resize(place->owner, &place->block, room ? room : 1))
         return false;
     uint32_t stack = take_stack(self, size, from);
-    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
-    record->alloc_stack = stack;
-    record->alloc_thread = (uint16_t)self->index;
-    record->sequence = blocks_next_sequence(self);
-    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
-    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
-        blocks_count_free(self, old);
-        blocks_count_alloc(self, size);
-    }
+    mark_busy(record, old, call, record_head_flags(head));
+    publish_resized(self, record, head, size, call, stack);
     return true;
 }
 
@@ -56,18 +58,11 @@ static bool grow_in_place(struct thread_state *self, struct place *place, size_t
         return false;
     uint32_t stack = take_stack(self, size, from);
     watch_remove(place->address);
-    __atomic_store_n(&record->head, record_head(old, call, record_head_flags(head), RECORD_BLOCK_BUSY), __ATOMIC_RELAXED);
+    mark_busy(record, old, call, record_head_flags(head));
     if (guard_setting.fill_alloc != GUARD_NO_FILL)
         memory_fill(place->address + old, (int)guard_setting.fill_alloc, size - old);
     guard_arm(&after, false);
-    record->alloc_stack = stack;
-    record->alloc_thread = (uint16_t)self->index;
-    record->sequence = blocks_next_sequence(self);
-    __atomic_store_n(&record->head, record_head(size, call, record_head_flags(head), RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
-    if (!(record_head_flags(head) & RECORD_FLAG_OWN)) {
-        blocks_count_free(self, old);
-        blocks_count_alloc(self, size);
-    }
+    publish_resized(self, record, head, size, call, stack);
     return true;
 }
 
