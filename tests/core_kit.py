@@ -44,6 +44,14 @@ def functions(report, kind="definite"):
     return {record["stack"][1]["function"] for record in report["leaks"]["records"] if record["kind"] == kind}
 
 
+def until_all_wait(pid):
+    """What a thread printed is read before its write returns: waits until every thread of `pid` sleeps in a system call."""
+    deadline = time.monotonic() + 30
+    while any(stat.read_text().rpartition(")")[2].split()[0] != "S" for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")):
+        assert time.monotonic() < deadline, f"threads of {pid} still run"
+        time.sleep(0.002)
+
+
 @contextlib.contextmanager
 def server(program, *argv, options=(), cwd=None):
     """The server, run under midden until it waits; yields its pid."""
@@ -53,6 +61,7 @@ def server(program, *argv, options=(), cwd=None):
         assert run.stdout.readline() == b"ready\n"
         children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         pid, = [int(c) for c in children if os.readlink(f"/proc/{c}/exe") == str(program)]
+        until_all_wait(pid)
         yield pid
     finally:
         os.killpg(run.pid, signal.SIGKILL)

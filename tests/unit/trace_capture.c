@@ -59,14 +59,19 @@ static bool in_landing(const uintptr_t *pcs, unsigned n)
 }
 
 /* clang 14 says some instructions late that the stack pointer has moved (an `add` to it that was scheduled before a compare, in Guard's
- * destructor): whoever is interrupted there finds what is no return address. Ours ends at the first that lies in no module; libunwind may
- * guess on. */
+ * destructor): whoever is interrupted there finds what is no return address. Ours ends at the first that lies in no module, of which it
+ * keeps the 48 bits that an address can have (what lies there depends on the seed); libunwind keeps all 64 and may guess on. */
 static bool in_wrong_row(uintptr_t by[4][MAX], const unsigned n[4])
 {
+    const uintptr_t address_bits = ((uintptr_t)1 << RECORD_PC_BITS) - 1;
     Dl_info info;
-    return n[0] >= 4 && n[0] <= 5 && n[1] == n[0] && n[2] == n[0] && n[3] > n[0]
-        && memcmp(by[1], by[0], n[0] * sizeof **by) == 0 && memcmp(by[2], by[0], n[0] * sizeof **by) == 0
-        && memcmp(by[3], by[0], n[0] * sizeof **by) == 0 && !dladdr((void *)by[0][n[0] - 1], &info);
+    if (n[0] < 4 || n[0] > 5 || n[1] != n[0] || n[2] != n[0] || n[3] < n[0])
+        return false;
+    unsigned last = n[0] - 1;
+    for (int other = 1; other < 4; other++)
+        if (memcmp(by[other], by[0], last * sizeof **by) != 0 || (by[other][last] & address_bits) != (by[0][last] & address_bits))
+            return false;
+    return !dladdr((void *)by[0][last], &info);
 }
 
 static bool all_same(uintptr_t by[4][MAX], const unsigned n[4])
