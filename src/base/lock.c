@@ -121,6 +121,19 @@ void lock_drop(struct lock *lock)
         kernel.futex_wake(&lock->word, 1);
 }
 
+uint64_t lock_take_quietly(struct lock *lock)
+{
+    uint64_t mask = kernel_signals_off();
+    lock_take(lock);
+    return mask;
+}
+
+void lock_drop_quietly(struct lock *lock, uint64_t mask)
+{
+    lock_drop(lock);
+    kernel_signals_back(mask);
+}
+
 void lock_reset(struct lock *lock)
 {
     note_reset(lock);

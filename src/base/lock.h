@@ -39,6 +39,12 @@ struct lock {
 void lock_take(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_drop(struct lock *lock);
+
+/* The same with the program's signal handlers held off while the lock is held (kernel_signals_off()): for locks that a handler may need, too,
+ * by allocating. The first returns what the second takes. */
+uint64_t lock_take_quietly(struct lock *lock);
+void lock_drop_quietly(struct lock *lock, uint64_t mask);
+
 /* In a fork child: the lock is free again, whoever held it. */
 void lock_reset(struct lock *lock);
 

@@ -190,15 +190,13 @@ static void free_entry(uint32_t index)
 static bool enter(void *start, size_t bytes, enum record_purpose purpose)
 {
     bool entered = false;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&mappings_lock);
+    uint64_t mask = lock_take_quietly(&mappings_lock);
     uint32_t index = order_ready() ? take_entry() : 0;
     if (index) {
         publish_entry(index, (uintptr_t)start, bytes, purpose);
         entered = true;
     }
-    lock_drop(&mappings_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&mappings_lock, mask);
     return entered;
 }
 
@@ -275,11 +273,9 @@ void memory_unmap(void *start, size_t bytes)
     size_t rounded = round_up(bytes);
     if (!rounded)
         return;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&mappings_lock);
+    uint64_t mask = lock_take_quietly(&mappings_lock);
     bool cut = cut_out((uintptr_t)start, rounded);
-    lock_drop(&mappings_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&mappings_lock, mask);
     if (cut)
         kernel.unmap(start, rounded);
     else if (memory_is_own(start))      /* no entry left for the rest: the pages stay ours, their contents go */
@@ -339,8 +335,7 @@ void *memory_keep(size_t bytes, size_t align)
         align = 8;
     if (bytes > KEEP_BYTES / 4)
         return memory_map(bytes, align, RECORD_PURPOSE_RECORDS);
-    uint64_t mask = kernel_signals_off();
-    lock_take(&keep_lock);
+    uint64_t mask = lock_take_quietly(&keep_lock);
     char *start = (char *)(((uintptr_t)keep_next + align - 1) & ~(uintptr_t)(align - 1));
     if (!keep_next || start + bytes > keep_end) {
         start = memory_map(KEEP_BYTES, 0, RECORD_PURPOSE_RECORDS);
@@ -351,8 +346,7 @@ void *memory_keep(size_t bytes, size_t align)
     }
     if (start)
         keep_next = start + bytes;
-    lock_drop(&keep_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&keep_lock, mask);
     return start;
 }
 

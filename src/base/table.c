@@ -98,15 +98,13 @@ uint64_t table_string(const char *bytes, size_t n)
     struct record_table *strings = anchor_table(RECORD_TABLE_STRINGS);
     if (n >= 1ull << STRINGS_CHUNK_SHIFT)
         return 0;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&strings_lock);
+    uint64_t mask = lock_take_quietly(&strings_lock);
     uint64_t index = table_reserve(strings, (uint32_t)n + 1);
     if (index) {
         memory_copy(table_known(strings, index), bytes, n);
         table_publish(strings, index, (uint32_t)n + 1);
     }
-    lock_drop(&strings_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&strings_lock, mask);
     return index;
 }
 

@@ -87,33 +87,22 @@ static void hook_unlock(void *ctx, struct heap_lock *lock)
 static _Thread_local uint32_t quiet_locks __attribute__((tls_model("initial-exec")));
 static _Thread_local uint64_t mask_before __attribute__((tls_model("initial-exec")));
 
-static void lock_quietly(struct lock *lock)
-{
-    if (!quiet_locks) {
-        uint64_t before = kernel_signals_off();
-        mask_before = before;
-    }
-    quiet_locks++;
-    lock_take(lock);
-}
-
-static void unlock_quietly(struct lock *lock)
-{
-    lock_drop(lock);
-    if (--quiet_locks == 0)
-        kernel_signals_back(mask_before);
-}
-
 static void hook_lock_quietly(void *ctx, struct heap_lock *lock)
 {
     (void)ctx;
-    lock_quietly((struct lock *)(void *)lock);
+    uint64_t mask = lock_take_quietly((struct lock *)(void *)lock);
+    if (quiet_locks++ == 0)
+        mask_before = mask;
 }
 
 static void hook_unlock_quietly(void *ctx, struct heap_lock *lock)
 {
     (void)ctx;
-    unlock_quietly((struct lock *)(void *)lock);
+    bool last = --quiet_locks == 0;
+    uint64_t mask = mask_before;
+    lock_drop((struct lock *)(void *)lock);
+    if (last)
+        kernel_signals_back(mask);
 }
 
 /* Around fork both heaps' locks are held at once, and a signal handler may take these while the thread it interrupted holds the others. */
@@ -161,7 +150,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     (void)ctx;
     struct record_table *table = anchor_table(RECORD_TABLE_REGIONS);
     struct record_region *entry = NULL;
-    lock_quietly(&regions_lock);
+    uint64_t mask = lock_take_quietly(&regions_lock);
     blocks_extend_bounds((uintptr_t)region->base, (uintptr_t)region->base + region->bytes);
     /* The buddy's arenas have a hole behind most blocks: in huge pages they would take several MiB that nobody needs. The free list's are
      * filled from one end. (Of a heap with more than its first arena that matters less than speed.) */
@@ -192,7 +181,7 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
     } else {
         region->user = HEAP_REFUSED;    /* no memory for the entry: no reader would see its blocks */
     }
-    unlock_quietly(&regions_lock);
+    lock_drop_quietly(&regions_lock, mask);
 }
 
 static void hook_region_closed(void *ctx, struct heap_region *region)
@@ -201,11 +190,11 @@ static void hook_region_closed(void *ctx, struct heap_region *region)
     struct record_region *entry = region->user ? table_at(anchor_table(RECORD_TABLE_REGIONS), region->user) : NULL;
     if (!entry)
         return;
-    lock_quietly(&regions_lock);
+    uint64_t mask = lock_take_quietly(&regions_lock);
     __atomic_store_n(&entry->state, RECORD_REGION_CLOSED, __ATOMIC_RELEASE);
     entry->records = closed_regions;
     closed_regions = (uint32_t)region->user;
-    unlock_quietly(&regions_lock);
+    lock_drop_quietly(&regions_lock, mask);
 }
 
 const struct heap_hooks blocks_hooks = {

@@ -185,8 +185,7 @@ int engine_ending_action(int number, const struct sigaction *new, struct sigacti
 {
     int i = index_of(number), result = 0;
     struct sigaction was = {.sa_handler = SIG_DFL};
-    uint64_t mask = kernel_signals_off();
-    lock_take(&kept_lock);
+    uint64_t mask = lock_take_quietly(&kept_lock);
     if (kept[i].ours)
         memory_copy(&was, &kept[i].program, sizeof was);
     else if (old)
@@ -203,8 +202,7 @@ int engine_ending_action(int number, const struct sigaction *new, struct sigacti
         if (result == 0)
             __atomic_store_n(&kept[i].ours, false, __ATOMIC_RELEASE);
     }
-    lock_drop(&kept_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&kept_lock, mask);
     if (old && result == 0)
         memory_copy(old, &was, sizeof was);
     return result;

@@ -31,8 +31,7 @@ bool engine_root_add(const void *start, size_t bytes)
     uint64_t place = 0;
     if (!bytes || !table->chunks)
         return false;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&roots_lock);
+    uint64_t mask = lock_take_quietly(&roots_lock);
     struct record_root *root = find(0, 0);
     if (!root && (place = table_reserve(table, 1)) != 0)
         root = table_known(table, place);
@@ -43,8 +42,7 @@ bool engine_root_add(const void *start, size_t bytes)
     }
     if (place)
         table_publish(table, place, 1);
-    lock_drop(&roots_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&roots_lock, mask);
     return root != NULL;
 }
 
@@ -52,13 +50,11 @@ bool engine_root_remove(const void *start, size_t bytes)
 {
     if (!bytes || !anchor_table(RECORD_TABLE_ROOTS)->chunks)
         return false;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&roots_lock);
+    uint64_t mask = lock_take_quietly(&roots_lock);
     struct record_root *root = find((uintptr_t)start, bytes);
     if (root)
         __atomic_store_n(&root->state, 0, __ATOMIC_RELEASE);
-    lock_drop(&roots_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&roots_lock, mask);
     return root != NULL;
 }
 

@@ -327,13 +327,11 @@ unsigned modules_of(uintptr_t pc)
     unsigned index = modules_known(pc);
     if (index || !table()->chunks || !ask_loader(pc, &object))
         return index;
-    uint64_t mask = kernel_signals_off();
-    lock_take(&modules_lock);
+    uint64_t mask = lock_take_quietly(&modules_lock);
     index = find_entry(&object);
     if (!index)
         index = enter(&object);
-    lock_drop(&modules_lock);
-    kernel_signals_back(mask);
+    lock_drop_quietly(&modules_lock, mask);
     return index;
 }
 
