@@ -21,16 +21,16 @@
 
 #include "heap/port.h"
 
-static slab_round take_round(struct heap *heap, unsigned class, struct magazine_pair *pair)
+static slab_round take_round(struct heap *heap, unsigned class, struct magazines *own)
 {
-    slab_round round = pair == NULL ? 0 : magazine_pop(pair);
-    return LIKELY(round != 0) ? round : magazine_reload(&heap->depots[class], &heap->magazines, pair);
+    slab_round round = own == NULL ? 0 : magazine_pop(&own->pairs[class]);
+    return LIKELY(round != 0) ? round : magazine_reload(&heap->depots[class], &heap->magazines, own);
 }
 
 static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct heap_block *block)
 {
     struct magazines *own = magazines_of(&heap->magazines);
-    slab_round round = take_round(heap, class, own == NULL ? NULL : &own->pairs[class]);
+    slab_round round = take_round(heap, class, own);
     if (UNLIKELY(round == 0))
         return false;
     quick_use(round, room, heap->config.tag_bytes, block);
@@ -45,8 +45,7 @@ static void slab_free(struct heap *heap, const struct heap_block *block)
     struct magazines *own = magazines_of(&heap->magazines);
     if (UNLIKELY(own == NULL || !quick_give(own, block))) {
         slab_set_state(slab, block->slot, 0);
-        magazine_unload(&heap->depots[slab->number], &heap->magazines, own == NULL ? NULL : &own->pairs[slab->number],
-                        round_make(slab, block->slot));
+        magazine_unload(&heap->depots[slab->number], &heap->magazines, own, round_make(slab, block->slot));
     }
 }
 

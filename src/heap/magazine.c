@@ -1,6 +1,6 @@
 /* Magazines, in the manner of Bonwick and Adams.
  *
- *    thread ─▶ loaded ⇄ previous        rounds are popped from and pushed to `loaded`, without a lock
+ *    thread ─▶ loaded ⇄ previous ⇄ spares        rounds are popped from and pushed to `loaded`, without a lock
  *                  │ ▲
  *                  ▼ │                  whole magazines are exchanged, under the class's lock
  *               depot: full, empty
@@ -8,22 +8,22 @@
  *                  ▼ │                  rounds go to and from slabs, a magazine at a time
  *               slab cache
  *
- * 1. Taking from an empty `loaded`: exchange with `previous` if that has rounds; else a full one from the depot; else fill it
- *    from the slabs.
- * 2. Giving to a full `loaded`: exchange with `previous` if that is empty; else `previous` goes full to the depot and an empty
- *    one takes its place; when the depot has FULL_LIMIT already, the rounds go back to their slabs.
+ * 1. Taking from an empty `loaded`: exchange with `previous` if that has rounds; else a full one of the thread's spares, or from the
+ *    depot; else fill it from the slabs.
+ * 2. Giving to a full `loaded`: exchange with `previous` if that is empty; else `previous` goes full to the spares, or when they are
+ *    MAGAZINE_SPARES to the depot, and an empty one takes its place; when the depot has FULL_LIMIT already, the rounds go back to their slabs.
  * 3. So memory that one thread allocates and another frees goes round through the depot, and no more than FULL_LIMIT magazines
  *    of a class wait there.
  *
  * A thread that vanished in a fork leaves its magazines as they were at some instruction; draining looks at each round's state
- * and passes over what is not plainly a free slot.
+ * and passes over what is not plainly a free slot. A magazine on its way from one place to another is in both, or, an empty one, in none.
  *
  * Limits: a magazine holds 64 rounds or 16 KiB, whatever is less, at least 4; it does not grow with contention. */
 #include "heap/magazine.h"
 
 #include "heap/port.h"
 
-#define FULL_LIMIT 16u
+#define FULL_LIMIT 12u
 #define EMPTY_LIMIT 16u
 #define MAGAZINE_BYTES 16384u
 #define LEAST_ROUNDS 4u
@@ -50,8 +50,10 @@ struct magazines *magazines_make(struct magazine_source *source, void **word)
 {
     struct magazines *made = meta_take(source->meta, &source->threads);
     if (made != NULL) {
-        for (unsigned i = 0; i < MAGAZINE_CLASSES; i++)
-            made->pairs[i].loaded = made->pairs[i].previous = NULL;
+        for (unsigned i = 0; i < MAGAZINE_CLASSES; i++) {
+            made->pairs[i] = (struct magazine_pair){NULL, NULL};
+            made->spares[i] = (struct magazine_spares){NULL, NULL, 0};
+        }
         for (unsigned i = 0; i < MAGAZINE_LEAVES; i++)
             made->leaves[i].chunk = MAGAZINE_NO_CHUNK;
     }
@@ -116,12 +118,54 @@ static void exchange(struct magazine_pair *pair)
     pair->previous = loaded;
 }
 
-slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair)
+/* Between two stores that a fork may come between. */
+static inline void in_order(void) { __atomic_signal_fence(__ATOMIC_SEQ_CST); }
+
+/* Both of the pair are empty: a full spare is loaded. false: there is none. */
+static bool load_spare(struct magazine_spares *spares, struct magazine_pair *pair)
 {
+    struct magazine *full = spares->full, *emptied = pair->loaded;
+    if (full == NULL || emptied == NULL)
+        return false;
+    STORE(pair->loaded, full);
+    in_order();
+    STORE(spares->full, full->next);
+    in_order();
+    spares->fulls--;
+    emptied->next = spares->empty;
+    in_order();
+    STORE(spares->empty, emptied);
+    return true;
+}
+
+/* Both of the pair are full: `previous` becomes a spare, an empty spare is loaded. false: there is none, or the full ones are many. */
+static bool keep_spare(struct magazine_spares *spares, struct magazine_pair *pair)
+{
+    struct magazine *empty = spares->empty, *full = pair->previous;
+    if (empty == NULL || full == NULL || spares->fulls >= MAGAZINE_SPARES)
+        return false;
+    STORE(spares->empty, empty->next);
+    in_order();
+    full->next = spares->full;
+    in_order();
+    STORE(spares->full, full);
+    in_order();
+    STORE(pair->previous, pair->loaded);
+    in_order();
+    STORE(pair->loaded, empty);
+    spares->fulls++;
+    return true;
+}
+
+slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazines *own)
+{
+    struct magazine_pair *pair = own == NULL ? NULL : &own->pairs[depot->cache.number];
     if (pair != NULL && pair->previous != NULL && pair->previous->count != 0) {
         exchange(pair);
         return magazine_pop(pair);
     }
+    if (pair != NULL && load_spare(&own->spares[depot->cache.number], pair))
+        return magazine_pop(pair);
     slab_round round = 0;
     port_lock(source->hooks, depot->lock);
     if (pair != NULL && pair->loaded == NULL)
@@ -150,12 +194,16 @@ slab_round magazine_reload(struct depot *depot, struct magazine_source *source, 
     return round != 0 ? round : pair != NULL ? magazine_pop(pair) : 0;
 }
 
-void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round)
+void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazines *own, slab_round round)
 {
+    struct magazine_pair *pair = own == NULL ? NULL : &own->pairs[depot->cache.number];
+    struct magazine_spares *spares = own == NULL ? NULL : &own->spares[depot->cache.number];
     if (pair != NULL && pair->previous != NULL && pair->previous->count == 0) {
         exchange(pair);
         if (magazine_push(pair, round))
             return;
+    } else if (pair != NULL && keep_spare(spares, pair) && magazine_push(pair, round)) {
+        return;
     }
     port_lock(source->hooks, depot->lock);
     if (pair != NULL && (pair->loaded == NULL || pair->previous == NULL)) {
@@ -166,8 +214,13 @@ void magazine_unload(struct depot *depot, struct magazine_source *source, struct
             pair->loaded = empty;
         }
     } else if (pair != NULL) {          /* both are full */
-        struct magazine *empty = depot->fulls < FULL_LIMIT ? empty_magazine(depot, source) : NULL;
-        if (empty != NULL) {
+        bool keep = spares->fulls < MAGAZINE_SPARES;    /* then it has no empty one */
+        struct magazine *empty = keep || depot->fulls < FULL_LIMIT ? empty_magazine(depot, source) : NULL;
+        if (empty != NULL && keep) {
+            empty->next = NULL;
+            spares->empty = empty;
+            keep_spare(spares, pair);
+        } else if (empty != NULL) {
             struct magazine *full = pair->previous;
             pair->previous = pair->loaded;
             pair->loaded = empty;
@@ -184,22 +237,43 @@ void magazine_unload(struct depot *depot, struct magazine_source *source, struct
     port_unlock(source->hooks, depot->lock);
 }
 
+#define MAGAZINES_OF_CLASS (MAGAZINE_SPARES + 2)
+
+/* Adds a magazine to the ones found, unless it is there. */
+static void add_once(struct magazine **found, unsigned *n, struct magazine *magazine)
+{
+    unsigned i = 0;
+    while (i < *n && found[i] != magazine)
+        i++;
+    if (i == *n && magazine != NULL && *n < MAGAZINES_OF_CLASS)
+        found[(*n)++] = magazine;
+}
+
+/* A thread's magazines of one class, each once; returns how many. */
+static unsigned gather(struct magazines *magazines, unsigned class, struct magazine *found[MAGAZINES_OF_CLASS])
+{
+    unsigned n = 0;
+    add_once(found, &n, magazines->pairs[class].loaded);
+    add_once(found, &n, magazines->pairs[class].previous);
+    for (struct magazine *spare = magazines->spares[class].full; spare != NULL; spare = spare->next)
+        add_once(found, &n, spare);
+    for (struct magazine *spare = magazines->spares[class].empty; spare != NULL; spare = spare->next)
+        add_once(found, &n, spare);
+    return n;
+}
+
 void magazines_drain(struct magazines *magazines, struct magazine_source *source, struct depot *depots, unsigned classes)
 {
     for (unsigned i = 0; i < classes; i++) {
-        struct magazine_pair *pair = &magazines->pairs[i];
-        struct magazine *loaded = pair->loaded, *previous = pair->previous == loaded ? NULL : pair->previous;
-        pair->loaded = pair->previous = NULL;
-        if (loaded == NULL && previous == NULL)
+        struct magazine *found[MAGAZINES_OF_CLASS];
+        unsigned n = gather(magazines, i, found);
+        magazines->pairs[i].loaded = magazines->pairs[i].previous = magazines->spares[i].full = magazines->spares[i].empty = NULL;
+        if (n == 0)
             continue;
         port_lock(source->hooks, depots[i].lock);
-        if (loaded != NULL) {
-            flush(&depots[i], loaded);
-            put_empty(&depots[i], source, loaded);
-        }
-        if (previous != NULL) {
-            flush(&depots[i], previous);
-            put_empty(&depots[i], source, previous);
+        for (unsigned k = 0; k < n; k++) {
+            flush(&depots[i], found[k]);
+            put_empty(&depots[i], source, found[k]);
         }
         port_unlock(source->hooks, depots[i].lock);
     }

@@ -23,6 +23,14 @@ struct magazine_pair {
     struct magazine *loaded, *previous;     /* NULL: not there yet */
 };
 
+/* More of them, for a thread that takes many blocks and then gives many back: from the depot it would get slots that another thread
+ * used last, whose lines are in that one's cache, and each time the lock. */
+struct magazine_spares {
+    struct magazine *full, *empty;          /* together MAGAZINE_SPARES at most */
+    uint32_t fulls;
+};
+#define MAGAZINE_SPARES 6u
+
 #define MAGAZINE_NO_CHUNK UINTPTR_MAX     /* an empty entry: 0 is a chunk, that of wild pointers */
 
 /* The page map's leaves that a thread met last, so that most look-ups of the thread begin there. A leaf is one for ever. */
@@ -35,6 +43,7 @@ struct magazines {
         uintptr_t chunk;            /* address >> PAGEMAP_CHUNK_SHIFT, all of it, or MAGAZINE_NO_CHUNK */
         const uint64_t *leaf;
     } leaves[MAGAZINE_LEAVES];
+    struct magazine_spares spares[MAGAZINE_CLASSES];
 };
 
 /* Full and empty magazines of one class, beside its slab cache and under the same lock. */
@@ -57,11 +66,11 @@ void magazine_source_init(struct magazine_source *source, const struct heap_hook
 /* The depot's cache is initialised already. */
 void magazine_depot_init(struct depot *depot, struct heap_lock *lock);
 
-/* A round when the loaded magazine has none. 0: no memory. pair NULL: this thread goes without magazines. */
-slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair);
+/* A round when the loaded magazine has none. 0: no memory. own: all of the calling thread's; NULL: it goes without magazines. */
+slab_round magazine_reload(struct depot *depot, struct magazine_source *source, struct magazines *own);
 
 /* A round back when the loaded magazine is full, not there, or the thread goes without. Its state is 0. */
-void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazine_pair *pair, slab_round round);
+void magazine_unload(struct depot *depot, struct magazine_source *source, struct magazines *own, slab_round round);
 
 /* The thread's magazines, made on first use. NULL: it goes without. */
 struct magazines *magazines_make(struct magazine_source *source, void **word);

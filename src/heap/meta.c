@@ -55,9 +55,9 @@ void *meta_alloc(struct meta *meta, size_t bytes)
     if (bytes > ROOM_MAX / 4)
         return NULL;
     port_lock(meta->hooks, &meta->lock);
-    struct segment *segment = freelist_alloc(&meta->list, bytes, 0, GRAIN);
-    if (segment == NULL && add_arena(meta, bytes))
-        segment = freelist_alloc(&meta->list, bytes, 0, GRAIN);
+    struct segment *segment = freelist_alloc(&meta->list, bytes, 0, META_ALIGN);
+    if (segment == NULL && add_arena(meta, bytes + META_ALIGN))
+        segment = freelist_alloc(&meta->list, bytes, 0, META_ALIGN);
     char *memory = segment == NULL ? NULL : segment->start;
     size_t stale = memory == NULL ? 0 : meta->list.stale;
     meta->stale -= stale < meta->stale ? stale : meta->stale;

@@ -8,6 +8,8 @@
 #include "heap/pool.h"
 #include "heap/watermark.h"
 
+#define META_ALIGN ((size_t)64)
+
 struct meta_arena {
     struct freelist_arena arena;
     struct meta_arena *next;
@@ -26,7 +28,8 @@ struct meta {
 
 void meta_init(struct meta *meta, const struct heap_hooks *hooks, size_t page_size, uint32_t rank);
 
-/* `bytes` of zeroed memory aligned to 16. NULL: no memory. Untouched until the caller touches it, where it is new. */
+/* `bytes` of zeroed memory aligned to META_ALIGN, a line of the cache: what lies in it at such a distance is written by one thread without
+ * disturbing another. NULL: no memory. Untouched until the caller touches it, where it is new. */
 void *meta_alloc(struct meta *meta, size_t bytes);
 
 /* Takes memory from meta_alloc back. It is never unmapped: who still reads it reads old or foreign bookkeeping, but does not

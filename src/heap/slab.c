@@ -3,7 +3,7 @@
  *    run      ┌──────┬────────┬────────┬────────┬─ ─ ─┬────────┬────┐
  *    (pages)  │offset│ slot 0 │ slot 1 │ slot 2 │     │ slot n │tail│      offset: so that slots have the alignment of their stride
  *             └──────┴────────┴────────┴────────┴─ ─ ─┴────────┴────┘
- *    array    ┌─ tags: n × tag_bytes ─┬─ taken: n bits ─┬─ state: n × 1 or 2 bytes ─┐    (meta, exactly as long as needed)
+ *    array    ┌─ tags: n × tag_bytes ─┬─ taken: n bits ─┬─┬─ state: n × 1 or 2 bytes ─┐  (meta, exactly as long as needed; state on a line)
  *
  * 1. A slab is opened by taking a run, an array for its bookkeeping and a descriptor, entering the run in the page map and
  *    announcing the region.
@@ -105,12 +105,13 @@ static struct slab *open_slab(struct slab_cache *cache)
     struct slab_source *source = cache->source;
     uint32_t slots = cache->slots;
     size_t tags = slots * source->tag_bytes, taken = bit_words(slots) * 8, state = cache->stride <= SLAB_NARROW_MAX ? slots : 2 * (size_t)slots;
+    size_t state_at = round_up(tags + taken, META_ALIGN);  /* a magazine's worth of slots is a line, or two */
     struct slab *slab = meta_take(source->meta, &source->slabs);
     if (slab == NULL)
         return NULL;
     STORE(slab->region.version, slab->region.version | 1);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    char *book = meta_alloc(source->meta, tags + taken + state);
+    char *book = meta_alloc(source->meta, state_at + state);
     if (book == NULL)
         goto give_slab;
     if (!pages_take(source->pages, cache->run_bytes, &slab->run))
@@ -122,7 +123,7 @@ static struct slab *open_slab(struct slab_cache *cache)
     slab->region.slots = slots;
     slab->region.engine = HEAP_SLAB;
     slab->taken = (uint64_t *)(book + tags);
-    slab->state = book + tags + taken;
+    slab->state = book + state_at;
     slab->reciprocal = cache->reciprocal;
     slab->number = cache->number;
     slab->cache = cache;

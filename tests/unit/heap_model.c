@@ -429,6 +429,27 @@ static void given_back(void)
     consistent(0);
 }
 
+/* A thread that takes some hundred blocks and gives them back, again and again, takes no lock for it. */
+static void without_lock(void)
+{
+    enum { TAKEN = 384 };
+    static struct heap_block held[TAKEN];
+    memset(&port, 0, sizeof port);
+    port_magazine_word = NULL;
+    heap = heap_create(&config, &port_hooks);
+    for (int round = 0; round < 4; round++) {
+        size_t before = port_locks;
+        for (int i = 0; i < TAKEN; i++)
+            CHECK(heap_alloc(heap, 64, 16, &held[i]));
+        for (int i = 0; i < TAKEN; i++)
+            heap_free(heap, &held[i]);
+        CHECK(round == 0 || port_locks == before, "round %d: %zu locks", round, port_locks - before);
+    }
+    consistent(0);
+    heap_thread_end(heap);
+    consistent(0);
+}
+
 int main(void)
 {
     uint64_t seed = unit_seed("heap_model");
@@ -457,6 +478,7 @@ int main(void)
     config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 16};
     every_failure();
     given_back();
+    without_lock();
     little_memory(&seed);
     return unit_result("heap_model");
 }

@@ -29,6 +29,7 @@ static _Thread_local void *port_magazine_word;
 static _Thread_local bool port_no_magazines;
 static _Thread_local uint32_t port_ranks[128];
 static _Thread_local unsigned port_held;
+static _Thread_local size_t port_locks;             /* taken ever */
 static _Thread_local void *port_last_meta[8];       /* what comes back at once is among the last few */
 static _Thread_local unsigned port_metas;
 
@@ -82,6 +83,7 @@ static void port_take_lock(void *ctx, struct heap_lock *lock)
     if (port_held != 0)
         CHECK(port_ranks[port_held - 1] < lock->rank, "rank %u is taken while %u is held", lock->rank, port_ranks[port_held - 1]);
     port_ranks[port_held++] = lock->rank;
+    port_locks++;
     while (__atomic_exchange_n(&lock->word, 1, __ATOMIC_ACQUIRE) != 0)
         sched_yield();
 }
