@@ -13,11 +13,11 @@
  * A write or send that a signal finds half done returns what it has done. When the signal was ours the rest is written as well; if
  * that fails, what was done before is returned, and the error shows with the next call. So is a recv with MSG_WAITALL gone on with.
  *
- * read and write and their vector forms are mostly called on something else, so no time is taken for them: they are just made
- * again.
+ * read and write and their vector forms are mostly called on something else, so no time is taken for them at first: the socket's limit
+ * counts from our first signal on, so that however many come, such a call ends.
  *
- * Limits: when another thread takes what was ready, the second call waits by the whole limit again, and so does a read or a
- * write. stdio's own reads and writes are not covered. */
+ * Limits: when another thread takes what was ready, the second call waits by the whole limit again; a read or write that is parked may
+ * last twice its limit. stdio's own reads and writes are not covered. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -61,11 +61,9 @@ static enum outcome wait_until_ready(struct resume *resume, int fd, int option, 
     }
 }
 
-/* After a call that failed: true if it is to be made again; else errno says how it failed. */
-static bool make_again(struct resume *resume, int fd, int option, short events)
+/* After a call that our signal ended: true if it is to be made again; else errno says how it failed. */
+static bool go_on(struct resume *resume, int fd, int option, short events)
 {
-    if (!resume_after_park(resume))
-        return false;
     switch (wait_until_ready(resume, fd, option, events)) {
     case READY:
         return true;
@@ -75,6 +73,12 @@ static bool make_again(struct resume *resume, int fd, int option, short events)
     default:
         return false;
     }
+}
+
+/* The same after a call that failed for whatever reason. */
+static bool make_again(struct resume *resume, int fd, int option, short events)
+{
+    return resume_after_park(resume) && go_on(resume, fd, option, events);
 }
 
 #define RECEIVED(type, call)                                                                     \
@@ -227,19 +231,34 @@ ssize_t sockets_sendmsg(int fd, const struct msghdr *message, int flags)
     PIECES(message->msg_iov, send_once(fd, from, piece, flags));
 }
 
-#define RETRIED(call)                                             \
-    struct resume resume = resume_begin(false);                   \
-    ssize_t result;                                               \
-    while ((result = (call)) < 0 && resume_after_park(&resume))   \
-        ;                                                         \
+/* make_again() for a call that may be on anything, and whose beginning nobody has noted: a socket's limit counts from now. */
+static bool retry(struct resume *resume, int fd, int option, short events)
+{
+    struct timespec limit;
+    if (!resume_after_park(resume))
+        return false;
+    if (!limit_of(fd, option, &limit))
+        return true;
+    if (!resume->began)
+        resume->began = resume_now();
+    return go_on(resume, fd, option, events);
+}
+
+#define RETRIED(option, events, call)                                         \
+    struct resume resume = resume_begin(false);                               \
+    ssize_t result;                                                           \
+    while ((result = (call)) < 0 && retry(&resume, fd, option, events))       \
+        ;                                                                     \
     return result
+#define READ(call) RETRIED(SO_RCVTIMEO, POLLIN, call)
+#define WRITTEN(call) RETRIED(SO_SNDTIMEO, POLLOUT, call)
 
-ssize_t sockets_read(int fd, void *bytes, size_t n) { RETRIED(REAL(read)(fd, bytes, n)); }
-ssize_t sockets_read_chk(int fd, void *bytes, size_t n, size_t room) { RETRIED(REAL(__read_chk)(fd, bytes, n, room)); }
-ssize_t sockets_readv(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(readv)(fd, pieces, n)); }
+ssize_t sockets_read(int fd, void *bytes, size_t n) { READ(REAL(read)(fd, bytes, n)); }
+ssize_t sockets_read_chk(int fd, void *bytes, size_t n, size_t room) { READ(REAL(__read_chk)(fd, bytes, n, room)); }
+ssize_t sockets_readv(int fd, const struct iovec *pieces, int n) { READ(REAL(readv)(fd, pieces, n)); }
 
-static ssize_t write_retried(int fd, const void *bytes, size_t n) { RETRIED(REAL(write)(fd, bytes, n)); }
-static ssize_t writev_retried(int fd, const struct iovec *pieces, int n) { RETRIED(REAL(writev)(fd, pieces, n)); }
+static ssize_t write_retried(int fd, const void *bytes, size_t n) { WRITTEN(REAL(write)(fd, bytes, n)); }
+static ssize_t writev_retried(int fd, const struct iovec *pieces, int n) { WRITTEN(REAL(writev)(fd, pieces, n)); }
 
 ssize_t sockets_write(int fd, const void *bytes, size_t n)
 {

@@ -51,6 +51,7 @@ class Standing(contextlib.AbstractContextManager):
                 name, address = line.split()
                 self.at[name] = int(address, 16)
         self.pid = self.find_program(program)
+        harness.until_all_wait(self.pid)
 
     def line(self):
         line = self.runner.stdout.readline().decode().rstrip("\n")

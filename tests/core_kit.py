@@ -19,7 +19,7 @@ SERVER = {"definite": (5000, 5), "indirect": (500, 5), "possible": (0, 0), "reac
 
 def command(*argv, **keywords):
     """Runs `midden ARGV...`; the finished process, with text output."""
-    keywords.setdefault("timeout", 60)
+    keywords.setdefault("timeout", harness.TIMEOUT)
     keywords.setdefault("env", harness.environment())
     return subprocess.run([str(harness.COMMAND), *map(str, argv)], capture_output=True, text=True, **keywords)
 
@@ -44,14 +44,6 @@ def functions(report, kind="definite"):
     return {record["stack"][1]["function"] for record in report["leaks"]["records"] if record["kind"] == kind}
 
 
-def until_all_wait(pid):
-    """What a thread printed is read before its write returns: waits until every thread of `pid` sleeps in a system call."""
-    deadline = time.monotonic() + 30
-    while any(stat.read_text().rpartition(")")[2].split()[0] != "S" for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")):
-        assert time.monotonic() < deadline, f"threads of {pid} still run"
-        time.sleep(0.002)
-
-
 @contextlib.contextmanager
 def server(program, *argv, options=(), cwd=None):
     """The server, run under midden until it waits; yields its pid."""
@@ -61,7 +53,7 @@ def server(program, *argv, options=(), cwd=None):
         assert run.stdout.readline() == b"ready\n"
         children = pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         pid, = [int(c) for c in children if os.readlink(f"/proc/{c}/exe") == str(program)]
-        until_all_wait(pid)
+        harness.until_all_wait(pid)
         yield pid
     finally:
         os.killpg(run.pid, signal.SIGKILL)
@@ -73,7 +65,7 @@ def kernel_core(program, place, *how):
     limit = resource.getrlimit(resource.RLIMIT_CORE)
     before = set(place.iterdir())
     subprocess.run([str(harness.COMMAND), "run", "--", str(program), *how], cwd=place, env=harness.environment(), capture_output=True,
-                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1])), timeout=60)
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (limit[1], limit[1])), timeout=harness.TIMEOUT)
     for _ in range(20):
         new = [path for path in place.iterdir() if path not in before and path.name.startswith("core")]
         if new:
@@ -122,5 +114,5 @@ def gdb(program, *arguments, ask):
     """gdb in batch mode; its standard output."""
     expressions = [part for line in ask for part in ("-ex", line)]
     done = subprocess.run(["gdb", "-q", "-nx", "-batch", "-iex", "set debuginfod enabled off", *expressions, str(program), *map(str, arguments)],
-                          capture_output=True, text=True, timeout=60, env=harness.environment())
+                          capture_output=True, text=True, timeout=harness.TIMEOUT, env=harness.environment())
     return done.stdout

@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import schema
 from annotations import Subject
@@ -127,6 +128,14 @@ def execute(argv, env=None, cwd=None, stdin=b"", timeout=TIMEOUT, **popen):
         raise AssertionError(f"hung for {timeout} seconds: {' '.join(map(str, argv))}\n"
                              f"{(stdout or b'')[-2000:]}\n{(stderr or b'')[-4000:]}") from None
     return Run(argv, process.returncode, stdout or b"", stderr or b"")
+
+
+def until_all_wait(pid):
+    """What a thread printed is read before its write returns: waits until every thread of `pid` sleeps in a system call."""
+    deadline = time.monotonic() + TIMEOUT
+    while any(stat.read_text().rpartition(")")[2].split()[0] != "S" for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")):
+        assert time.monotonic() < deadline, f"threads of {pid} still run"
+        time.sleep(0.002)
 
 
 counter = itertools.count()

@@ -42,7 +42,7 @@ class Live:
         self.process.stdin.write(line.encode())
         self.process.stdin.flush()
 
-    def end(self, timeout=60):
+    def end(self, timeout=harness.TIMEOUT):
         """Lets it end; returns its last line, standard error and status."""
         stdout, stderr = self.process.communicate(timeout=timeout)
         return stdout.decode().strip().splitlines()[-1] if stdout.strip() else "", stderr.decode(), self.process.returncode
@@ -56,7 +56,7 @@ class Live:
         self.process.wait()
 
 
-def command(*argv, user=None, timeout=90):
+def command(*argv, user=None, timeout=harness.TIMEOUT):
     """Runs midden; returns the completed process, text."""
     keywords = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
     return subprocess.run([str(harness.COMMAND), *map(str, argv)], env=harness.environment(), capture_output=True, text=True, timeout=timeout,
@@ -100,7 +100,7 @@ def published(pid):
     return sorted(int(offset, 16) // (int(end, 16) - int(start, 16)) for start, end, offset in found)
 
 
-def ask(pid, tid=None, timeout=10):
+def ask(pid, tid=None, timeout=100):
     """Asks until there is an answer other than "busy". Returns an Image (closed by the caller); None: no answer."""
     number = max(published(pid))
     word = secrets.randbits(64)
@@ -118,7 +118,7 @@ def ask(pid, tid=None, timeout=10):
             except TimeoutError:
                 continue
             with client:
-                client.settimeout(30)
+                client.settimeout(100)
                 data, fds = receive(client)
             image = Image(REQUEST.unpack(data), fds)
             if image.request["status"] != BUSY:

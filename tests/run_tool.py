@@ -49,7 +49,7 @@ class Tool:
 
     def __call__(self, *argv, **keywords):
         """Runs `midden ARGV...`; returns the finished process, with text output."""
-        keywords.setdefault("timeout", 60)
+        keywords.setdefault("timeout", harness.TIMEOUT)
         env = dict(self.env, **keywords.pop("more_env", {}))
         return subprocess.run(self.command(*argv), env=env, capture_output=True, text=True, **keywords)
 
@@ -71,7 +71,7 @@ def request(event, magic=MAGIC, version=VERSION, image=1, anchor=0, index=0, sta
 def connect():
     """A connection to the agent of the run that this process is part of."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    client.settimeout(20)
+    client.settimeout(100)
     client.connect("\0" + os.environ["MIDDEN_AGENT"])
     return client
 
@@ -93,7 +93,7 @@ def own_memory():
     return [os.open("/proc/self/mem", os.O_RDONLY), os.open("/proc/self/maps", os.O_RDONLY)]
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=100):
     """Waits until condition() is true, looking often."""
     import time
     end = time.monotonic() + seconds

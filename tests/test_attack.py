@@ -40,7 +40,7 @@ def test_exit_in_a_handler_that_interrupted_the_heap(options, workshop, midden):
     """The handler holds what the heap was doing when it came: the last report must not wait for that."""
     program = workshop.build("attack/exit-in-handler.c", "gcc-O0")
     for _ in range(15 * REPEAT):
-        run = midden([program], *options, "--fail-on=errors", timeout=30)
+        run = midden([program], *options, "--fail-on=errors")
         assert run.status == 7 and not run.errors(), run.describe()
 
 
@@ -50,7 +50,7 @@ def test_handler_while_a_mistake_is_told(what, status, workshop, midden):
     """It must not wait for the agent's channel, which its own thread holds; and nothing is lost."""
     program = workshop.build("attack/handler-while-told.c", "gcc-O0")
     for _ in range(REPEAT):
-        run = midden([program, what], timeout=60)
+        run = midden([program, what])
         assert run.status == status, run.describe()
         assert b"no last report" not in run.stderr, run.describe()
         kinds = {error["kind"] for error in run.errors()}
@@ -61,7 +61,7 @@ def test_fork_in_a_handler_that_interrupted_fork(workshop, midden):
     """Both are forks of one thread: the outer one still lets go of the locks that it took."""
     program = workshop.build("attack/fork-in-handler.c", "gcc-O0")
     for _ in range(REPEAT):
-        run = midden([program], timeout=120)
+        run = midden([program])
         assert run.stdout == b"through\n", run.describe()
         assert {error["kind"] for error in run.errors()} == {"double-free"}, run.describe()
 
@@ -71,7 +71,7 @@ def test_all_threads_end_the_program_at_once(who, workshop, midden):
     """One of them ends it and looks at all blocks; the others must not keep the locks of the heap that they interrupted."""
     program = workshop.build("attack/exits-at-once.c", "gcc-O2")
     for _ in range(4 * REPEAT):
-        run = midden([program, who], "--fail-on=errors", timeout=60)
+        run = midden([program, who], "--fail-on=errors")
         assert run.status == 7 and not run.errors() and run.report, run.describe()
         assert b"no last report" not in run.stderr, run.describe()
 
@@ -188,9 +188,10 @@ def test_agent_killed_leaves_the_program_alone(workshop, tmp_path):
     """When the agent is killed under it, the program still ends with its own result, and what is lost is told. (Whoever kills the
     command itself means the program: test_run_signals.py.)"""
     marker = tmp_path / "done"
-    script = f"import sys, time; print('ready', flush=True); time.sleep(0.5); open('{marker}', 'w').write('done'); sys.exit(5)"
+    script = f"import sys; print('ready', flush=True); sys.stdin.readline(); open('{marker}', 'w').write('done'); sys.exit(5)"
     process = subprocess.Popen([harness.COMMAND, "run", "--", "/usr/bin/python3", "-c", script],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=harness.environment(), start_new_session=True)
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=harness.environment(),
+                               start_new_session=True)
     assert process.stdout.readline() == b"ready\n"
     children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
     agents = [int(pid) for pid in children if open(f"/proc/{pid}/comm").read() == "midden-agent\n"]

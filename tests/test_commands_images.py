@@ -63,7 +63,7 @@ def test_dump(program, tmp_path, exit_report, form):
 def test_gcore_without_guards(program, tmp_path, exit_report):
     """gcore cannot read past a guard page, so the blocks are in a heap without them."""
     with Standing(program, tmp_path, "--guard-budget=0", "--watchpoints=no") as alive:
-        subprocess.run(["gcore", "-o", str(tmp_path / "core"), str(alive.pid)], check=True, capture_output=True, timeout=60)
+        subprocess.run(["gcore", "-o", str(tmp_path / "core"), str(alive.pid)], check=True, capture_output=True, timeout=harness.TIMEOUT)
         core = tmp_path / f"core.{alive.pid}"
         live = midden("leaks", alive.pid, "--json").json()
     report = midden("leaks", core, "--json").json()
@@ -83,7 +83,7 @@ def test_gcore_without_guards(program, tmp_path, exit_report):
 def test_gcore_with_guards(program, tmp_path):
     """What gcore left out is no damage."""
     with Standing(program, tmp_path) as alive:
-        subprocess.run(["gcore", "-o", str(tmp_path / "core"), str(alive.pid)], check=True, capture_output=True, timeout=60)
+        subprocess.run(["gcore", "-o", str(tmp_path / "core"), str(alive.pid)], check=True, capture_output=True, timeout=harness.TIMEOUT)
         core = tmp_path / f"core.{alive.pid}"
         for name in ("first", "tabled", "held", "inside", "freed"):
             answer = midden("why", core, hex(alive.at[name]), "--json").json()
@@ -157,14 +157,14 @@ def bad_files(tmp_path_factory):
 @pytest.mark.parametrize("image", ["empty", "text", "zeros", "header", "directory", "pipe", "program", "dangling", "no-such-file"])
 def test_unusable_files(bad_files, command, image):
     more = {"why": ["0x1000"], "diff": [str(bad_files / image)]}.get(command, [])
-    done = midden(command, bad_files / image, *more, timeout=20)
+    done = midden(command, bad_files / image, *more)
     assert done.status == 1 and not done.stdout
     assert len(done.stderr.splitlines()) == 1 and image in done.stderr and not CONTROL.search(done.stderr)
 
 
 @pytest.mark.parametrize("pid, word", [("999999999", "999999999"), ("0", "0"), (str(os.getpid()), "midden")], ids=["none", "zero", "ours-but-not-on-midden"])
 def test_unusable_processes(pid, word):
-    done = midden("leaks", pid, timeout=30)
+    done = midden("leaks", pid)
     assert done.status == 1 and word in done.stderr and len(done.stderr.splitlines()) == 1
 
 

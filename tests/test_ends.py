@@ -69,7 +69,7 @@ def test_a_server_is_stopped(number, state, bare, program, tmp_path):
         assert process.stdout.readline() == b"ready\n"
         time.sleep(0.05)
         process.send_signal(number)
-        assert process.wait(timeout=60) == -number
+        assert process.wait(timeout=harness.TIMEOUT) == -number
         text = log.read_text()
         assert "definitely lost: 100 bytes in 1 block" in text and "possibly lost: 0 bytes" in text, text
 
@@ -81,7 +81,7 @@ def test_kill_is_stated(program, tmp_path, midden):
     process.stdout.readline()
     children = subprocess.run(["pgrep", "-f", f"^{program} wait waiting"], capture_output=True, text=True).stdout.split()
     os.kill(int(children[-1]), signal.SIGKILL)
-    assert process.wait(timeout=60) == -signal.SIGKILL
+    assert process.wait(timeout=harness.TIMEOUT) == -signal.SIGKILL
     report = json.loads(log.read_text())
     assert report["leaks"] is None and report["process"]["exit"] == {"signal": int(signal.SIGKILL), "stack": []}, report
 

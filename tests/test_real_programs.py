@@ -274,7 +274,7 @@ def test_paranoid(command, identical):
 def test_ten_million_blocks(blocks, workshop, midden):
     """At most 64 bytes of overhead for a 48-byte block, records, guards and all; and a report at the end."""
     program = workshop.build("real/ten-million.c", "gcc-O2")
-    run = midden([program, str(blocks)], timeout=300)
+    run = midden([program, str(blocks)], timeout=900)
     assert run.status == 0, run.describe()
     rss = int(run.stdout)
     assert rss / blocks - 48 <= 64, f"{rss / blocks - 48:.1f} bytes of overhead per block"

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 import harness
-from run_tool import Tool, compile_program
+from run_tool import Tool, compile_program, wait_for
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def both(tool, tmp_path):
             out = tmp_path / "seen.json"
             if out.exists():
                 out.unlink()
-            subprocess.run([str(part) for part in (*command, out)], env=env or tool.env, preexec_fn=prepare, timeout=60,
+            subprocess.run([str(part) for part in (*command, out)], env=env or tool.env, preexec_fn=prepare, timeout=harness.TIMEOUT,
                            check=True, **keywords)
             seen.append(json.loads(out.read_text()))
         return seen
@@ -177,7 +177,7 @@ def test_standard_input_is_the_programs(tool):
 
 def test_output_ends_when_the_program_lets_go(tool):
     """Whoever reads the program's output sees its end although midden lives on."""
-    script = "import os, time; os.write(1, b'done'); os.close(1); time.sleep(30)"
+    script = "import os, time; os.write(1, b'done'); os.close(1); time.sleep(1000)"
     process = tool.start("run", "--", sys.executable, "-c", script, stderr=subprocess.DEVNULL)
     try:
         assert process.stdout.read() == "done"      # returns at the end of the file
@@ -187,23 +187,28 @@ def test_output_ends_when_the_program_lets_go(tool):
         process.wait()
 
 
+def holders(path):
+    """The names of the processes that have the file open."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if str(path) in {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}:
+                found.add(open(f"/proc/{pid}/comm").read().strip())
+        except OSError:
+            continue
+    return found
+
+
 def test_inherited_lock_is_given_up(tool, tmp_path):
     """A lock on a descriptor that the program inherits and closes is not held on by midden."""
-    script = f"exec 9>{tmp_path}/lock; flock 9; {harness.COMMAND} run -- sh -c 'exec 9>&-; echo closed; sleep 30'"
+    script = f"exec 9>{tmp_path}/lock; flock 9; {harness.COMMAND} run -- sh -c 'exec 9>&-; echo closed; sleep 1000'"
     process = subprocess.Popen(["bash", "-c", f"exec 8>&-; {script}"], env=tool.env, stdout=subprocess.PIPE, text=True,
                                stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         assert process.stdout.readline() == "closed\n"
         # The shell that started midden holds it, too: as in a script, where it goes on afterwards.
-        holders = set()
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                names = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-            except OSError:
-                continue
-            if f"{tmp_path}/lock" in names:
-                holders.add(open(f"/proc/{pid}/comm").read().strip())
-        assert holders <= {"bash"}, holders
+        # midden and its agent let go of it while the program begins.
+        assert wait_for(lambda: holders(tmp_path / "lock") <= {"bash"}), holders(tmp_path / "lock")
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -268,7 +268,7 @@ def test_library_missing(tool, tmp_path):
 
 def test_library_missing_beside_the_command(tmp_path):
     command = shutil.copy(harness.COMMAND, tmp_path / "midden")
-    run = subprocess.run([command, "run", "true"], env=harness.environment(), capture_output=True, text=True, timeout=60)
+    run = subprocess.run([command, "run", "true"], env=harness.environment(), capture_output=True, text=True, timeout=harness.TIMEOUT)
     if run.returncode == 0:
         pytest.skip("a library is installed in the prefix of this build")
     assert run.returncode == FAILED

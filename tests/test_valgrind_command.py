@@ -35,7 +35,7 @@ def leak(tmp_path):
 
 
 def valgrind(*argv, env=None, **keywords):
-    keywords.setdefault("timeout", 60)
+    keywords.setdefault("timeout", harness.TIMEOUT)
     return subprocess.run([str(VALGRIND), *map(str, argv)], env=env or harness.environment(), capture_output=True, text=True, **keywords)
 
 

@@ -55,7 +55,7 @@ def parse(text):
 
 
 def run_text(*argv, tool=VALGRIND):
-    return subprocess.run([str(tool), *map(str, argv)], capture_output=True, text=True, errors="replace", env=harness.environment(), timeout=60)
+    return subprocess.run([str(tool), *map(str, argv)], capture_output=True, text=True, errors="replace", env=harness.environment(), timeout=harness.TIMEOUT)
 
 
 @pytest.mark.parametrize("source", ERRORS, ids=lambda path: path.stem)

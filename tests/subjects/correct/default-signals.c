@@ -2,8 +2,10 @@
  * to know. */
 /* FLAGS: -D_GNU_SOURCE -D_XOPEN_SOURCE=700 -Wno-deprecated-declarations */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,8 +13,9 @@
 
 static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPROF, SIGIO};
 static volatile sig_atomic_t got;
+static volatile int *handled;       /* shared with the children */
 
-static void count(int number) { got += number; }
+static void count(int number) { got += number; *handled = 1; }
 
 static void show(int number, const char *when)
 {
@@ -24,6 +27,21 @@ static void show(int number, const char *when)
            sigismember(&action.sa_mask, SIGUSR1));
 }
 
+static void wait_until_it_sleeps(pid_t pid)
+{
+    char path[64], text[512];
+    const char *state;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    do {
+        usleep(1000);
+        int fd = open(path, O_RDONLY);
+        ssize_t n = read(fd, text, sizeof text - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = 0;
+        state = strrchr(text, ')');
+    } while (state && state[2] != 'S');
+}
+
 /* How a read ends that the signal interrupts: restarted (then a byte comes) or not. */
 static void interrupted(int number, int flags)
 {
@@ -33,11 +51,13 @@ static void interrupted(int number, int flags)
     sigaction(number, &action, NULL);
     if (pipe(ends) != 0)
         return;
+    *handled = 0;
     pid_t self = getpid(), child = fork();
     if (child == 0) {
-        usleep(30000);
+        wait_until_it_sleeps(self);
         kill(self, number);
-        usleep(30000);
+        while (!*handled)
+            usleep(1000);
         _exit(write(ends[1], "x", 1) != 1);
     }
     ssize_t n = read(ends[0], &byte, 1);
@@ -86,6 +106,7 @@ int main(int argc, char **argv)
         kill(getpid(), atoi(argv[1]));
         return 8;
     }
+    handled = mmap(NULL, sizeof *handled, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         int number = signals[i];
         struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_RESTART};

@@ -10,8 +10,11 @@ struct node {
     struct node *next;
 } *head;
 
+static pthread_barrier_t working;
+
 static void *worker(void *unused)
 {
+    pthread_barrier_wait(&working);
     for (;;)
         pause();
     return unused;
@@ -33,6 +36,7 @@ __attribute__((noinline)) static void print_state(char *block)
 int main(int argc, char **argv)
 {
     pthread_t thread;
+    pthread_barrier_init(&working, NULL, 3);
     for (int i = 0; i < 2; i++)
         pthread_create(&thread, NULL, worker, NULL);
     for (int i = 0; i < 10; i++) {
@@ -40,7 +44,7 @@ int main(int argc, char **argv)
         *node = (struct node){i, head};
         head = node;
     }
-    usleep(20000);
+    pthread_barrier_wait(&working);
     if (argc > 1 && !strcmp(argv[1], "crash"))
         crash((int *)16);
     if (argc > 1 && !strcmp(argv[1], "errors")) {

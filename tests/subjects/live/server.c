@@ -1,5 +1,5 @@
 /* FLAGS: -D_GNU_SOURCE */
-/* A process that is looked at while it works. Says "ready", works until its standard input ends, then says what it felt of it.
+/* A process that is looked at while it works. Says "ready" once every worker works, works until its standard input ends, then says what it felt of it.
  *
  *   main       lost one block of 1,234 bytes, holds one of 2,345; waits in read()
  *   workers    each holds one block of 3,456 bytes, by a local variable alone
@@ -31,7 +31,7 @@
 
 static volatile int stop;
 static int pipe_ends[2];
-static unsigned long allocations, interrupted, late, strangers, children, threads;
+static unsigned long allocations, interrupted, late, strangers, children, threads, begun;
 
 static long now_ms(void)
 {
@@ -126,11 +126,16 @@ static const struct { const char *name; void (*work)(void); } kinds[] = {
     {"busy", busy}, {"sleeper", sleeper}, {"blocker", block_all}, {"deaf", block_truly}, {"reader", reader}, {"churn", churn}, {"forker", forker},
 };
 
+/* One that reads is there when it begins to, any other when it has done what it does for the first time. */
 static void *work(void *kind)
 {
     char *volatile held = malloc(3456);
+    void (*once)(void) = (void (*)(void))kind;
+    if (once != reader)
+        once();
+    count(&begun);
     while (!stop)
-        ((void (*)(void))kind)();
+        once();
     free(held);
     return NULL;
 }
@@ -188,7 +193,8 @@ int main(int argc, char **argv)
                     if (pthread_create(&all[n], NULL, work, (void *)kinds[k].work) == 0)
                         n++;
     }
-    usleep(20000);
+    while (__atomic_load_n(&begun, __ATOMIC_RELAXED) < n)
+        usleep(1000);
     for (int i = 1; i < argc; i++)
         be(argv[i]);
     puts("ready");

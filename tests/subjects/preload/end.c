@@ -3,6 +3,7 @@
 /* Ends in the way named by argv[1], telling each step on the descriptor in STANDIN_FD, where the stand-in engine writes, too. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,10 +46,21 @@ static void *exits(void *unused)
     (void)unused;
     exit(3);
 }
-static void *sleeps(void *unused)
+/* Is done only when main's thread has ended: from then on it is a zombie. */
+static void *outlives(void *unused)
 {
     (void)unused;
-    usleep(100000);
+    char path[64], text[512];
+    const char *state;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
+    do {
+        usleep(1000);
+        int fd = open(path, O_RDONLY);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = 0;
+        state = strrchr(text, ')');
+    } while (state && state[2] != 'Z');
     say("thread is done");
     return NULL;
 }
@@ -87,7 +99,7 @@ int main(int argc, char **argv)
         pause();
     }
     if (!strcmp(way, "pthread_exit")) {
-        pthread_create(&thread, NULL, sleeps, NULL);
+        pthread_create(&thread, NULL, outlives, NULL);
         pthread_exit(NULL);
     }
     if (!strcmp(way, "signal")) {

@@ -1,6 +1,7 @@
 /* FLAGS: -D_GNU_SOURCE -Wno-deprecated-declarations */
 /* On the stand-in engine: calls that a signal ends early, ended by a "park" (a signal that the engine counts) and by a signal of
- * the program. The first must go unnoticed and last its time, the second must be seen. argv[1]: park or own. */
+ * the program. The first must go unnoticed and last its time, the second must be seen. argv[1]: park or own. The signal comes every
+ * 20 ms for as long as the call lasts: a wait that began anew at each park would never end. */
 #include "../../standin/standin.h"
 
 #include <errno.h>
@@ -45,27 +46,28 @@ static long now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static volatile int number_to_send, times_to_send;
+static volatile int number_to_send, returned;
 
 static void *sender(void *unused)
 {
     (void)unused;
-    for (int i = 0; i < times_to_send; i++) {
-        struct timespec pause = {0, 20000000};
-        nanosleep(&pause, NULL);
+    struct timespec pause = {0, 20000000};
+    for (int i = 0; i < 3000 && nanosleep(&pause, NULL) == 0 && !returned; i++)
         pthread_kill(caller, number_to_send);
-    }
     return NULL;
 }
 
 static int epoll_fd, pipe_ends[2], queue_id, set_id;
 static sem_t semaphore;
 
-static struct timespec in_150ms(clockid_t clock)
+static struct timespec wait_time;
+
+static struct timespec at_the_end(clockid_t clock)
 {
     struct timespec time;
     clock_gettime(clock, &time);
-    time.tv_nsec += 150000000;
+    time.tv_sec += wait_time.tv_sec;
+    time.tv_nsec += wait_time.tv_nsec;
     if (time.tv_nsec >= 1000000000) {
         time.tv_nsec -= 1000000000;
         time.tv_sec++;
@@ -73,31 +75,31 @@ static struct timespec in_150ms(clockid_t clock)
     return time;
 }
 
-#define WAIT_MS 150
-static const struct timespec wait_time = {0, 150000000};
+/* What is to be interrupted has a minute, for it may take a while until the signal comes. */
+static int wait_ms = 150;
 static struct epoll_event event;
 static struct pollfd fds[1];
 static sigset_t empty, usr2;
 
-static int do_poll(void) { return poll(fds, 1, WAIT_MS); }
+static int do_poll(void) { return poll(fds, 1, wait_ms); }
 static int do_ppoll(void) { return ppoll(fds, 1, &wait_time, &empty); }
 static int do_select(void)
 {
-    struct timeval limit = {0, 150000};
+    struct timeval limit = {wait_time.tv_sec, wait_time.tv_nsec / 1000};
     fd_set reads;
     FD_ZERO(&reads);
     FD_SET(pipe_ends[0], &reads);
     return select(pipe_ends[0] + 1, &reads, NULL, NULL, &limit);
 }
 static int do_pselect(void) { return pselect(0, NULL, NULL, NULL, &wait_time, NULL); }
-static int do_epoll_wait(void) { return epoll_wait(epoll_fd, &event, 1, WAIT_MS); }
-static int do_epoll_pwait(void) { return epoll_pwait(epoll_fd, &event, 1, WAIT_MS, &empty); }
+static int do_epoll_wait(void) { return epoll_wait(epoll_fd, &event, 1, wait_ms); }
+static int do_epoll_pwait(void) { return epoll_pwait(epoll_fd, &event, 1, wait_ms, &empty); }
 static int do_epoll_pwait2(void) { return epoll_pwait2(epoll_fd, &event, 1, &wait_time, &empty); }
 static int do_nanosleep(void)
 {
     struct timespec left = {9, 9};
     int result = nanosleep(&wait_time, &left);
-    if (result == 0 ? left.tv_sec != 9 : left.tv_sec != 0 || left.tv_nsec >= wait_time.tv_nsec || left.tv_nsec < 1000000)
+    if (result == 0 ? left.tv_sec != 9 : left.tv_sec > wait_time.tv_sec || left.tv_sec * 1000 + left.tv_nsec / 1000000 >= wait_ms || left.tv_sec < 1)
         printf("  (what is left: %ld s)", (long)left.tv_sec);
     return result;
 }
@@ -109,16 +111,16 @@ static int do_clock_nanosleep(void)
 }
 static int do_clock_nanosleep_until(void)
 {
-    struct timespec until = in_150ms(CLOCK_REALTIME);
+    struct timespec until = at_the_end(CLOCK_REALTIME);
     int error = clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, NULL);
     errno = error;
     return error ? -1 : 0;
 }
-static int do_usleep(void) { return usleep(WAIT_MS * 1000); }
+static int do_usleep(void) { return usleep((useconds_t)wait_ms * 1000); }
 static int do_sleep(void)
 {
     errno = EINTR;
-    return sleep(2) ? -1 : 0;     /* what is left is told in whole seconds */
+    return sleep(wait_ms < 2000 ? 2 : (unsigned)wait_ms / 1000) ? -1 : 0;     /* what is left is told in whole seconds */
 }
 static int do_thrd_sleep(void)
 {
@@ -128,12 +130,12 @@ static int do_thrd_sleep(void)
 }
 static int do_sem_timedwait(void)
 {
-    struct timespec until = in_150ms(CLOCK_REALTIME);
+    struct timespec until = at_the_end(CLOCK_REALTIME);
     return sem_timedwait(&semaphore, &until);
 }
 static int do_sem_clockwait(void)
 {
-    struct timespec until = in_150ms(CLOCK_MONOTONIC);
+    struct timespec until = at_the_end(CLOCK_MONOTONIC);
     return sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until);
 }
 static int do_sigtimedwait(void) { return sigtimedwait(&usr2, NULL, &wait_time); }
@@ -170,7 +172,7 @@ static int do_send(void)
 
 static void prepare_sockets(void)
 {
-    struct timeval limit = {0, 150000};
+    struct timeval limit = {wait_time.tv_sec, wait_time.tv_nsec / 1000};
     socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
     setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     listener = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -181,12 +183,12 @@ static void prepare_sockets(void)
     setsockopt(pair[1], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-static void attempt(const char *what, int (*call)(void), int number, int times)
+static void attempt(const char *what, int (*call)(void), int number)
 {
     pthread_t thread;
     sigset_t one, before;
     number_to_send = number;
-    times_to_send = times;
+    returned = 0;
     handled = 0;
     sigemptyset(&one);
     sigaddset(&one, SIGUSR1);
@@ -198,10 +200,11 @@ static void attempt(const char *what, int (*call)(void), int number, int times)
     int result = call();
     int error = errno;
     long took = now_ms() - began;
+    returned = 1;
     pthread_join(thread, NULL);
-    int full = result < 0 && error == EINTR ? 0 : took >= WAIT_MS - 5;
+    int full = result < 0 && error == EINTR ? 0 : took >= wait_ms - 5;
     printf("%s: %d, %s, %s\n", what, result, result >= 0 ? "-" : strerror(error),
-           full ? took < 2 * WAIT_MS + 2000 ? "in full" : "too long" : "early");
+           full ? took < 30000 ? "in full" : "too long" : "early");
 }
 
 int main(int argc, char **argv)
@@ -225,35 +228,37 @@ int main(int argc, char **argv)
     sigemptyset(&usr2);
     sigaddset(&usr2, SIGUSR2);
     set_id = semget(IPC_PRIVATE, 1, 0600);
-    int number = own ? SIGUSR1 : park, times = own ? 1 : 3;
+    int number = own ? SIGUSR1 : park;
+    wait_ms = own ? 60000 : 150;
+    wait_time = (struct timespec){wait_ms / 1000, wait_ms % 1000 * 1000000l};
 
-    attempt("poll", do_poll, number, times);
-    attempt("ppoll", do_ppoll, number, times);
-    attempt("select", do_select, number, times);
-    attempt("pselect", do_pselect, number, times);
-    attempt("epoll_wait", do_epoll_wait, number, times);
-    attempt("epoll_pwait", do_epoll_pwait, number, times);
-    attempt("epoll_pwait2", do_epoll_pwait2, number, times);
-    attempt("nanosleep", do_nanosleep, number, times);
-    attempt("clock_nanosleep", do_clock_nanosleep, number, times);
-    attempt("clock_nanosleep until", do_clock_nanosleep_until, number, times);
-    attempt("usleep", do_usleep, number, times);
-    attempt("sleep", do_sleep, number, times);
-    attempt("thrd_sleep", do_thrd_sleep, number, times);
-    attempt("sem_timedwait", do_sem_timedwait, number, times);
-    attempt("sem_clockwait", do_sem_clockwait, number, times);
-    attempt("sigtimedwait", do_sigtimedwait, number, times);
+    attempt("poll", do_poll, number);
+    attempt("ppoll", do_ppoll, number);
+    attempt("select", do_select, number);
+    attempt("pselect", do_pselect, number);
+    attempt("epoll_wait", do_epoll_wait, number);
+    attempt("epoll_pwait", do_epoll_pwait, number);
+    attempt("epoll_pwait2", do_epoll_pwait2, number);
+    attempt("nanosleep", do_nanosleep, number);
+    attempt("clock_nanosleep", do_clock_nanosleep, number);
+    attempt("clock_nanosleep until", do_clock_nanosleep_until, number);
+    attempt("usleep", do_usleep, number);
+    attempt("sleep", do_sleep, number);
+    attempt("thrd_sleep", do_thrd_sleep, number);
+    attempt("sem_timedwait", do_sem_timedwait, number);
+    attempt("sem_clockwait", do_sem_clockwait, number);
+    attempt("sigtimedwait", do_sigtimedwait, number);
     prepare_sockets();
-    attempt("recv", do_recv, number, times);
-    attempt("recvfrom", do_recvfrom, number, times);
-    attempt("recvmsg", do_recvmsg, number, times);
-    attempt("read", do_read, number, times);
-    attempt("readv", do_readv, number, times);
-    attempt("accept", do_accept, number, times);
-    attempt("accept4", do_accept4, number, times);
-    attempt("send", do_send, number, times);
+    attempt("recv", do_recv, number);
+    attempt("recvfrom", do_recvfrom, number);
+    attempt("recvmsg", do_recvmsg, number);
+    attempt("read", do_read, number);
+    attempt("readv", do_readv, number);
+    attempt("accept", do_accept, number);
+    attempt("accept4", do_accept4, number);
+    attempt("send", do_send, number);
     if (set_id >= 0)
-        attempt("semtimedop", do_semtimedop, number, times);
+        attempt("semtimedop", do_semtimedop, number);
     if (set_id >= 0)
         semctl(set_id, 0, IPC_RMID);
     return 0;
