@@ -43,13 +43,9 @@ static bool product(size_t count, size_t size, enum record_allocator call, const
     return false;
 }
 
-/* realloc and reallocarray, after the product. */
+/* realloc and reallocarray of a block, after the product. */
 static void *resize(void *block, size_t size, enum record_allocator call, const struct capture_start *from)
 {
-    if (!block) {
-        void *fresh = engine_alloc(size, 0, call, 0, from);
-        return fresh ? fresh : no_memory();
-    }
     if (size == 0) {
         engine_resized_to_zero(call, from);
         engine_free(block, call, ENGINE_NO_SIZE, 0, from);
@@ -123,6 +119,10 @@ EXPORT void *calloc(size_t count, size_t size)
 
 EXPORT void *realloc(void *block, size_t size)
 {
+    if (!block) {
+        void *fresh = engine_alloc_plain(size, RECORD_BY_REALLOC, CAPTURE_FRAME());
+        return __builtin_expect(fresh != NULL, 1) ? fresh : no_memory();
+    }
     struct capture_start from = CAPTURE_HERE();
     return resize(block, size, RECORD_BY_REALLOC, &from);
 }
@@ -131,7 +131,12 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size)
 {
     struct capture_start from = CAPTURE_HERE();
     size_t bytes;
-    return product(count, size, RECORD_BY_REALLOCARRAY, &from, &bytes) ? resize(block, bytes, RECORD_BY_REALLOCARRAY, &from) : NULL;
+    if (!product(count, size, RECORD_BY_REALLOCARRAY, &from, &bytes))
+        return NULL;
+    if (block)
+        return resize(block, bytes, RECORD_BY_REALLOCARRAY, &from);
+    void *fresh = engine_alloc(bytes, 0, RECORD_BY_REALLOCARRAY, 0, &from);
+    return fresh ? fresh : no_memory();
 }
 
 EXPORT void *memalign(size_t align, size_t size)

@@ -215,3 +215,11 @@ def test_progress_on_a_terminal(crowd):
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert b"midden: writing [" in shown and b" %" in shown and shown.count(b"\r\033[K") >= 1
+
+
+def test_of_a_sample_are_the_blocks_with_a_stack(workshop, tmp_path):
+    """realloc makes another choice than malloc did: a block that malloc had in the sample, and realloc has not, is none of it."""
+    with Standing(workshop.build("commands/resized.c"), tmp_path, "--profile=production", "--leak-check=no") as resized:
+        blocks = [block for block in listed(resized, "--size=990")["list"] if block["allocator"] == "realloc"]
+    assert len(blocks) == 4000
+    assert {block["address"] for block in blocks if "sampled" in block["flags"]} == {block["address"] for block in blocks if block["function"]}

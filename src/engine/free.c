@@ -317,14 +317,12 @@ static __attribute__((noinline)) void free_slowly(void *address, enum record_all
     end(self);
 }
 
-#define PLAIN_HEAD (RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT)
-
 /* true: nothing is unusual about the block and the call, and the block is the caller's to free. *head: of the record as it was. */
 static inline __attribute__((always_inline)) bool claim_plain(struct record_block *record, const char *address, enum record_allocator call,
                                                               size_t size, size_t align, uint64_t *head)
 {
     *head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    return __builtin_expect((*head & PLAIN_HEAD) == RECORD_BLOCK_LIVE && takes[call] >> record_head_allocator(*head) & 1, 1)
+    return __builtin_expect(is_plain(*head) && takes[call] >> record_head_allocator(*head) & 1, 1)
         && __builtin_expect(size == ENGINE_NO_SIZE || size == record_head_size(*head), 1)
         && __builtin_expect(!align || !((uintptr_t)address & (align - 1)), 1) && __builtin_expect(claim(record, head), 1);
 }

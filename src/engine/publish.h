@@ -46,6 +46,12 @@ static inline unsigned new_flags(const struct thread_state *self, uint32_t stack
          | (engine.sampled && stack ? RECORD_FLAG_SAMPLED : 0);
 }
 
+/* A living block with nothing unusual about it: no flag is set. */
+static inline bool is_plain(uint64_t head)
+{
+    return (head & (RECORD_STATE_MASK | (uint64_t)RECORD_FLAGS_MASK << RECORD_FLAGS_SHIFT)) == RECORD_BLOCK_LIVE;
+}
+
 /* The record's place is the caller's: from now on a reader passes it over. */
 static inline void mark_busy(struct record_block *record, size_t size, enum record_allocator call, unsigned flags)
 {

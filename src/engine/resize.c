@@ -1,7 +1,9 @@
 /* Blocks that change their size, and what size they have.
  *
  * A realloc without guards changes the block where it is, if the heap has the room; with guards it moves, so that stale pointers to the
- * old place show, but for large buffers that grow by little steps. Moving is an allocation, a copy and a free, each recorded as such. */
+ * old place show, but for large buffers that grow by little steps. Moving is an allocation, a copy and a free, each recorded as such.
+ *
+ * There is a quick way here, too, for the plain living block of a slab: it is found as free finds one. What it does is the same. */
 #include "base/anchor.h"
 #include "base/memory.h"
 #include "check/fault.h"
@@ -9,14 +11,17 @@
 #include "check/watch.h"
 #include "engine/publish.h"
 #include "engine/state.h"
+#include "heap/quick.h"
 
-/* A living block that was marked BUSY has its new size. head: what it was before. Who freed it stays nobody. */
+/* A living block that was marked BUSY has its new size. head: what it was before. Who freed it stays nobody. It is of the sample if this
+ * call is, whatever the one before was. */
 static void publish_resized(struct thread_state *self, struct record_block *record, uint64_t head, size_t size,
                             enum record_allocator call, uint32_t stack)
 {
-    if (!(record_head_flags(head) & RECORD_FLAG_OWN))
+    unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_SAMPLED;
+    if (!(flags & RECORD_FLAG_OWN))
         blocks_count_free(self, record_head_size(head));
-    publish(self, record, size, call, record_head_flags(head), stack);
+    publish(self, record, size, call, engine.sampled && stack ? flags | RECORD_FLAG_SAMPLED : flags, stack);
 }
 
 /* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
@@ -82,7 +87,24 @@ static __attribute__((noinline)) bool realloc_inside(void *old, size_t size, enu
     return true;
 }
 
-bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
+/* The block's contents go to a new one, and the old one is freed. head: of its record. */
+static bool move(void *old, size_t size, uint64_t head, enum record_allocator call, const struct capture_start *from, unsigned flags,
+                 void **moved)
+{
+    void *new = engine_alloc(size, 0, call, flags, from);
+    if (!new)
+        return false;
+    size_t old_size = record_head_size(head);
+    memory_copy(new, old, old_size < size ? old_size : size);
+    if (__builtin_expect(record_head_flags(head) & RECORD_FLAG_IGNORED, 0))
+        engine_mark_intended(new);      /* what is meant to stay may move */
+    engine_free(old, call, ENGINE_NO_SIZE, 0, from);
+    *moved = new;
+    return true;
+}
+
+static __attribute__((noinline)) bool realloc_slowly(void *old, size_t size, enum record_allocator call, const struct capture_start *from,
+                                                     void **moved)
 {
     if (__builtin_expect(engine.stage < ENGINE_READY, 0))
         engine_start();
@@ -113,20 +135,58 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
         return true;
     }
     engine_leave(self);
-
-    void *new = engine_alloc(size, 0, call, grows ? ENGINE_ROOMY : 0, from);
-    if (!new)
-        return false;
-    size_t old_size = record_head_size(head);
-    memory_copy(new, old, old_size < size ? old_size : size);
-    if (__builtin_expect(record_head_flags(head) & RECORD_FLAG_IGNORED, 0))
-        engine_mark_intended(new);      /* what is meant to stay may move */
-    engine_free(old, call, ENGINE_NO_SIZE, 0, from);
-    *moved = new;
-    return true;
+    return move(old, size, head, call, from, grows ? ENGINE_ROOMY : 0, moved);
 }
 
-size_t engine_usable_size(const void *address)
+/* ---- the quick way ---------------------------------------------------------------------------------------------------------- */
+
+/* The living block of a slab, with nothing unusual about it. Precondition: the engine was entered. */
+static inline bool find_plain(struct thread_state *self, const char *address, struct heap_block *block, uint64_t *head)
+{
+    if (!self->magazines || !quick_find(engine.heap, self->magazines, address, engine.front, sizeof(struct record_block), block))
+        return false;
+    *head = __atomic_load_n(&((const struct record_block *)block->tag)->head, __ATOMIC_ACQUIRE);
+    return is_plain(*head);
+}
+
+bool engine_realloc(void *old, size_t size, enum record_allocator call, const struct capture_start *from, void **moved)
+{
+    struct thread_state *self = thread_self_pointer;
+    struct heap_block block;
+    uint64_t head;
+    if (__builtin_expect(size >= __atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED) || !self, 0)
+        || __builtin_expect(self->depth | self->internal | self->ignore_depth, 0))
+        return realloc_slowly(old, size, call, from, moved);
+    engine_enter(self);
+    bool plain = find_plain(self, old, &block, &head);
+    if (plain && !guard_setting.rear && size + engine.apart <= block.room) {
+        uint32_t stack = take_stack(self, size, from);
+        quick_resize(&block, size + engine.apart);
+        mark_busy(block.tag, record_head_size(head), call, 0);
+        publish_resized(self, block.tag, head, size, call, stack);
+        engine_leave(self);
+        *moved = old;
+        return true;
+    }
+    engine_leave(self);
+    return __builtin_expect(plain, 1) ? move(old, size, head, call, from, 0, moved) : realloc_slowly(old, size, call, from, moved);
+}
+
+/* The size of a plain living block in a slab that the thread has met; RECORD_UNKNOWN: that takes a closer look. Any context. */
+static inline size_t size_quickly(const struct thread_state *self, const char *address)
+{
+    struct heap_block block;
+    if (__builtin_expect(!self || !self->magazines, 0))
+        return RECORD_UNKNOWN;
+    struct heap_region *region = quick_region(self->magazines, address);
+    if (__builtin_expect(!region || __atomic_load_n(&region->engine, __ATOMIC_RELAXED) != HEAP_SLAB, 0)
+        || __builtin_expect(!quick_slot(region, address, sizeof(struct record_block), &block) || block.start + engine.front != address, 0))
+        return RECORD_UNKNOWN;
+    uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE);
+    return __builtin_expect(is_plain(head), 1) ? record_head_size(head) : RECORD_UNKNOWN;
+}
+
+static __attribute__((noinline)) size_t size_slowly(const void *address)
 {
     if (!address || engine.stage < ENGINE_READY)
         return 0;
@@ -134,6 +194,8 @@ size_t engine_usable_size(const void *address)
     size_t size = 0;
     if (engine_enter(self)) {
         struct place place;
+        if (self->magazines && engine.heap)
+            quick_meet(engine.heap, self->magazines, address);
         if (blocks_find(address, &place) && place.address == (const char *)address) {
             uint64_t head = place.record ? __atomic_load_n(&place.record->head, __ATOMIC_RELAXED)
                 : record_head(place.block.room - guard_setting.front, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
@@ -145,4 +207,10 @@ size_t engine_usable_size(const void *address)
     }
     engine_leave(self);
     return size;
+}
+
+size_t engine_usable_size(const void *address)
+{
+    size_t size = size_quickly(thread_self_pointer, address);
+    return __builtin_expect(size != RECORD_UNKNOWN, 1) ? size : size_slowly(address);
 }

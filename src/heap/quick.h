@@ -100,6 +100,12 @@ QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char
         && LIKELY(block->start + phase == address);
 }
 
+/* As heap_resize for the block of a slab that is in use, to a room of 1 to block->room bytes. */
+QUICK void quick_resize(const struct heap_block *block, size_t room)
+{
+    slab_set_state((const struct slab *)block->region, block->slot, block->region->stride - (uint32_t)room + 1);
+}
+
 /* As heap_free for the block of a slab that is in use. */
 QUICK bool quick_give(struct magazines *own, const struct heap_block *block)
 {
