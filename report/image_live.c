@@ -10,6 +10,8 @@
  * one question at a time. Shared memory is not the copy's: fork does not even copy its page table, so that the program's pagemap
  * tells which of it was touched.
  *
+ * A process that stands still while it is read is read by its number where that can be done (image_direct.c).
+ *
  * pagemap tells which pages were ever touched, so that a scan need not ask the
  * kernel for gigabytes of reserved and never used memory (each page read that way would be mapped). It holds 8 bytes a page,
  * bit 63: present, bit 62: swapped. Without it every page counts as touched. */
@@ -26,12 +28,14 @@
 
 #include "file_read.h"
 #include "format/wire.h"
+#include "image_direct.h"
 #include "memory.h"
 
 enum { ANSWER_SECONDS = 10 };
 
 struct live {
     struct image_fds fds;
+    struct direct direct;       /* a shorter way to the same bytes, or off */
     int shared_pagemap;         /* of the program, for the shared mappings of its copy; -1: the same as fds.pagemap */
     const struct image *image;  /* for its mappings */
     pthread_mutex_t asking;     /* one question over life at a time */
@@ -65,7 +69,8 @@ static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
             got = ask(live, address + done, (char *)buffer + done, n - done);
         return done;
     }
-    return file_read(live->fds.mem, address, buffer, n);
+    size_t got = direct_read(&live->direct, address, buffer, n);
+    return got ? got : file_read(live->fds.mem, address, buffer, n);
 }
 
 /* The first page from `page` on, up to `last`, whose being touched equals `wanted`; last + 1: none. Asks for few entries first,
@@ -284,6 +289,11 @@ struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, 
     if (!image)
         return NULL;
     image->snapshot = *snapshot;
+    if (snapshot->parked && !snapshot->frozen) {
+        struct live *live = image->ctx;
+        live->direct = (struct direct){.pid = pid, .mem = live->fds.mem, .pagemap = live->fds.pagemap, .page = live->page};
+        direct_begin(&live->direct);
+    }
     if (snapshot->frozen)
         image_note_uncopied(image, pid, copy_pid);
     return image;

@@ -1,9 +1,9 @@
 /* What the blocks hold: one pass over their memory, in large reads, that keeps only the pointers.
  *
- * The blocks are cut into units of UNIT_BLOCKS consecutive ones, which several threads take one after the other. A worker reads
- * a window of up to 1 MiB, runs a range filter over the words of each block, many at once (nothing outside the heap's span can
+ * The blocks' memory is cut into pieces (leak_pieces.c), which several threads take one after the other. A worker reads
+ * a window of up to 512 KiB, runs a range filter over the words of each block, many at once (nothing outside the heap's span can
  * matter; most words fall here), and collects the survivors in batches. A batch is looked up in steps, each for all its words, that
- * bring near what the next one reads: every look-up misses the caches several times, and so they miss together. The edges of a unit are collected in the worker's scratch array and
+ * bring near what the next one reads: every look-up misses the caches several times, and so they miss together. The edges of a piece are collected in the worker's scratch array and
  * copied out at their exact length.
  *
  * Not kept: a block's pointers to itself, and the same edge twice in a row. Very large blocks are read only where they were
@@ -14,13 +14,16 @@
 #include <string.h>
 
 #include "leak_graph.h"
+#include "leak_pieces.h"
 #include "memory.h"
 #include "processors.h"
 
-#define WINDOW_BYTES ((size_t)1 << 20)
+#define WINDOW_BYTES ((size_t)512 << 10)     /* with the rest it fits in a processor's own cache */
 #define SPARSE_BYTES ((uint64_t)4 << 20)    /* blocks from here on are asked what was touched */
-#define FAR_BYTES 8192u                     /* blocks that lie further apart are read one by one: between page guards every other page
-                                               cannot be read */
+#define FAR_BYTES 8192u                     /* blocks that lie further apart on the average are looked at one by one: between page guards every other
+                                               page cannot be read */
+#define NEAR_BYTES 512u                     /* of those, the ones that follow as closely are read together */
+#define PAGE_BYTES 4096u
 #define BATCH 256u                          /* words under way */
 
 struct window {
@@ -31,20 +34,28 @@ struct window {
     uint64_t unreadable, read;
 };
 
+/* Puts the window over [address, end), as much of it as it can hold. From a page's start to a page's end where the memory goes on so far: the
+ * kernel copies /proc/PID/mem in pieces of a page, and looks up two where a piece lies across them. */
+static void move_window(struct window *window, uint64_t address, uint64_t end)
+{
+    const struct image_mapping *mapping = image_mapping_at(window->image, address);
+    uint64_t start = address & ~(uint64_t)(PAGE_BYTES - 1);
+    uint64_t stop = end > UINT64_MAX - PAGE_BYTES ? end : (end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+    window->start = mapping && mapping->start <= start ? start : address & ~UINT64_C(7);
+    if (mapping && mapping->end >= stop)
+        end = stop;
+    uint64_t n = (end - window->start + 7) & ~UINT64_C(7);
+    window->n = n > WINDOW_BYTES ? WINDOW_BYTES : (size_t)n;
+    window->unreadable += window->n - image_read_around(window->image, window->start, window->words, window->n);
+    window->read += window->n;
+}
+
 /* The bytes at `address`, up to n of them: *got receives how many (at least 1). Reads ahead as far as `limit`. */
 static const unsigned char *window_at(struct window *window, uint64_t address, uint64_t n, uint64_t limit, size_t *got)
 {
     if (address < window->start || address >= window->start + window->n
-        || (n > window->start + window->n - address && n <= WINDOW_BYTES / 2)) {
-        uint64_t want = limit > address ? limit - address : n;
-        if (want < n)
-            want = n;
-        window->start = address & ~UINT64_C(7);
-        window->n = want + 8 > WINDOW_BYTES ? WINDOW_BYTES : (size_t)(want + (address & 7) + 7) & ~(size_t)7;
-        size_t read = image_read_around(window->image, window->start, window->words, window->n);
-        window->unreadable += window->n - read;
-        window->read += window->n;
-    }
+        || (n > window->start + window->n - address && n <= WINDOW_BYTES / 2))
+        move_window(window, address, limit > address + n ? limit : address + n);
     size_t left = (size_t)(window->start + window->n - address);
     *got = n < left ? (size_t)n : left;
     return (const unsigned char *)window->words + (address - window->start);
@@ -68,9 +79,11 @@ struct worker {
     struct window window;
     struct pending *batch;      /* [BATCH] */
     uint32_t n_batch;
-    uint32_t *scratch;          /* edges of the unit */
+    uint32_t *scratch;          /* edges of the piece */
     size_t n, room;
-    uint32_t unit_first;        /* first block of the unit */
+    struct pieces *pieces;
+    const struct extent *extent;/* of the last block */
+    uint32_t first;             /* block of the piece */
     uint32_t source;            /* whose edges come next */
     uint64_t pointers;
     bool no_memory;
@@ -101,7 +114,7 @@ static inline void keep(struct worker *worker, const struct pending *pending, ui
     if (block == NO_BLOCK || block == pending->source)
         return;
     uint32_t edge = offset && !(graph->marks[block] & MARK_LOADER_TLS) ? block | EDGE_INTERIOR : block;
-    uint32_t before = pending->source > worker->unit_first ? graph->edge_end[pending->source - 1] : 0;
+    uint32_t before = pending->source > worker->first ? graph->edge_end[pending->source - 1] : 0;
     if (worker->n > before && worker->scratch[worker->n - 1] == edge)
         return;
     keep_edge(worker, edge);
@@ -209,59 +222,70 @@ static void scan_stretch(struct worker *worker, uint64_t start, uint64_t end, ui
     }
 }
 
-static void scan_block(struct worker *worker, const struct walk *walk, uint64_t limit)
+/* The bytes [from, to) of a block. */
+static void scan_block(struct worker *worker, const struct walk *walk, uint64_t from, uint64_t to, uint64_t limit)
 {
     const struct image *image = worker->window.image;
-    uint64_t start = (walk->address + 7) & ~UINT64_C(7);
-    uint64_t end = (walk->address + graph_size(worker->graph, walk->block)) & ~UINT64_C(7);
+    uint64_t start = (walk->address + from + 7) & ~UINT64_C(7), end = (walk->address + to) & ~UINT64_C(7);
     if (end <= start)
         return;
-    if (end - start < SPARSE_BYTES || !image->ops->touched) {
+    if (graph_size(worker->graph, walk->block) < SPARSE_BYTES || !image->ops->touched) {
         scan_stretch(worker, start, end, limit, walk->block);
         return;
     }
-    uint64_t from, to;
-    for (uint64_t at = start; at < end && image->ops->touched(image->ctx, at, end, &from, &to); at = to) {
-        if (to <= at || to > end || from < at)
+    uint64_t first, last;
+    for (uint64_t at = start; at < end && image->ops->touched(image->ctx, at, end, &first, &last); at = last) {
+        if (last <= at || last > end || first < at)
             break;
-        scan_stretch(worker, from, to & ~UINT64_C(7), to, walk->block);
+        scan_stretch(worker, first, last & ~UINT64_C(7), last, walk->block);
     }
 }
 
-static void scan_unit(struct worker *worker, size_t unit)
+/* How far to read ahead of the block that walk is at, up to `most`. Within its extent only: between extents there may be anything. Among
+ * blocks that lie far apart on the average, to the end of the last one that follows closely. */
+static uint64_t read_limit(const struct worker *worker, const struct walk *walk, const struct piece *piece, uint64_t most)
+{
+    const struct extent *extent = walk->extent;
+    if ((extent->end - extent->base) / extent->n < FAR_BYTES)
+        return extent->end < most ? extent->end : most;
+    struct walk next = *walk;
+    uint64_t end = walk->address + graph_size(worker->graph, walk->block);
+    while (end < most && end - walk->address < WINDOW_BYTES && next.block < piece->last && walk_next(&next) && next.extent == extent
+           && next.address - end <= NEAR_BYTES)
+        end = next.address + graph_size(worker->graph, next.block);
+    return end < most ? end : most;
+}
+
+static void scan_piece(struct worker *worker, struct piece *piece)
 {
     struct graph *graph = worker->graph;
-    uint32_t first = (uint32_t)(unit * UNIT_BLOCKS);
-    uint32_t end = graph->n - first < UNIT_BLOCKS ? graph->n : first + UNIT_BLOCKS;
     struct walk walk;
-    worker->unit_first = worker->source = first;
+    uint64_t most = graph_address(graph, piece->last) + piece->to, limit = 0;
+    worker->extent = NULL;
+    worker->first = worker->source = piece->first;
     worker->n = 0;
-    uint64_t last = graph_address(graph, end - 1), last_end = last + graph_size(graph, end - 1);
-    walk_start(&walk, graph, first);
-    for (uint32_t block = first; block < end && walk_next(&walk); block++) {
-        /* Read ahead within the extent only: between extents there may be anything. */
-        uint64_t limit = walk.extent->end < last_end ? walk.extent->end : last_end;
-        if ((walk.extent->end - walk.extent->base) / walk.extent->n >= FAR_BYTES)
-            limit = walk.address + graph_size(graph, block);
-        scan_block(worker, &walk, limit);
+    walk_start(&walk, graph, piece->first);
+    for (uint32_t block = piece->first; block <= piece->last && walk_next(&walk); block++) {
+        uint64_t from = block == piece->first ? piece->from : 0, to = block == piece->last ? piece->to : graph_size(graph, block);
+        if (walk.address + to > limit || walk.extent != worker->extent)
+            limit = read_limit(worker, &walk, piece, most);
+        worker->extent = walk.extent;
+        scan_block(worker, &walk, from, to, limit);
     }
     flush(worker);
-    while (worker->source < end)
+    uint32_t done = piece->ends ? piece->last + 1 : piece->last;
+    while (worker->source < done)
         graph->edge_end[worker->source++] = (uint32_t)worker->n;
-    if (worker->n) {
-        graph->edges[unit] = memory_try(worker->n, sizeof **graph->edges);
-        if (graph->edges[unit])
-            memcpy(graph->edges[unit], worker->scratch, worker->n * sizeof **graph->edges);
-        else
-            worker->no_memory = true;
-        worker->pointers += worker->n;
-    }
+    worker->pointers += worker->n;
+    if (!pieces_done(worker->pieces, piece, worker->scratch, worker->n))
+        worker->no_memory = true;
 }
 
-/* ---- all units ---- */
+/* ---- all pieces ---- */
 
 struct crew {
     struct graph *graph;
+    struct pieces pieces;
     atomic_size_t next;
     atomic_bool stop;
     struct worker workers[SCAN_CREW_MOST];
@@ -277,15 +301,16 @@ static void *work(void *argument)
 {
     struct task *task = argument;
     struct graph *graph = task->crew->graph;
+    struct pieces *pieces = &task->crew->pieces;
     for (;;) {
-        size_t unit = atomic_fetch_add(&task->crew->next, 1);
-        if (unit >= graph->units || atomic_load(&task->crew->stop))
+        size_t i = atomic_fetch_add(&task->crew->next, 1);
+        if (i >= pieces->n || atomic_load(&task->crew->stop))
             return NULL;
-        scan_unit(task->worker, unit);
+        scan_piece(task->worker, &pieces->all[i]);
         if (task->worker->no_memory)
             atomic_store(&task->crew->stop, true);
         if (task->leads && graph->options->progress)
-            graph->options->progress(graph->options->ctx, unit + 1, graph->units + graph->units / 4 + 1);
+            graph->options->progress(graph->options->ctx, i + 1, pieces->n + pieces->n / 4 + 1);
     }
 }
 
@@ -304,12 +329,13 @@ bool graph_scan(struct graph *graph, struct error *error)
     graph->edge_end = memory_try(graph->n, sizeof *graph->edge_end);
     struct crew *crew = memory_new(1, sizeof *crew);
     struct task tasks[SCAN_CREW_MOST];
-    unsigned n = scan_crew(graph, graph->units), started = 1;
-    bool no_memory = !graph->edges || !graph->edge_end;
+    bool no_memory = !graph->edges || !graph->edge_end || !pieces_cut(&crew->pieces, graph);
+    unsigned n = scan_crew(graph, crew->pieces.n), started = 1;
     crew->graph = graph;
     for (unsigned i = 0; i < n && !no_memory; i++) {
         struct worker *worker = &crew->workers[i];
         worker->graph = graph;
+        worker->pieces = &crew->pieces;
         worker->window.image = graph->records->image;
         worker->window.words = memory_try(1, WINDOW_BYTES);
         worker->batch = memory_try(BATCH, sizeof *worker->batch);
@@ -333,6 +359,7 @@ bool graph_scan(struct graph *graph, struct error *error)
         free(worker->batch);
         free(worker->scratch);
     }
+    pieces_free(&crew->pieces);
     free(crew);
     if (no_memory)
         error_set(error, "no memory for the pointers between %u blocks", graph->n);
@@ -356,7 +383,7 @@ FAST_SCAN static void visit_words(const struct graph *graph, uint64_t at, const 
     }
 }
 
-static uint64_t scan_piece(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer, scan_word *word, void *ctx)
+static uint64_t scan_part(struct graph *graph, uint64_t start, uint64_t end, uint64_t *buffer, scan_word *word, void *ctx)
 {
     uint64_t unreadable = 0;
     for (uint64_t at = start; at < end;) {
@@ -377,12 +404,12 @@ uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word
         return 0;
     uint64_t *buffer = memory_new(1, end - start < WINDOW_BYTES ? (size_t)(end - start) : WINDOW_BYTES);
     if (end - start < SPARSE_BYTES || !image->ops->touched) {
-        unreadable = scan_piece(graph, start, end, buffer, word, ctx);
+        unreadable = scan_part(graph, start, end, buffer, word, ctx);
     } else {
         for (uint64_t at = start; at < end && image->ops->touched(image->ctx, at, end, &from, &to); at = to) {
             if (to <= at || to > end || from < at)
                 break;
-            unreadable += scan_piece(graph, from & ~UINT64_C(7), to & ~UINT64_C(7), buffer, word, ctx);
+            unreadable += scan_part(graph, from & ~UINT64_C(7), to & ~UINT64_C(7), buffer, word, ctx);
         }
     }
     free(buffer);

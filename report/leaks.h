@@ -94,6 +94,7 @@ struct leaks_options {
     void (*progress)(void *ctx, uint64_t done, uint64_t all);
     void *ctx;
     unsigned threads;               /* that scan; 0: as the machine has */
+    uint64_t piece_bytes;           /* that one of them takes at a time, for tests: a power of two, 64 at least; 0: as is best */
 };
 
 /* NULL: *error says why (no memory). What could not be read becomes a problem of the records. */
