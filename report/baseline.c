@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "page.h"
 #include "stable_name.h"
 
 /* ---- lists of entries ---- */
@@ -156,16 +157,13 @@ static const char *growth_of(const struct baseline *baseline, struct arena *aren
                              const struct baseline_entry *then)
 {
     if (now->places > then->places)
-        return arena_format(arena, "at %llu places, where the baseline knows %llu", (unsigned long long)now->places,
-                            (unsigned long long)then->places);
+        return arena_format(arena, "at %s places, where the baseline knows %s", PAGE_COUNT(now->places), PAGE_COUNT(then->places));
     if (!baseline->by_size)
         return NULL;
     if (too_much(now->bytes, then->bytes, baseline->percent))
-        return arena_format(arena, "grown to %llu bytes from the baseline's %llu", (unsigned long long)now->bytes,
-                            (unsigned long long)then->bytes);
+        return arena_format(arena, "grown to %s bytes from the baseline's %s", PAGE_COUNT(now->bytes), PAGE_COUNT(then->bytes));
     if (too_much(now->blocks, then->blocks, baseline->percent))
-        return arena_format(arena, "grown to %llu blocks from the baseline's %llu", (unsigned long long)now->blocks,
-                            (unsigned long long)then->blocks);
+        return arena_format(arena, "grown to %s blocks from the baseline's %s", PAGE_COUNT(now->blocks), PAGE_COUNT(then->blocks));
     return NULL;
 }
 

@@ -188,10 +188,10 @@ static void keep_errors(const struct delivery *delivery, struct process *process
 /* The verdict of the program's last image is that of the whole run. */
 static void judge_run(const struct delivery *delivery, struct model *model)
 {
-    model->gating |= delivery->tree.gating;
+    model->gating |= delivery->tree.gating && !delivery->tree.failed;
     if (model->exit == MODEL_EXIT_SIGNAL)
         model->exitcode = 128 + model->exit_value;
-    else if (model->gating && delivery->tree.exitcode)
+    else if ((model->gating || delivery->tree.failed) && delivery->tree.exitcode)
         model->exitcode = delivery->tree.exitcode;
     else
         model->exitcode = model->exit_value;
@@ -219,6 +219,22 @@ static void describe_run(const struct delivery *delivery, struct model *model)
     model->run->baseline = delivery->baseline;
 }
 
+/* A baseline that was asked for and is not there: midden failed, which a good status of the program must not hide. */
+static void write_baseline(struct delivery *delivery, const struct model *last)
+{
+    const char *path = delivery->settings->text[OPTION_WRITE_BASELINE];
+    if (!delivery->baseline)
+        return;
+    delivery->baseline->written = path[0] && baseline_write(delivery->baseline, path);
+    if (!path[0] || delivery->baseline->written)
+        return;
+    say("cannot write the baseline '%s': %s", path, strerror(errno));
+    if (last->exit == MODEL_EXIT_CODE && last->exit_value == 0 && !delivery->tree.gating) {
+        delivery->tree.gating = delivery->tree.failed = true;
+        delivery->tree.exitcode = STATUS_FAILED;
+    }
+}
+
 /* The current image is over: counts it, and writes those files that are due now. gone: the process is, too; wait_status: how it
  * ended, NULL: not known to us. */
 static void close_image(struct delivery *delivery, struct process *process, bool gone, int *wait_status)
@@ -243,8 +259,10 @@ static void close_image(struct delivery *delivery, struct process *process, bool
         process->leaked.bytes += model->leaks->totals[LEAK_DEFINITE].bytes + model->leaks->totals[LEAK_POSSIBLE].bytes;
         process->leaked.blocks += model->leaks->totals[LEAK_DEFINITE].blocks + model->leaks->totals[LEAK_POSSIBLE].blocks;
     }
-    if (is_last(process, gone))
+    if (is_last(process, gone)) {       /* what the reports say of the run depends on whether its baseline is there */
+        write_baseline(delivery, model);
         judge_run(delivery, model);
+    }
     write_files(delivery, process, model, gone, true);
     if (is_last(process, gone)) {
         analysis_prepend(model, process->earlier);
@@ -394,29 +412,12 @@ static void show_gate(const struct delivery *delivery, bool several, FILE *out)
         gate_show_baseline(delivery->baseline, out);
 }
 
-/* A baseline that was asked for and is not there: midden failed, which a good status of the program must not hide. */
-static void write_baseline(struct delivery *delivery, int wait_status)
-{
-    const char *path = delivery->settings->text[OPTION_WRITE_BASELINE];
-    if (!delivery->baseline)
-        return;
-    delivery->baseline->written = path[0] && baseline_write(delivery->baseline, path);
-    if (!path[0] || delivery->baseline->written)
-        return;
-    say("cannot write the baseline '%s': %s", path, strerror(errno));
-    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && !delivery->tree.gating) {
-        delivery->tree.gating = true;
-        delivery->tree.exitcode = STATUS_FAILED;
-    }
-}
-
 void deliver_program(struct delivery *delivery, struct process *program, int wait_status)
 {
     if (!program->started && !program->whole && !program->shown)
         say("libmidden.so was not loaded into %s: its heap was not checked", program->command);
     close_image(delivery, program, true, &wait_status);
     program->dead = true;
-    write_baseline(delivery, wait_status);
     if (delivery->settings->valgrind)
         return;
     bool several = delivery->tree.n_seen >= 2;

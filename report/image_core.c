@@ -35,6 +35,7 @@
 #include "core_notes.h"
 #include "memory.h"
 #include "module_search.h"
+#include "page.h"
 
 #define MOST_SEGMENTS ((uint64_t)4 << 20)
 #define BELIEVED 64u
@@ -470,9 +471,10 @@ static void note_missing(struct image *image, const struct core *core, const str
     if (core->bytes.cut)
         image_note(image, "the core is cut off: its compressed end is missing or damaged");
     if (missing->cut)
-        image_note(image, "the core is cut off: %llu bytes of its memory are missing", (unsigned long long)missing->cut);
+        image_note(image, "the core is cut off: %s bytes of its memory are missing", PAGE_COUNT(missing->cut));
     if (missing->odd)
-        image_note(image, "%zu segments of the core are damaged: they are left out", missing->odd);
+        image_note(image, "%s segment%s of the core %s damaged: left out", PAGE_COUNT(missing->odd), missing->odd == 1 ? "" : "s",
+                   missing->odd == 1 ? "is" : "are");
     if (notes->damaged)
         image_note(image, "some notes of the core are damaged: threads or names of mapped files may be missing");
     else if (!notes->n_threads)

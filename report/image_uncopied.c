@@ -16,6 +16,7 @@
 
 #include "image.h"
 #include "memory.h"
+#include "page.h"
 
 struct stretch {
     uint64_t start, end;
@@ -133,16 +134,16 @@ static void note_shared(struct image *image)
         n++;
     }
     if (n)
-        image_note(image, "%llu bytes of shared memory in %zu mapping%s were read while the program went on: they cannot be frozen",
-                   (unsigned long long)bytes, n, n == 1 ? "" : "s");
+        image_note(image, "%s bytes of shared memory in %s mapping%s were read while the program went on: they cannot be frozen",
+                   PAGE_COUNT(bytes), PAGE_COUNT(n), n == 1 ? "" : "s");
 }
 
 static void note_lost(struct image *image, const struct stretches *lost, const char *why)
 {
     if (!lost->n)
         return;
-    image_note(image, "%llu bytes of memory, first those at 0x%llx, are not in the copy (%s): what seems lost may be held there",
-               (unsigned long long)bytes_of(lost), (unsigned long long)lost->items[0].start, why);
+    image_note(image, "%s bytes of memory, first those at 0x%llx, are not in the copy (%s): what seems lost may be held there",
+               PAGE_COUNT(bytes_of(lost)), (unsigned long long)lost->items[0].start, why);
     image->incomplete = true;
 }
 

@@ -12,6 +12,7 @@
 
 #include "leak_index.h"
 #include "memory.h"
+#include "page.h"
 
 static void graph_free_extents(struct graph *graph)
 {
@@ -195,14 +196,14 @@ bool graph_index(struct graph *graph, struct error *error)
         indexer.no_memory = !make_buckets(graph);
     }
     if (indexer.no_memory) {
-        error_set(error, "no memory to number %llu blocks", (unsigned long long)slots);
+        error_set(error, "no memory to number %s blocks", PAGE_COUNT(slots));
         return false;
     }
     if (indexer.damaged)
-        records_problem(records, "%llu damaged block records were left out", (unsigned long long)indexer.damaged);
+        records_problem(records, "%s damaged block record%s left out", PAGE_COUNT(indexer.damaged), indexer.damaged == 1 ? " was" : "s were");
     if (indexer.busy && records->anchor.phase != RECORD_EXITING)
-        records_problem(records, "%llu blocks were being allocated or freed when the image was taken: left out",
-                        (unsigned long long)indexer.busy);
+        records_problem(records, "%s block%s being allocated or freed when the image was taken: left out", PAGE_COUNT(indexer.busy),
+                        indexer.busy == 1 ? " was" : "s were");
     return true;
 }
 

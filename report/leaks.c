@@ -12,6 +12,7 @@
 #include "core_gaps.h"
 #include "leak_graph.h"
 #include "memory.h"
+#include "page.h"
 
 const char *const leak_kind_names[LEAK_KINDS] = {
     [LEAK_DEFINITE] = "definite", [LEAK_INDIRECT] = "indirect", [LEAK_POSSIBLE] = "possible", [LEAK_REACHABLE] = "reachable",
@@ -44,8 +45,8 @@ bool graph_check(struct graph *graph, struct error *error)
     double start = now();
     uint64_t lost = core_gaps(graph->records);
     if (lost)
-        records_problem(graph->records, "the core was made by gdb, which stops copying at page guards: the contents of %llu blocks are missing "
-                        "(midden dump writes all); what seems definitely lost counts as possibly lost", (unsigned long long)lost);
+        records_problem(graph->records, "the core was made by gdb, which stops copying at page guards: the contents of %s block%s are missing "
+                        "(midden dump writes all); what seems definitely lost counts as possibly lost", PAGE_COUNT(lost), lost == 1 ? "" : "s");
     leaks->incomplete = lost || graph->records->partial;
     bool done = graph_index(graph, error);
     if (done && graph->n) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model_parts.h"
+#include "page.h"
 #include "records_marks.h"
 
 static void cover(struct model *model, const char *line)
@@ -150,17 +151,19 @@ static void coverage_of(struct model *model, struct symbols *symbols)
             cover(model, bits[i].line);
     watchpoints_of(model, anchor);
     if (anchor->unrecorded_blocks)
-        cover(model, arena_format(&model->arena, "%llu blocks (%llu bytes) were allocated without a record, because memory for records ran out",
-                                  (unsigned long long)anchor->unrecorded_blocks, (unsigned long long)anchor->unrecorded_bytes));
+        cover(model, arena_format(&model->arena, "%s block%s (%s bytes) %s allocated without a record, because memory for records ran out",
+                                  PAGE_COUNT(anchor->unrecorded_blocks), anchor->unrecorded_blocks == 1 ? "" : "s",
+                                  PAGE_COUNT(anchor->unrecorded_bytes), anchor->unrecorded_blocks == 1 ? "was" : "were"));
     if (anchor->lost_stacks)
-        cover(model, arena_format(&model->arena, "%llu stacks were not recorded, because memory for them ran out",
-                                  (unsigned long long)anchor->lost_stacks));
+        cover(model, arena_format(&model->arena, "%s stack%s not recorded, because memory for them ran out", PAGE_COUNT(anchor->lost_stacks),
+                                  anchor->lost_stacks == 1 ? " was" : "s were"));
     if (anchor->lost_findings)
-        cover(model, arena_format(&model->arena, "%llu more findings were made than there is room for: they are not listed",
-                                  (unsigned long long)anchor->lost_findings));
+        cover(model, arena_format(&model->arena, "%s more finding%s made than there is room for: not listed", PAGE_COUNT(anchor->lost_findings),
+                                  anchor->lost_findings == 1 ? " was" : "s were"));
     if (model->leaks && model->leaks->inherited.blocks)
-        cover(model, arena_format(&model->arena, "%llu lost blocks (%llu bytes) were allocated before the fork: they are the parent's to report",
-                                  (unsigned long long)model->leaks->inherited.blocks, (unsigned long long)model->leaks->inherited.bytes));
+        cover(model, arena_format(&model->arena, "%s lost block%s (%s bytes) %s allocated before the fork: the parent's to report",
+                                  PAGE_COUNT(model->leaks->inherited.blocks), model->leaks->inherited.blocks == 1 ? "" : "s",
+                                  PAGE_COUNT(model->leaks->inherited.bytes), model->leaks->inherited.blocks == 1 ? "was" : "were"));
     if (model->no_leaks_why)
         cover(model, arena_format(&model->arena, "no leak check: %s", model->no_leaks_why));
     for (size_t i = 0; i < records->n_problems; i++)

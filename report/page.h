@@ -27,6 +27,9 @@ void page_text(const struct page *page, const char *text);
 #define PAGE_DIGITS 32
 const char *page_digits(char buffer[PAGE_DIGITS], uint64_t number);
 
+/* The same for an expression that ends with the statement it stands in. */
+#define PAGE_COUNT(number) page_digits((char[PAGE_DIGITS]){0}, number)
+
 /* The same, written. */
 void page_number(const struct page *page, uint64_t number);
 

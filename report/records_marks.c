@@ -3,6 +3,7 @@
  * An object counts only where its numbers can be: it does not wrap around, is no larger than the image, and does not overlap another living
  * one, but for those of a RECORD_POOL_META pool, which hold others. */
 #include "records_marks.h"
+#include "page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +89,8 @@ static void drop_overlaps(struct records *records)
     }
     records->n_objects = kept;
     if (dropped)
-        records_problem(records, "%zu objects of pools overlap others: they are left out", dropped);
+        records_problem(records, "%s object%s of pools overlap%s others: left out", PAGE_COUNT(dropped), dropped == 1 ? "" : "s",
+                        dropped == 1 ? "s" : "");
 }
 
 void records_read_marks(struct records *records)

@@ -16,7 +16,7 @@ void render_text_about(const struct model *model, const struct render_options *o
     if (offset < 0)
         fprintf(out, "%lld bytes before ", (long long)-offset);
     else if ((uint64_t)offset >= block->size && offset)
-        fprintf(out, "%llu bytes past the end of ", (unsigned long long)((uint64_t)offset - block->size));
+        fprintf(out, "%s bytes past the end of ", PAGE_COUNT((uint64_t)offset - block->size));
     else if (offset)
         fprintf(out, "%lld bytes into ", (long long)offset);
     fputs(block->freed ? "a freed block of " : "a block of ", out);

@@ -189,7 +189,7 @@ static void say_bad_size(struct text *text, const struct model_error *error)
         return;
     }
     int64_t negative = (int64_t)error->call_size;
-    say(text, "%s was asked for %llu bytes", error->call_name ? error->call_name : "an allocation", (unsigned long long)error->call_size);
+    say(text, "%s was asked for %s bytes", error->call_name ? error->call_name : "an allocation", PAGE_COUNT(error->call_size));
     if (error->call_size == UINT64_MAX)
         say(text, ": -1, or a product that overflowed");
     else if (negative < 0 && negative > -(INT64_C(1) << 40))

@@ -18,6 +18,7 @@
 
 #include "glob.h"
 #include "memory.h"
+#include "page.h"
 
 unsigned suppression_subject(enum record_kind kind)
 {
@@ -199,8 +200,8 @@ static void hold_to_limit(struct model *model, const struct rule *rule)
         }
     model->coverage = memory_resize(model->coverage, model->n_coverage + 1, sizeof *model->coverage);
     model->coverage[model->n_coverage++] = arena_format(&model->arena,
-        "suppression \"%s\" (%s:%u) allows less than it fits, %llu bytes in %llu blocks: it suppresses nothing here",
-        rule->told.name, rule->told.file, rule->told.line, (unsigned long long)bytes, (unsigned long long)blocks);
+        "suppression \"%s\" (%s:%u) allows less than it fits, %s: it suppresses nothing here",
+        rule->told.name, rule->told.file, rule->told.line, page_amount((char[PAGE_AMOUNT]){0}, bytes, blocks));
 }
 
 void suppressions_apply(struct suppressions *suppressions, struct model *model)

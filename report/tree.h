@@ -53,6 +53,7 @@ struct tree {
     size_t n_seen;              /* processes ever */
     size_t n_images;            /* images of processes that were dropped from the list */
     bool gating;                /* something gating was found in any of them */
+    bool failed;                /* a file that was asked for is not there: gating for the command, in no report */
     int exitcode;               /* if so: the exit status that this calls for; 0: the program's own */
 };
 

@@ -375,3 +375,30 @@ def test_enabling_too_often_is_said_once(tmp_path, midden):
     subprocess.run(["gcc", "-fPIE", "-pie", "-o", tmp_path / "enable", source], check=True)
     run = midden([tmp_path / "enable"])
     assert run.status == 0 and (run.stderr.decode() + run.text).count("enabled more often") == 1, run.describe()
+
+
+def test_objects_larger_than_memory_are_refused(tmp_path, midden):
+    """What a record cannot hold is not recorded as something else; it is told."""
+    source = tmp_path / "large.c"
+    source.write_text("""
+#include <stdio.h>
+#include "midden.h"
+static char arena[4096];
+int main(void)
+{
+    midden_pool_create(arena, 0, 0);
+    printf("%d", midden_pool_alloc(arena, arena, (size_t)1 << 48));
+    printf("%d", midden_pool_alloc(arena, arena, ((size_t)1 << 48) + 5));
+    printf("%d", midden_pool_alloc(arena, arena, 64));
+    printf("%d", midden_pool_change(arena, arena, arena, (size_t)1 << 62));
+    printf("%d", midden_block_alloc(arena + 512, (size_t)-1));
+    printf("%d", midden_block_alloc(arena + 512, 5));
+    printf("%d\\n", midden_block_resize(arena + 512, (size_t)-10));
+    return 0;
+}""")
+    subprocess.run(["gcc", "-g", INCLUDE, "-o", tmp_path / "large", source], check=True)
+    run = midden([tmp_path / "large"], "--show-leak-kinds=all")
+    assert run.stdout == b"0010010\n", run.describe()
+    assert [e["kind"] for e in run.report["errors"]] == ["bad-allocation-size"] * 5, run.describe()
+    assert [e["call_size"] for e in run.report["errors"]][:3] == [2**48, 2**48 + 5, 2**62], run.describe()
+    assert sum(run.leaks(kind)[0] for kind in ("definite", "possible", "reachable")) == 69, run.describe()

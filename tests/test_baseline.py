@@ -292,8 +292,12 @@ def test_written_whole_or_not_at_all(shop, tmp_path):
     # The directory goes while the program runs: told, and no good status hides it; a bad one of the program's own stands.
     for end, status in (("true", 125), ("exit 7", 7)):
         place.mkdir(exist_ok=True)
-        done = harness.execute([harness.COMMAND, "run", f"--write-baseline={place}/base.json", "--", "sh", "-c", f"rm -r {place}; {end}"])
+        done = harness.execute([harness.COMMAND, "run", f"--write-baseline={place}/base.json", f"--json={tmp_path}/report.json",
+                                f"--sarif={tmp_path}/report.sarif", "--", "sh", "-c", f"rm -r {place}; {end}"])
         assert done.status == status and b"cannot write the baseline" in done.stderr, done.stderr
+        assert harness.read_report(tmp_path / "report.json", done)["verdict"] == {"gating": False, "exitcode": status}
+        invocation, = json.loads((tmp_path / "report.sarif").read_text())["runs"][0]["invocations"]
+        assert invocation["exitCode"] == status
         assert b"baseline written" not in done.stderr
 
 

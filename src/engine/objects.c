@@ -277,10 +277,24 @@ static uint32_t superblock_of(const void *address)
     return inside ? place.record->sequence : 0;
 }
 
+/* Memory that there may be: of the user's half, as far as a record can tell the size. */
+static bool can_be(const void *address, size_t size)
+{
+    return address && size < (uint64_t)1 << 47 && size <= UINTPTR_MAX / 2 - (uintptr_t)address && (uintptr_t)address <= UINTPTR_MAX / 2;
+}
+
+/* The program told of an object of a size that no memory has. Called without the lock. */
+static void tell_size(const struct visit *visit, size_t size, enum record_allocator call, const struct capture_start *from)
+{
+    struct record_finding finding;
+    fault_of_size(size, call, &finding);
+    report_finding(visit->self, &finding, from);
+}
+
 static bool allocate(const void *anchor, bool in_pool, const void *address, size_t size, const struct capture_start *from)
 {
     struct visit visit;
-    bool known = false, made = false;
+    bool known = false, made = false, possible = can_be(address, size);
     enum record_allocator call = in_pool ? RECORD_BY_POOL_ALLOC : RECORD_BY_BLOCK_ALLOC;
     if (begin(&visit, from)) {
         uint32_t pool = in_pool ? index_get(&by_anchor, (uintptr_t)anchor) : 0;
@@ -289,10 +303,12 @@ static bool allocate(const void *anchor, bool in_pool, const void *address, size
         struct record_object object = {.address = (uintptr_t)address, .pool = pool, .superblock = superblock_of(address)};
         object.block = (struct record_block){.head = record_head(size, call, flags, RECORD_BLOCK_LIVE), .alloc_stack = visit.stack,
             .alloc_thread = (uint16_t)visit.self->index, .sequence = blocks_next_sequence(visit.self)};
-        made = known && size <= PTRDIFF_MAX && address && enter_object(&object);
+        made = known && possible && enter_object(&object);
         objects_unlock();
         if (!known)
             tell_bad(&visit, anchor, call, NULL, from);
+        else if (!possible && address)
+            tell_size(&visit, size, call, from);
     }
     end(&visit);
     return made;
@@ -367,14 +383,16 @@ static bool change(struct record_object *object, uint32_t index, uint64_t addres
 bool engine_pool_change(const void *anchor, const void *old, const void *address, size_t size, const struct capture_start *from)
 {
     struct visit visit;
-    bool known = false, done = false;
+    bool known = false, done = false, possible = can_be(address, size);
     if (begin(&visit, from)) {
         uint32_t pool = index_get(&by_anchor, (uintptr_t)anchor), index = index_get(&by_address, (uintptr_t)old);
         struct record_object *object = object_at(index);
         known = pool != 0;
-        done = known && object && object->pool == pool && lives(object) && change(object, index, (uintptr_t)address, size);
+        done = known && object && object->pool == pool && lives(object) && possible && change(object, index, (uintptr_t)address, size);
         objects_unlock();
-        if (!done)
+        if (known && !possible && address)
+            tell_size(&visit, size, RECORD_BY_POOL_ALLOC, from);
+        else if (!done)
             tell_bad(&visit, known ? old : anchor, RECORD_BY_POOL_FREE, NULL, from);
     }
     end(&visit);
@@ -384,13 +402,15 @@ bool engine_pool_change(const void *anchor, const void *old, const void *address
 bool engine_block_resize(const void *address, size_t size, const struct capture_start *from)
 {
     struct visit visit;
-    bool done = false;
+    bool done = false, possible = can_be(address, size);
     if (begin(&visit, from)) {
         uint32_t index = index_get(&by_address, (uintptr_t)address);
         struct record_object *object = object_at(index);
-        done = object && !object->pool && lives(object) && change(object, index, (uintptr_t)address, size);
+        done = object && !object->pool && lives(object) && possible && change(object, index, (uintptr_t)address, size);
         objects_unlock();
-        if (!done)
+        if (!possible && address)
+            tell_size(&visit, size, RECORD_BY_BLOCK_ALLOC, from);
+        else if (!done)
             tell_bad(&visit, address, RECORD_BY_BLOCK_FREE, NULL, from);
     }
     end(&visit);
