@@ -89,12 +89,14 @@ static void statistics_of(struct model *model)
     model->frees = anchor->frees;
     model->allocated_bytes = anchor->allocated_bytes;
     model->freed_bytes = anchor->freed_bytes;
+    model->held_briefly = anchor->held_briefly;
     for (size_t i = 1; i < records->n_threads; i++) {
         const struct record_thread *thread = &records->threads[i];
         model->allocations += thread->allocations;
         model->frees += thread->frees;
         model->allocated_bytes += thread->allocated_bytes;
         model->freed_bytes += thread->freed_bytes;
+        model->held_briefly += thread->held_briefly;
     }
     /* The anchor's own figure of living blocks lags behind by what threads have not yet folded in. */
     model->live_bytes = model->allocated_bytes - model->freed_bytes;
@@ -150,6 +152,10 @@ static void coverage_of(struct model *model, struct symbols *symbols)
         if (anchor->coverage & bits[i].bit)
             cover(model, bits[i].line);
     watchpoints_of(model, anchor);
+    if (model->held_briefly)
+        cover(model, arena_format(&model->arena, "%llu of %llu freed blocks, of call stacks that free many, were held back only for as long as they "
+                                  "stay in the processor's cache: what was written to them later than that was not seen (--quarantine-sample=1: all alike)",
+                                  (unsigned long long)model->held_briefly, (unsigned long long)model->frees));
     if (anchor->unrecorded_blocks)
         cover(model, arena_format(&model->arena, "%s block%s (%s bytes) %s allocated without a record, because memory for records ran out",
                                   PAGE_COUNT(anchor->unrecorded_blocks), anchor->unrecorded_blocks == 1 ? "" : "s",

@@ -174,7 +174,7 @@ struct model {
     struct model_run *run;          /* in the last report of a run; else NULL */
 
     /* Since the image began, of all threads. */
-    uint64_t allocations, frees, allocated_bytes, freed_bytes, live_bytes, live_blocks, peak_bytes;
+    uint64_t allocations, frees, allocated_bytes, freed_bytes, live_bytes, live_blocks, peak_bytes, held_briefly;
 };
 
 /* Analyses everything: findings, the leak check as asked for, statistics. Never NULL. The records and symbols must outlive it. */

@@ -162,6 +162,7 @@ static json_t *heap_of(const struct model *model)
     put_json(object, "unrecorded_blocks", as_number(anchor->unrecorded_blocks));
     put_json(object, "quarantine_bytes", as_number(anchor->quarantine_bytes));
     put_json(object, "quarantine_blocks", as_number(anchor->quarantine_blocks));
+    put_json(object, "held_briefly", as_number(model->held_briefly));
     put_json(object, "own_bytes", as_number(anchor->own_bytes));
     put_json(object, "engines", engines_of(model->records));
     return object;

@@ -19,6 +19,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "check/allowance.h"
+#include "check/sites.h"
 #include "trace/depot.h"
 #include "trace/threads.h"
 
@@ -32,9 +33,6 @@
 #define MOST_CHUNKS 2048
 #define CERTAIN 4                   /* guarded for certain: the first allocations of a site, two on each side */
 #define MOST_SITES 16
-#define SITE_STATES ((size_t)1 << 26)      /* stack ids that are told apart */
-#define STATES_CHUNK ((size_t)1 << 16)
-#define SUSPECT 0x80u
 
 #define CYCLE_NS 9000u              /* of a slot's open, first touch and shut: for the first page, */
 #define CYCLE_PAGE_NS 2700u         /* and for each further one */
@@ -87,7 +85,6 @@ static struct {
     uint64_t sites[MOST_SITES];
     enum pageguard_side site_sides[MOST_SITES];
     uint32_t n_sites;
-    uint8_t *states[SITE_STATES / STATES_CHUNK]; /* per stack id: guarded blocks so far, and SUSPECT; chunks are added as ids come up; atomic */
     struct allowance time;          /* spent: what the slots taken so far are reckoned to cost */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
 
@@ -187,24 +184,6 @@ static enum pageguard_side site_wanted(uint32_t stack)
     return PAGEGUARD_NONE;
 }
 
-/* The state of a stack id: how many blocks of it were guarded, the first one counted always, and SUSPECT; NULL: no memory for it, or an id beyond all bounds. */
-static uint8_t *state_of(uint32_t stack)
-{
-    if (!stack || stack >= SITE_STATES)
-        return NULL;
-    uint8_t **chunk = &guards.states[stack / STATES_CHUNK], *at = __atomic_load_n(chunk, __ATOMIC_ACQUIRE);
-    if (!at) {
-        uint8_t *fresh = memory_map(STATES_CHUNK, 0, RECORD_PURPOSE_RECORDS);
-        if (!fresh)
-            return NULL;
-        if (__atomic_compare_exchange_n(chunk, &at, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-            at = fresh;
-        else
-            memory_unmap(fresh, STATES_CHUNK);
-    }
-    return at + stack % STATES_CHUNK;
-}
-
 /* 2^-1 for the next one, then 2^-2, …: the shift is bounded so that a long-lived program is still looked at. */
 static inline bool has_luck(struct thread_state *self, unsigned guarded)
 {
@@ -212,14 +191,14 @@ static inline bool has_luck(struct thread_state *self, unsigned guarded)
     return random_next(self) >> (64 - (shift < 20 ? shift : 20)) == 0;
 }
 
-static __attribute__((noinline)) struct pageguard_choice choose(struct thread_state *self, uint32_t stack, uint8_t *word, bool lucky,
+static __attribute__((noinline)) struct pageguard_choice choose(struct thread_state *self, uint32_t stack, struct site *site, bool lucky,
                                                                 size_t size, size_t align)
 {
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
-    uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
-    unsigned guarded = state & ~SUSPECT;
+    uint8_t state = __atomic_load_n(&site->guards, __ATOMIC_RELAXED);
+    unsigned guarded = state & ~SITE_SUSPECT;
     bool fits = size <= (size_t)16 * page() && align <= page();
-    if (state & SUSPECT)
+    if (state & SITE_SUSPECT)
         choice.watch = PAGEGUARD_WATCH_SUSPECT;
     else if (!guarded)
         choice.watch = PAGEGUARD_WATCH;
@@ -228,38 +207,31 @@ static __attribute__((noinline)) struct pageguard_choice choose(struct thread_st
     if (fits && guards.every) {
         choice.side = random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     } else if (fits && (choice.side = site_wanted(stack)) == PAGEGUARD_NONE) {
-        if (guarded >= CERTAIN && !(state & SUSPECT) && !lucky)
+        if (guarded >= CERTAIN && !(state & SITE_SUSPECT) && !lucky)
             return choice;
-        if (!(state & SUSPECT) && !time_left(!guarded))
+        if (!(state & SITE_SUSPECT) && !time_left(!guarded))
             return choice;
         /* In turn while they are counted, then by chance: what comes at a rhythm is not seen from one side only. */
-        bool low = guarded < 0x7f ? guarded & 1 : random_next(self) >> 63;
+        bool low = guarded < SITE_GUARDS_MOST ? guarded & 1 : random_next(self) >> 63;
         choice.side = low ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     }
-    if (guarded < 0x7f && (choice.side != PAGEGUARD_NONE || !guarded))
-        __atomic_store_n(word, (uint8_t)(state + 1), __ATOMIC_RELAXED);
+    if (guarded < SITE_GUARDS_MOST && (choice.side != PAGEGUARD_NONE || !guarded))
+        __atomic_store_n(&site->guards, (uint8_t)(state + 1), __ATOMIC_RELAXED);
     return choice;
 }
 
 struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align)
 {
     static const struct pageguard_choice none = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
-    uint8_t *word = guards.budget ? state_of(stack) : NULL;
-    if (!word)
+    struct site *site = guards.budget ? site_of(stack) : NULL;
+    if (!site)
         return none;
     /* Nearly always: a site of which enough was seen, and no luck. */
-    uint8_t state = __atomic_load_n(word, __ATOMIC_RELAXED);
-    bool certain = state < CERTAIN || state & SUSPECT, lucky = !certain && has_luck(self, state);
+    uint8_t state = __atomic_load_n(&site->guards, __ATOMIC_RELAXED);
+    bool certain = state < CERTAIN || state & SITE_SUSPECT, lucky = !certain && has_luck(self, state);
     if (__builtin_expect(!certain && !lucky && !guards.every && !guards.n_sites, 1))
         return none;
-    return choose(self, stack, word, lucky, size, align);
-}
-
-void pageguard_suspect(uint32_t stack)
-{
-    uint8_t *word = state_of(stack);
-    if (word)
-        __atomic_fetch_or(word, SUSPECT, __ATOMIC_RELAXED);
+    return choose(self, stack, site, lucky, size, align);
 }
 
 /* ---- slots ---- */

@@ -9,7 +9,7 @@
  * freed one and its place is needed.
  *
  * Fair to sites: which blocks are guarded is decided per allocation stack: the first ones of each, then with a probability that
- * halves per guarded block, all of them again once a site has shown damage; within a number of slots and a share of CPU time. */
+ * halves per guarded block, all of them again once a site has shown damage (check/sites.h); within a number of slots and a share of CPU time. */
 #ifndef MIDDEN_CHECK_PAGEGUARD_H
 #define MIDDEN_CHECK_PAGEGUARD_H
 
@@ -49,9 +49,6 @@ struct pageguard_choice {
     enum pageguard_watch watch;
 };
 struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align);
-
-/* Blocks of this stack have shown damage. */
-void pageguard_suspect(uint32_t stack);
 
 /* A slot for a block of `size` bytes aligned to `align` (0: as malloc aligns, 16, or not at all where init was told so) on that side, open and its zones filled; *address is where the block goes.
  * false: none is to be had, nothing has changed. */

@@ -1,262 +1,207 @@
-/* A queue of batches of blocks.
+/* Which queue a freed block goes into, the short queues, and how a block leaves.
  *
- *    thread ─▶ [ batch, filling ]            queue:  oldest ─▶ [batch] ─▶ [batch] ─▶ … ─▶ newest
- *                  │
- *                  └▶ outgoing ─▶ [batch]    taken from the old end, evicted a few blocks at a time
+ * 1. The block's record is at hand: its allocation stack leads to its site (sites.h), whose line the allocation of the next block of that
+ *    stack reads as well. A site's first blocks, about BUSY_FREES of them, go into the long queue; they are counted one in four, because a byte
+ *    has no room for more.
+ * 2. Of a busy site's blocks one in N goes there too: those of one in N runs of RUN allocations. Runs, because what is allocated in a row lies in
+ *    a row: single blocks that stay behind leave holes everywhere, and a program that fills the holes later has its data in disorder, which cost
+ *    python3 with json as much as holding all back. Which runs is told by their number, multiplied by a constant that spreads any
+ *    arithmetic progression evenly: no rhythm of the program makes it meet always, or never, the same ones; nothing is kept for it, and
+ *    a program that does the same again is treated the same.
+ * 3. All others go into the calling thread's short queue, a ring of handles: RECENT_BYTES of memory, which is small beside a second-level cache, so
+ *    that the program finds the memory it is given next still there. With each one that comes in the oldest goes out; how many
+ *    there may be is reckoned anew from their mean size every RECENT_STEP blocks, for a number that is the same each time is no branch to
+ *    guess. Only blocks of slabs, of 2 KiB at most, go there.
  *
- * A batch is one page of the tool's own memory: a header and the blocks' handles (heap.h), by which a block of a slab is found again
- * without a look-up. Emptied batches go to a list of spare ones.
+ * What is thereby lost: a write to a busy site's freed block is seen only if it comes while the block is held, which for all but one in N is
+ * as long as the thread frees some hundred others. What is gained, beside speed: a rare block is held many times longer.
  *
- * 1. A freed block goes into the thread's batch. A full batch goes to the queue's new end; what lies beyond the limit at its
- *    old end becomes the thread's outgoing.
- * 2. With each block that comes, an outgoing one is compared and given to the heap: work is spread evenly, and memory that comes free is
- *    used again while it is in the cache. The order is known ahead, so what the next ones touch is prefetched.
+ * A handler that frees while its thread is in here has its block put off (engine/deferred), so nothing here is entered twice. A thread that
+ * vanishes at some instruction (fork) loses a block at most: an entry is written before it counts, and stops counting before it is
+ * released.
  *
- * What counts against the limit is the memory that is held: slots with all that was not asked for, records and the batches.
- *
- * Limits: what threads have in unfinished batches and outgoing is not counted; a batch is handed over at BATCH_BYTES, so that is
- * about twice as much a thread. */
+ * Limits: short queues are not counted against the limit: RECENT_BYTES a thread. */
 #include "check/quarantine.h"
 
-#include "base/anchor.h"
-#include "base/lock.h"
 #include "base/memory.h"
+#include "check/queue.h"
+#include "check/sites.h"
+#include "heap/quick.h"
+#include "trace/threads.h"
 
-#define BATCH_ENTRIES 508
-#define BATCH_BYTES ((size_t)512 << 10)
-#define PREFETCH_AHEAD 12
-#define PREFETCH_EARLY 20       /* entries ahead: the slab's descriptor, by which the other addresses are known */
-#define EVICT_AT_ONCE 1
+#define RECENT_BYTES ((size_t)64 << 10)     /* records included */
+#define RECENT_ENTRIES 1024u                /* a power of two */
+#define RECENT_STEP 64u
+#define RUN_SHIFT 8                         /* of 256 allocations, as many as a thread takes numbers for at a time */
+#define COUNTED_ONE_IN 4u                   /* of a site's frees: 255 are 1020 */
 
-struct quarantine_batch {
-    struct quarantine_batch *next;
-    size_t bytes;               /* of what the entries hold, and of the batch itself */
-    uint32_t count;
-    uint32_t evicted;           /* so many of the first of `outgoing` are done */
-    struct quarantine_batch *outgoing;  /* of a batch that is being filled: what its thread evicts meanwhile, a chain */
-    heap_handle blocks[BATCH_ENTRIES];
+struct quarantine_own {
+    struct queue_batch *batch;
+    uint32_t first, end;        /* the entries held are those from first up to end, modulo RECENT_ENTRIES; both only grow, and wrap */
+    uint32_t most;              /* so many may be held, < RECENT_ENTRIES */
+    size_t bytes;               /* of memory that they hold, records included */
+    slab_round blocks[RECENT_ENTRIES];
 };
 
-static struct {
-    struct lock lock;           /* guards what follows */
-    struct quarantine_batch *oldest, *newest, *spare;
-    uint64_t bytes, blocks;
-    struct heap *heap;          /* these are fixed after start */
+static struct {                 /* fixed after start */
+    struct heap *heap;
     quarantine_damaged *damaged;
-    uint64_t limit;
-    size_t batch_bytes;
-    bool grows;
-} queue = {.lock = LOCK_INIT(LOCK_RANK_QUARANTINE)};
+    bool on;
+    uint32_t one_in;
+} quarantine;
 
-void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_damaged *damaged)
+static void release_by_queue(const struct heap_block *block)
 {
-    queue.heap = heap;
-    queue.limit = limit;
-    queue.batch_bytes = limit / 8 < BATCH_BYTES ? (size_t)limit / 8 : BATCH_BYTES;
-    queue.grows = grows;
-    queue.damaged = damaged;
-    midden_anchor.quarantine_limit = limit;
+    quarantine_release(block);
+}
+
+void quarantine_init(struct heap *heap, uint64_t limit, bool grows, unsigned one_in, quarantine_damaged *damaged)
+{
+    quarantine.heap = heap;
+    quarantine.damaged = damaged;
+    quarantine.on = limit != 0;
+    quarantine.one_in = limit <= QUARANTINE_LEAST_SHARED ? 1 : one_in;
+    queue_init(heap, limit, grows, release_by_queue);
 }
 
 bool quarantine_on(void)
 {
-    return queue.limit != 0;
+    return quarantine.on;
 }
 
-static uint64_t current_limit(void)
-{
-    if (!queue.grows)
-        return queue.limit;
-    uint64_t tenth = __atomic_load_n(&midden_anchor.live_bytes, __ATOMIC_RELAXED) / 10;
-    if ((int64_t)tenth < 0 || tenth < queue.limit)
-        return queue.limit;
-    return tenth < QUARANTINE_MOST ? tenth : QUARANTINE_MOST;
-}
+/* ---- out -------------------------------------------------------------------------------------------------------------------- */
 
-static void publish_figures(void)
-{
-    __atomic_store_n(&midden_anchor.quarantine_bytes, queue.bytes, __ATOMIC_RELAXED);
-    __atomic_store_n(&midden_anchor.quarantine_blocks, queue.blocks, __ATOMIC_RELAXED);
-    __atomic_store_n(&midden_anchor.quarantine_limit, current_limit(), __ATOMIC_RELAXED);
-}
-
-void quarantine_release(const struct heap_block *block, enum record_detected detected)
+static inline void compare_and_mark(const struct heap_block *block)
 {
     struct record_block *record = block->tag;
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     struct guard_block guarded = {block->start + guard_setting.front, record_head_size(head),
                                   block->room - guard_setting.front};
     struct guard_damage damage;
-    if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !guard_untouched(&guarded, &damage))
-        queue.damaged(&guarded, record, &damage, detected);
+    if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !guard_untouched(&guarded, &damage)) {
+        site_suspect(record->alloc_stack);
+        quarantine.damaged(&guarded, record, &damage, RECORD_AT_EVICTION);
+    }
     __atomic_store_n(&record->head, (head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_FREE, __ATOMIC_RELEASE);
-    heap_free(queue.heap, block);
 }
 
-/* Evicts entries [from, to). */
-static void evict(const struct quarantine_batch *batch, uint32_t from, uint32_t to)
+void quarantine_release(const struct heap_block *block)
 {
-    for (uint32_t i = from; i < to; i++) {
-        struct heap_block block;
-        if (i + PREFETCH_EARLY < batch->count)
-            heap_prefetch_early(batch->blocks[i + PREFETCH_EARLY]);
-        if (i + PREFETCH_AHEAD < batch->count)
-            heap_prefetch(queue.heap, batch->blocks[i + PREFETCH_AHEAD]);
-        if (heap_from_handle(queue.heap, batch->blocks[i], &block))
-            quarantine_release(&block, RECORD_AT_EVICTION);
-    }
+    compare_and_mark(block);
+    heap_free(quarantine.heap, block);
 }
 
-/* Adds a finished batch and takes out the oldest beyond the limit, in a chain. */
-static struct quarantine_batch *exchange(struct quarantine_batch *batch)
+/* The oldest out of a short queue that is not empty. */
+static inline void take_recent(struct quarantine_own *own, struct heap_block *block)
 {
-    struct quarantine_batch *out = NULL, **tail = &out;
-    lock_take(&queue.lock);
-    if (batch) {
-        batch->next = NULL;
-        if (queue.newest)
-            queue.newest->next = batch;
-        else
-            queue.oldest = batch;
-        queue.newest = batch;
-        queue.bytes += batch->bytes;
-        queue.blocks += batch->count;
-    }
-    uint64_t limit = current_limit();
-    while (queue.bytes > limit && queue.oldest) {
-        struct quarantine_batch *old = queue.oldest;
-        queue.oldest = old->next;
-        if (!queue.oldest)
-            queue.newest = NULL;
-        queue.bytes -= old->bytes;
-        queue.blocks -= old->count;
-        old->next = NULL;
-        *tail = old;
-        tail = &old->next;
-    }
-    publish_figures();
-    lock_drop(&queue.lock);
-    return out;
+    slab_round round = own->blocks[own->first++ % RECENT_ENTRIES];
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    quick_block(&round_slab(round)->region, round_slot(round), sizeof(struct record_block), block);
+    own->bytes -= block->room + sizeof(struct record_block);
 }
 
-static void put_spare(struct quarantine_batch *batch)
+static inline void release_recent(struct thread_state *self, struct quarantine_own *own)
 {
-    lock_take(&queue.lock);
-    batch->next = queue.spare;
-    queue.spare = batch;
-    lock_drop(&queue.lock);
+    struct heap_block block;
+    take_recent(own, &block);
+    compare_and_mark(&block);
+    if (__builtin_expect(!self->magazines || !quick_give(self->magazines, &block), 0))
+        heap_free(quarantine.heap, &block);
 }
 
-/* from: so many of the first batch are done. */
-static void evict_chain(struct quarantine_batch *chain, uint32_t from)
+/* ---- in --------------------------------------------------------------------------------------------------------------------- */
+
+/* true: one of n, evenly. The constant is the golden ratio of the range. */
+static inline bool is_one_in(uint32_t n, uint32_t number)
 {
-    while (chain) {
-        struct quarantine_batch *next = chain->next;
-        evict(chain, from, chain->count);
-        put_spare(chain);
-        chain = next;
-        from = 0;
-    }
+    return (uint64_t)(number * 0x9e3779b1u) * n >> 32 == 0;
 }
 
-/* One of what the thread has to evict. `batch` is the one it fills. */
-static inline void evict_one(struct quarantine_batch *batch)
+/* true: the block is to be held back only briefly. */
+static inline bool is_one_of_many(const struct record_block *record)
 {
-    struct quarantine_batch *out = batch->outgoing;
-    if (!out)
-        return;
-    uint32_t from = batch->evicted++;
-    evict(out, from, from + 1);
-    if (from + 1 == out->count) {
-        batch->outgoing = out->next;
-        batch->evicted = 0;
-        put_spare(out);
-    }
-}
-
-/* All of it. */
-static void evict_outgoing(struct quarantine_batch *batch)
-{
-    struct quarantine_batch *out = batch->outgoing;
-    batch->outgoing = NULL;
-    evict_chain(out, batch->evicted);
-    batch->evicted = 0;
-}
-
-static struct quarantine_batch *new_batch(void)
-{
-    lock_take(&queue.lock);
-    struct quarantine_batch *batch = queue.spare;
-    if (batch)
-        queue.spare = batch->next;
-    lock_drop(&queue.lock);
-    if (!batch)
-        batch = memory_keep(sizeof *batch, 64);
-    if (batch) {
-        batch->count = batch->evicted = 0;
-        batch->bytes = sizeof *batch;
-        batch->next = batch->outgoing = NULL;
-    }
-    return batch;
-}
-
-bool quarantine_put(struct quarantine_batch **word, const struct heap_block *block, size_t bytes)
-{
-    struct quarantine_batch *batch = *word;
-    if (!batch && !(batch = *word = new_batch()))
+    struct site *site = site_of(record->alloc_stack);
+    if (__builtin_expect(!site, 0))
         return false;
-    batch->blocks[batch->count++] = heap_handle_of(block);
-    batch->bytes += bytes + sizeof(struct record_block);
-    evict_one(batch);
-    if (batch->count < BATCH_ENTRIES && batch->bytes < queue.batch_bytes)
-        return true;
-    *word = NULL;
-    evict_outgoing(batch);
-    struct quarantine_batch *out = exchange(batch), *fresh = new_batch();
-    if (fresh)
-        fresh->outgoing = out;
-    else
-        evict_chain(out, 0);
-    *word = fresh;
+    uint8_t frees = __atomic_load_n(&site->frees, __ATOMIC_RELAXED);
+    if (frees != SITE_FREES_MOST) {
+        if (is_one_in(COUNTED_ONE_IN, record->sequence))
+            __atomic_store_n(&site->frees, (uint8_t)(frees + 1), __ATOMIC_RELAXED);
+        return false;
+    }
+    return !is_one_in(quarantine.one_in, record->sequence >> RUN_SHIFT)
+        && !(__atomic_load_n(&site->guards, __ATOMIC_RELAXED) & SITE_SUSPECT);
+}
+
+static __attribute__((noinline)) struct quarantine_own *make_own(struct thread_state *self)
+{
+    struct quarantine_own *own = self->shared ? NULL : memory_keep(sizeof *own, 64);
+    if (own)
+        own->most = RECENT_ENTRIES - 1;
+    return self->quarantine = own;
+}
+
+/* How many there may be, by the mean size of those that are there. */
+static __attribute__((noinline)) void reckon(struct thread_state *self, struct quarantine_own *own)
+{
+    uint32_t count = own->end - own->first;
+    size_t most = own->bytes ? RECENT_BYTES * count / own->bytes : RECENT_ENTRIES;
+    own->most = most < RECENT_ENTRIES ? (uint32_t)most : RECENT_ENTRIES - 1;
+    while (own->end - own->first > own->most)
+        release_recent(self, own);
+}
+
+bool quarantine_put(struct thread_state *self, const struct heap_block *block, size_t bytes)
+{
+    struct quarantine_own *own = self->quarantine;
+    if (__builtin_expect(!own, 0) && !(own = make_own(self)))
+        return false;
+    if (quarantine.one_in == 1 || block->region->engine != HEAP_SLAB || !is_one_of_many(block->tag))
+        return queue_put(&own->batch, heap_handle_of(block), bytes + sizeof(struct record_block));
+    own->blocks[own->end % RECENT_ENTRIES] = round_make((const struct slab *)block->region, block->slot);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    own->bytes += block->room + sizeof(struct record_block);
+    self->record->held_briefly++;
+    uint32_t end = ++own->end;
+    if (end - own->first > own->most)
+        release_recent(self, own);
+    if (__builtin_expect(end % RECENT_STEP == 0, 0))
+        reckon(self, own);
     return true;
 }
 
-uint64_t quarantine_drain(struct quarantine_batch **word)
+/* ---- all at once ------------------------------------------------------------------------------------------------------------ */
+
+uint64_t quarantine_drain(struct thread_state *self)
 {
-    struct quarantine_batch *batch = *word;
-    *word = NULL;
-    lock_take(&queue.lock);
-    struct quarantine_batch *chain = queue.oldest;
-    uint64_t blocks = queue.blocks;
-    queue.oldest = queue.newest = NULL;
-    queue.bytes = queue.blocks = 0;
-    lock_drop(&queue.lock);
-    evict_chain(chain, 0);
-    if (batch) {
-        evict_outgoing(batch);
-        blocks += batch->count;
-        batch->next = NULL;
-        evict_chain(batch, 0);
-    }
+    struct quarantine_own *own = self->quarantine;
+    struct queue_batch *none = NULL;
+    uint64_t blocks = queue_drain(own ? &own->batch : &none);
+    for (; own && own->first != own->end; blocks++)
+        release_recent(self, own);
     return blocks;
 }
 
-void quarantine_flush(struct quarantine_batch **word)
+void quarantine_flush(struct thread_state *self)
 {
-    struct quarantine_batch *batch = *word;
-    *word = NULL;
-    if (batch) {
-        evict_outgoing(batch);
-        evict_chain(exchange(batch), 0);
+    struct quarantine_own *own = self->quarantine;
+    if (!own)
+        return;
+    while (own->first != own->end) {
+        struct heap_block block;
+        take_recent(own, &block);
+        if (!queue_put(&own->batch, heap_handle_of(&block), block.room + sizeof(struct record_block)))
+            quarantine_release(&block);
     }
+    queue_flush(&own->batch);
 }
 
 void quarantine_lock(void)
 {
-    lock_take(&queue.lock);
+    queue_lock();
 }
 
 void quarantine_unlock(void)
 {
-    lock_drop(&queue.lock);
+    queue_unlock();
 }

@@ -1,7 +1,12 @@
-/* The quarantine: freed blocks are held back, first in first out, so that what still touches them shows.
+/* The quarantine: freed blocks are held back, so that what still touches them shows.
  *
- * Each thread gathers its freed blocks in a batch of its own, without a lock; a full batch joins the queue of all threads, and
- * the thread that adds one takes out as many of the oldest as the limit demands. So every thread pays for the bytes it adds. */
+ *              ┌─▶ the long queue (queue.h): of all threads, as many bytes as the limit says ──┐
+ *    freed ────┤                                                                               ├─▶ compared, given to the heap
+ *              └─▶ the thread's short queue: of the last RECENT_BYTES, which stay in the cache ─┘
+ *
+ * Fair to sites, as page guards are: what is freed a million times at one place of the program would push everything else out of a
+ * single queue within milliseconds. So blocks of an allocation stack that has freed few so far, or has shown damage, go into the long
+ * queue, and of those that a busy one frees, one in so many; the others are held back briefly. Both queues are first in, first out. */
 #ifndef MIDDEN_CHECK_QUARANTINE_H
 #define MIDDEN_CHECK_QUARANTINE_H
 
@@ -13,35 +18,35 @@
 #include "format/record.h"
 #include "heap/heap.h"
 
-struct quarantine_batch;
+struct thread_state;
 
-/* Told of each block that was written to after it had been freed. detected: RECORD_AT_EVICTION, or what the caller of
- * quarantine_sweep passed. */
+/* Told of each block that was written to after it had been freed. */
 typedef void quarantine_damaged(const struct guard_block *block, const struct record_block *record,
                                 const struct guard_damage *damage, enum record_detected detected);
 
-/* limit: bytes of memory held back, records included; 0: nothing is. grows: the limit is a tenth of the living bytes where that is more, at most
- * QUARANTINE_MOST. */
-#define QUARANTINE_MOST ((uint64_t)64 << 20)
-void quarantine_init(struct heap *heap, uint64_t limit, bool grows, quarantine_damaged *damaged);
+/* limit: bytes of memory in the long queue, records included; 0: nothing is held back. grows: the limit is a tenth of the living bytes where
+ * that is more, at most 64 MiB. one_in: of what a busy site frees, one in so many goes to the long queue; 1: all blocks do, and so they do where
+ * the limit is no more than QUARANTINE_LEAST_SHARED. */
+#define QUARANTINE_LEAST_SHARED ((uint64_t)1 << 20)
+void quarantine_init(struct heap *heap, uint64_t limit, bool grows, unsigned one_in, quarantine_damaged *damaged);
 
 /* true: freed blocks are held back at all. */
 bool quarantine_on(void);
 
-/* Takes a block in, which holds `bytes` beside its record, and may let older ones go. `batch`: the calling thread's word. The record's
- * head is QUARANTINED already. Returns false when there is no memory to note it: the caller gives the block back itself. */
-bool quarantine_put(struct quarantine_batch **batch, const struct heap_block *block, size_t bytes);
+/* Takes a block in, which holds `bytes` beside its record, and may let older ones go. self: the calling thread. The record is
+ * complete and its head is QUARANTINED already. Returns false when there is no memory to note it: the caller gives the block back itself. */
+bool quarantine_put(struct thread_state *self, const struct heap_block *block, size_t bytes);
 
-/* Lets go of everything that is held back, the calling thread's batch included: the program needs the memory. Returns the blocks. */
-uint64_t quarantine_drain(struct quarantine_batch **batch);
+/* Lets go of everything in the long queue and of what the calling thread holds: the program needs the memory. Returns the blocks. */
+uint64_t quarantine_drain(struct thread_state *self);
 
-/* The calling thread ends: its batch joins the queue. */
-void quarantine_flush(struct quarantine_batch **batch);
+/* The calling thread ends: what it holds joins the long queue. */
+void quarantine_flush(struct thread_state *self);
 
 /* Gives a block back to the heap: compares its witnesses, marks its record FREE. */
-void quarantine_release(const struct heap_block *block, enum record_detected detected);
+void quarantine_release(const struct heap_block *block);
 
-/* Around fork: the lock is taken before, dropped in both; a child leaves the batches of threads it has not to themselves. */
+/* Around fork: the lock is taken before, dropped in both; a child leaves what threads hold that it has not to themselves. */
 void quarantine_lock(void);
 void quarantine_unlock(void);
 

@@ -92,7 +92,7 @@ static void *between_guards(struct thread_state *self, const struct request *req
 static void *after_drain(struct thread_state *self, const struct request *request)
 {
     struct heap_block block;
-    if (self->depth != 1 || !quarantine_on() || !quarantine_drain(&self->quarantine))
+    if (self->depth != 1 || !quarantine_on() || !quarantine_drain(self))
         return NULL;
     return heap_alloc(engine.heap, request->room, request->align, &block) ? from_heap(self, &block, request) : NULL;
 }

@@ -26,6 +26,7 @@
 #include "base/table.h"
 #include "check/fault.h"
 #include "check/range.h"
+#include "check/sites.h"
 #include "check/watch.h"
 #include "engine/objects.h"
 #include "engine/state.h"
@@ -282,7 +283,7 @@ static __attribute__((noinline)) void at_fault(struct thread_state *self, struct
     struct record_finding finding;
     fault_of_range(fault, access, n, place->record, place->address, &finding);
     finding.block.head = head;
-    pageguard_suspect(place->record->alloc_stack);
+    site_suspect(place->record->alloc_stack);
     tell(self, call, &finding, caller);
     uintptr_t end = n < UINTPTR_MAX - start ? start + n : UINTPTR_MAX;
     bool shut = place->guarded || record_head_flags(head) & RECORD_FLAG_INACCESSIBLE;

@@ -13,6 +13,7 @@
 #include "check/fault.h"
 #include "check/guard.h"
 #include "check/quarantine.h"
+#include "check/sites.h"
 #include "check/watch.h"
 #include "engine/publish.h"
 #include "engine/state.h"
@@ -99,7 +100,7 @@ static void tell_damage(struct thread_state *self, const struct place *place, ui
     fault_of_damage(&guarded, place->record, damage, false, RECORD_AT_FREE, &finding);
     finding.block.head = head;
     finding.call = (uint8_t)call;
-    pageguard_suspect(place->record->alloc_stack);
+    site_suspect(place->record->alloc_stack);
     report_finding(self, &finding, from);
 }
 
@@ -185,8 +186,8 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
         pageguard_retire(&place->slot);
     else if (!held)
         heap_free(place->owner, &place->block);
-    else if (!quarantine_put(&self->quarantine, &place->block, held_bytes))
-        quarantine_release(&place->block, RECORD_AT_EVICTION);
+    else if (!quarantine_put(self, &place->block, held_bytes))
+        quarantine_release(&place->block);
 }
 
 /* The block becomes the caller's to free: of two threads one succeeds. While there is one thread nobody else can come between, and a
@@ -374,8 +375,8 @@ static __attribute__((noinline)) void free_checked(struct thread_state *self, st
     blocks_count_free(self, record_head_size(head));
     if (!held)
         heap_free(engine.heap, &block);
-    else if (!quarantine_put(&self->quarantine, &block, block.room))
-        quarantine_release(&block, RECORD_AT_EVICTION);
+    else if (!quarantine_put(self, &block, block.room))
+        quarantine_release(&block);
     end(self);
 }
 

@@ -58,7 +58,7 @@ void engine_thread_end(void)
     if (engine_enter(self)) {
         if (self->deferred)
             free_deferred(self, false);
-        quarantine_flush(&self->quarantine);
+        quarantine_flush(self);
         heap_thread_end(engine.heap);
         blocks_fold(self);
     }

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "check/fault.h"
 #include "check/finding.h"
+#include "check/sites.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
@@ -80,7 +81,7 @@ void report_damage(struct thread_state *self, const struct place *place, uint64_
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (!__atomic_compare_exchange_n(&place->record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return;
-    pageguard_suspect(place->record->alloc_stack);
+    site_suspect(place->record->alloc_stack);
     report_finding(self, &finding, from);
 }
 

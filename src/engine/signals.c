@@ -28,6 +28,7 @@
 #include "base/memory.h"
 #include "check/fault.h"
 #include "check/pageguard.h"
+#include "check/sites.h"
 #include "engine/state.h"
 #include "snapshot/sigframe.h"
 
@@ -99,7 +100,7 @@ static bool tell_access(struct thread_state *self, void *address, struct record_
     struct capture_start from = start_of(context);
     fault_of_access(address, sigframe_access(context), record, block, &finding);
     finding.block.head = head;
-    pageguard_suspect(record->alloc_stack);
+    site_suspect(record->alloc_stack);
     report_finding(self, &finding, &from);
     return true;
 }

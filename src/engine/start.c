@@ -278,8 +278,9 @@ static bool start_heap(void)
     engine.unrecorded = heap_create(&layout, &blocks_unrecorded_hooks);
     bool checks = guard_setting.rear != 0;
     start_page_guards(checks);
+    bool alike = config_of(OPTION_PROFILE) == PROFILE_PARANOID && !config.given[OPTION_QUARANTINE_SAMPLE];
     quarantine_init(engine.heap, checks ? config_of(OPTION_QUARANTINE) : 0, !config.given[OPTION_QUARANTINE],
-                    damaged_in_quarantine);
+                    alike ? 1 : (unsigned)config_of(OPTION_QUARANTINE_SAMPLE), damaged_in_quarantine);
     size_t most = config_of(OPTION_PROFILE) == PROFILE_PARANOID ? 0 : quick_room_max(engine.heap);
     engine.quick_limit = most > guard_setting.apart ? most - guard_setting.apart + 1 : 0;
     return true;

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "check/fault.h"
 #include "check/guard.h"
+#include "check/sites.h"
 #include "check/watch.h"
 #include "engine/state.h"
 #include "snapshot/agent.h"
@@ -90,7 +91,7 @@ static void tell(struct thread_state *self, const struct watch_hit *hit, const s
     finding.block.head = head;
     if (verdict->exact)
         finding.size = verdict->bytes;
-    pageguard_suspect(record->alloc_stack);
+    site_suspect(record->alloc_stack);
     report_finding(self, &finding, &from);
 }
 

@@ -126,7 +126,8 @@ struct record_anchor {
     uint64_t program_suppressions;          /* string reference: what __lsan_default_suppressions says; 0: nothing */
     uint32_t program_wants;                 /* bits, enum record_wish; atomic */
     uint32_t pad;
-    uint64_t reserved[10];
+    uint64_t held_briefly;                  /* freed blocks that were held back only briefly; atomic, as the totals above */
+    uint64_t reserved[9];
 
     struct record_table tables[RECORD_TABLES];
 };
@@ -309,7 +310,8 @@ struct record_thread {
     uint32_t main_returned;     /* 1: main's frame is dead, stack_low lies above it */
     uint64_t allocations, frees, allocated_bytes, freed_bytes; /* of this thread since it was last folded into the anchor; atomic */
     uint64_t stack_start, stack_end; /* of the stack that the program supplied, half-open; equal: libc's own */
-    uint64_t reserved[2];
+    uint64_t held_briefly;      /* see the anchor's; of this thread since it was last folded; atomic */
+    uint64_t reserved[1];
 };
 
 /* ---- findings --------------------------------------------------------------------------------------------------------- */

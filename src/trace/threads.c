@@ -87,6 +87,7 @@ void threads_fold(struct record_thread *record)
     FOLD(frees);
     FOLD(allocated_bytes);
     FOLD(freed_bytes);
+    FOLD(held_briefly);
 #undef FOLD
 }
 

@@ -9,7 +9,7 @@
 #include "format/record.h"
 
 struct capture_memo;    /* of trace/capture.c */
-struct quarantine_batch;/* of check/quarantine.c */
+struct quarantine_own;  /* of check/quarantine.c */
 
 /* What a thread keeps for itself; lies in the tool's own memory, only a pointer to it is in thread-local storage. */
 struct thread_state {
@@ -29,7 +29,7 @@ struct thread_state {
     void *magazines;                /* the heap's word for this thread */
     struct capture_memo *memo;
     uint32_t generation;            /* +1 when another thread takes the state over: what is kept of stacks is void */
-    struct quarantine_batch *quarantine;
+    struct quarantine_own *quarantine;
     struct seen_block *seen;        /* blocks that checked calls met lately (engine/checked.c); NULL: none yet */
     struct guard_step *step;        /* instructions that are let past a page guard (engine/step.c); NULL: none yet */
     void *sigstack;                 /* stack of the tool's handlers, and its size */

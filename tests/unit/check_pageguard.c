@@ -1,6 +1,7 @@
 /* Page guards: slots keep their alignment and sides, addresses find their slot, neighbours do not overlap, freed slots are used
  * again oldest first and are inaccessible meanwhile, a site's first blocks are guarded on both sides, budgets hold. */
 #include "check/pageguard.h"
+#include "check/sites.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -138,7 +139,7 @@ int main(void)
     for (unsigned i = 0; i < 100000; i++)
         later += pageguard_choose(&self, 77, 64, 16).side != PAGEGUARD_NONE;
     CHECK(later > 4 && later < 60, "%u of 100000 later blocks guarded", later);
-    pageguard_suspect(77);
+    site_suspect(77);
     for (unsigned i = 0; i < 100; i++)
         CHECK(pageguard_choose(&self, 77, 64, 16).side != PAGEGUARD_NONE, "a suspect site's block was left unguarded");
     struct pageguard_choice huge = pageguard_choose(&self, 78, (size_t)1 << 30, 16);

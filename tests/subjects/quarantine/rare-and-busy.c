@@ -1,0 +1,77 @@
+/* A place that frees one block, beside one that frees a million: 128 MB of memory go through the busy one between the free and the stray write.
+ *
+ * `rare`: the stray write is into the rare block. `soon`: into blocks of the busy place, right after they were freed. `late`: into blocks of the busy
+ * place that were freed 5000 blocks ago. Nothing else is wrong, and stray writes change nothing that the program looks at. */
+#include "subject.h"
+
+#define AGO 5000
+
+static NOINLINE char *rare(void)
+{
+    char *block = malloc(48); /* ALLOC */
+    KEEP(block);
+    return block;
+}
+
+static NOINLINE char *busy(void)
+{
+    char *block = malloc(64); /* ALLOC */
+    KEEP(block);
+    return block;
+}
+
+static NOINLINE void release(void *block)
+{
+    free(block); /* FREE */
+    KEEP(block);
+}
+
+static NOINLINE void churn(unsigned blocks)
+{
+    for (unsigned i = 0; i < blocks; i++) {
+        char *block = busy();
+        KEEP(block);
+        release(block);
+    }
+}
+
+/* Stale pointers of the busy place, as many as it frees meanwhile. */
+static char *stale[AGO];
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    if (!strcmp(argv[1], "rare")) {
+        char *block = rare();
+        KEEP(block);
+        char *gone = (char *)unhide(hide(block));
+        release(block);
+        churn(1000000);
+        gone[20] = 'A'; /* BUG: heap-use-after-free write offset=20 size=1 run=rare */
+        KEEP(gone);
+    } else if (!strcmp(argv[1], "soon")) {
+        churn(20000);
+        for (unsigned i = 0; i < 10; i++) {
+            char *block = busy();
+            KEEP(block);
+            char *gone = (char *)unhide(hide(block));
+            release(block);
+            churn(50);
+            gone[21] = 'A'; /* BUG: heap-use-after-free write offset=21 size=1 run=soon */
+            KEEP(gone);
+        }
+    } else {
+        for (unsigned i = 0; i < 50 * AGO; i++) {
+            char *gone = stale[i % AGO];
+            if (gone && i % 1000 == 0)
+                gone[22] = 'A'; /* BUG: heap-use-after-free write offset=22 size=1 run=late */
+            char *block = busy();
+            KEEP(block);
+            stale[i % AGO] = (char *)unhide(hide(block));
+            release(block);
+        }
+    }
+    puts("done");
+    return 0;
+}
