@@ -211,7 +211,7 @@ static void write_form(struct listing *listing, struct block_groups *groups, enu
         fputs("\n]}\n", out);
     size_t all = grouped ? groups->n : listing->blocks;
     if (form == FORM_TEXT && listing->limit && all > listing->limit)
-        fprintf(out, "… and %zu more (--limit)\n", all - listing->limit);
+        fprintf(out, "… and %s more (--limit)\n", PAGE_COUNT(all - listing->limit));
 }
 
 static int write_all(struct listing *listing, struct block_groups *groups)

@@ -177,7 +177,7 @@ static void text(struct telling *telling, const struct sheet *sheet)
         }
     }
     if (listed > shown)
-        fprintf(page->out, "… and %zu more sites (--limit)\n", listed - shown);
+        fprintf(page->out, "… and %s more site%s (--limit)\n", PAGE_COUNT(listed - shown), listed - shown == 1 ? "" : "s");
     if (shrunk) {
         page_number(page, shrunk);
         fputs(shrunk == 1 ? " site shrank, by " : " sites shrank, by ", page->out);

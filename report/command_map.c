@@ -116,7 +116,8 @@ static void strips(const struct canvas *canvas, const struct map_engine *engine)
         fputc('\n', out);
     }
     if (engine->n_arenas > MOST_STRIPS)
-        fprintf(out, "  … and %zu more arenas (--json has them all)\n", engine->n_arenas - MOST_STRIPS);
+        fprintf(out, "  … and %s more arena%s (--json has them all)\n", PAGE_COUNT(engine->n_arenas - MOST_STRIPS),
+                engine->n_arenas - MOST_STRIPS == 1 ? "" : "s");
 }
 
 static void engine_line(const struct canvas *canvas, const char *name, const struct map_engine *engine)

@@ -69,17 +69,14 @@ static struct stack current_stack(struct roll *roll, size_t index)
     const struct frame **list = NULL;
     for (size_t i = 0; i < n; i++) {
         const struct frame *found;
-        unsigned module = whereabouts_module(records, frames[i].pc);
-        if (module && (records->modules[module].flags & RECORD_MODULE_SELF))
-            continue;
-        if (!module && frames[i].pc >= records->anchor.own_start && frames[i].pc < records->anchor.own_end)
-            continue;
-        size_t count = symbols_at(roll->symbols, module ? &records->modules[module] : NULL, module ? records->module_paths[module] : NULL,
-                                  frames[i].pc, frames[i].exact, &found);
+        size_t count = whereabouts_frames(records, roll->symbols, &frames[i], &found);
         for (size_t k = 0; k < count; k++) {
+            struct frame *frame = arena_new(&roll->arena, sizeof *frame);
+            *frame = found[k];
+            frame->pc = frames[i].pc;
             if (stack.n == room)
                 list = memory_resize(list, room = room ? 2 * room : 64, sizeof *list);
-            list[stack.n++] = &found[k];
+            list[stack.n++] = frame;
         }
     }
     stack.frames = arena_new(&roll->arena, (stack.n + 1) * sizeof *list);

@@ -59,7 +59,7 @@ void gate_show_suppressions(const struct suppressions *suppressions, bool severa
         put_rule(rules[i], out);
     }
     if (n > LINES)
-        fprintf(out, "midden:   … and %zu more\n", n - LINES);
+        fprintf(out, "midden:   … and %s more\n", PAGE_COUNT(n - LINES));
     free(rules);
 }
 
@@ -96,6 +96,6 @@ void gate_show_baseline(const struct baseline *baseline, FILE *out)
         if (baseline_has_vanished(&sorted[i]) && listed++ < LINES)
             put_entry(&sorted[i], out);
     if (listed > LINES)
-        fprintf(out, "midden:   … and %zu more\n", listed - LINES);
+        fprintf(out, "midden:   … and %s more\n", PAGE_COUNT(listed - LINES));
     free(sorted);
 }

@@ -8,7 +8,7 @@
 #include "unwind.h"
 
 /* The function that a frame is of: not what was inlined into it. NULL: nothing is known of its pc. */
-static const struct frame *frame_of(const struct model *model, struct symbols *symbols, const struct unwound *unwound)
+static const struct frame *frame_of(struct model *model, struct symbols *symbols, const struct unwound *unwound)
 {
     const struct records *records = model->records;
     uint64_t pc = unwound->exact ? unwound->pc : unwound->pc - 1;
@@ -18,7 +18,10 @@ static const struct frame *frame_of(const struct model *model, struct symbols *s
         if (module->unloaded || pc < module->start || pc >= module->end)
             continue;
         size_t n = symbols_at(symbols, module, records->module_paths[i], unwound->pc, unwound->exact, &frames);
-        return &frames[n - 1];
+        struct frame *frame = arena_new(&model->arena, sizeof *frame);
+        *frame = frames[n - 1];
+        frame->pc = unwound->pc;
+        return frame;
     }
     return NULL;
 }

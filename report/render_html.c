@@ -250,8 +250,8 @@ bool render_html(const struct model *model, FILE *out)
         fprintf(out, ", exit status %d", model->exit_value);
     else if (model->exit == MODEL_EXIT_SIGNAL)
         fprintf(out, ", ended by signal %d", model->exit_value);
-    fprintf(out, "</p>\n<p class=\"%s\"><strong>%zu error%s, %zu leak%s that count</strong></p>\n", model->gating ? "bad" : "good",
-            model_gating_errors(model), model_gating_errors(model) == 1 ? "" : "s", model_gating_leaks(model),
+    fprintf(out, "</p>\n<p class=\"%s\"><strong>%s error%s, %s leak%s that count</strong></p>\n", model->gating ? "bad" : "good",
+            PAGE_COUNT(model_gating_errors(model)), model_gating_errors(model) == 1 ? "" : "s", PAGE_COUNT(model_gating_leaks(model)),
             model_gating_leaks(model) == 1 ? "" : "s");
     errors_part(sheet);
     leaks_part(sheet);

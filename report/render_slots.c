@@ -50,7 +50,7 @@ void page_slots(const struct page *page, const struct model *model, const struct
         told++;
     }
     if (more)
-        fprintf(page->out, "  … and by %zu more\n", more);
+        fprintf(page->out, "  … and by %s more\n", PAGE_COUNT(more));
     if (!told && model->n_slots)
         fputs("  held by blocks that only a stack holds\n", page->out);
 }

@@ -64,7 +64,7 @@ static void one_leak(const struct page *page, const struct model *model, const s
         fputc('"', page->out);
     }
     page_colour(page, PAGE_PLAIN);
-    fprintf(page->out, "  (leak %zu of %zu%s%s%s)\n", number, all, leak->baseline ? ", known" : "", leak->growth ? ", " : "",
+    fprintf(page->out, "  (leak %s of %s%s%s%s)\n", PAGE_COUNT(number), PAGE_COUNT(all), leak->baseline ? ", known" : "", leak->growth ? ", " : "",
             leak->growth ? leak->growth : "");
     if (guilty) {
         fputs("  at ", page->out);
@@ -280,20 +280,20 @@ static void verdict(const struct page *page, const struct model *model)
     if (page->options->parts & RENDER_ERRORS) {
         separator = ", ";
         if (n_errors)
-            fprintf(page->out, "%zu error%s", n_errors, n_errors == 1 ? "" : "s");
+            fprintf(page->out, "%s error%s", PAGE_COUNT(n_errors), n_errors == 1 ? "" : "s");
         else
             fputs(known ? "no new errors" : "no errors", page->out);
         if (known)
-            fprintf(page->out, " (and %zu known from the baseline)", known);
+            fprintf(page->out, " (and %s known from the baseline)", PAGE_COUNT(known));
         if (others)
-            fprintf(page->out, " (and %zu finding%s that do%s not count as such)", others, others == 1 ? "" : "s", others == 1 ? "es" : "");
+            fprintf(page->out, " (and %s finding%s that do%s not count as such)", PAGE_COUNT(others), others == 1 ? "" : "s", others == 1 ? "es" : "");
     }
     if (!(page->options->parts & RENDER_LEAKS)) {
         ;       /* nobody asked */
     } else if (!model->leaks) {
         fprintf(page->out, "%sleaks were not looked for", *separator ? "; " : "");
     } else if (leaks) {
-        fprintf(page->out, "%s%zu leak%s", separator, leaks, leaks == 1 ? "" : "s");
+        fprintf(page->out, "%s%s leak%s", separator, PAGE_COUNT(leaks), leaks == 1 ? "" : "s");
     } else {
         fputs(separator, page->out);
         other_leaks(page, model);

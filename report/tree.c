@@ -156,21 +156,21 @@ void tree_summary(const struct tree *tree, FILE *out)
         guilty += process->errors || process->leaked.blocks;
         gating += process->gating;
     }
-    fprintf(out, "midden: %zu processes, %zu program image%s: ", tree->n_seen, images, plural(images));
+    fprintf(out, "midden: %s processes, %s program image%s: ", PAGE_COUNT(tree->n_seen), PAGE_COUNT(images), plural(images));
     if (!guilty)
         fputs("no errors, no leaks", out);
     else
-        fprintf(out, "%zu error%s, %s lost, in %zu process%s%s", errors, plural(errors), page_amount(amount, leaked.bytes, leaked.blocks), guilty,
+        fprintf(out, "%s error%s, %s lost, in %s process%s%s", PAGE_COUNT(errors), plural(errors), page_amount(amount, leaked.bytes, leaked.blocks), PAGE_COUNT(guilty),
                 guilty == 1 ? "" : "es", gating ? "" : "; none gates");
     if (tree->n_known)
-        fprintf(out, "; %zu finding%s known from the baseline", tree->n_known, plural(tree->n_known));
+        fprintf(out, "; %s finding%s known from the baseline", PAGE_COUNT(tree->n_known), plural(tree->n_known));
     fputc('\n', out);
     for (int turn = 1; turn >= 0; turn--)       /* those that gate first: the list is cut */
         for (const struct process *process = tree->processes; process; process = process->next)
             if ((process->errors || process->leaked.blocks) && process->gating == turn && ++listed <= LINES)
                 put_process(process, out);
     if (listed > LINES)
-        fprintf(out, "midden:   … and %zu more\n", listed - LINES);
+        fprintf(out, "midden:   … and %s more\n", PAGE_COUNT(listed - LINES));
     if (running) {
         fprintf(out, "midden: still running and reported no further:");
         listed = 0;

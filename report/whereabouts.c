@@ -158,18 +158,32 @@ static uint64_t stack_pointer(const struct records *records, size_t index)
     return thread->state == RECORD_THREAD_PARKED && thread->n_registers > SP_WORD ? thread->registers[SP_WORD] : 0;
 }
 
+size_t whereabouts_frames(const struct records *records, struct symbols *symbols, const struct unwound *frame, const struct frame **found)
+{
+    unsigned module = whereabouts_module(records, frame->pc);
+    if (module && (records->modules[module].flags & RECORD_MODULE_SELF))
+        return 0;
+    if (!module && frame->pc >= records->anchor.own_start && frame->pc < records->anchor.own_end)
+        return 0;
+    return symbols_at(symbols, module ? &records->modules[module] : NULL, module ? records->module_paths[module] : NULL, frame->pc, frame->exact,
+                      found);
+}
+
 static void frame_at(struct compass *compass, size_t index, struct whereabouts *where)
 {
     const struct unwound *frames, *frame;
     size_t n = compass->unwinder ? unwinder_frames(compass->unwinder, (uint32_t)index, &frames) : 0;
     if (!n || !(frame = unwinder_frame_at(compass->unwinder, (uint32_t)index, where->address)))
         return;
+    /* Numbered as `midden threads` lists them; gdb numbers our frames, too. */
     const struct frame *found;
-    unsigned module = whereabouts_module(compass->records, frame->pc);
-    size_t count = symbols_at(compass->symbols, module ? &compass->records->modules[module] : NULL,
-                              module ? compass->records->module_paths[module] : NULL, frame->pc, frame->exact, &found);
+    size_t number = 0, count;
+    for (const struct unwound *inner = frames; inner < frame; inner++)
+        number += whereabouts_frames(compass->records, compass->symbols, inner, &found);
+    if (!(count = whereabouts_frames(compass->records, compass->symbols, frame, &found)))
+        return;
     where->function = &found[count - 1];
-    where->frame_number = (size_t)(frame - frames);
+    where->frame_number = number + count - 1;
 }
 
 static bool in_stack(struct compass *compass, struct whereabouts *where)

@@ -63,4 +63,9 @@ void whereabouts_find(struct compass *compass, uint64_t address, struct whereabo
 /* The module that is loaded at address; 0: none. */
 unsigned whereabouts_module(const struct records *records, uint64_t address);
 
+/* The frames that are shown of an unwound one: what was inlined into it first, as symbols_at() has them. Returns how many; 0: it is the
+ * tool's own. */
+struct unwound;
+size_t whereabouts_frames(const struct records *records, struct symbols *symbols, const struct unwound *frame, const struct frame **found);
+
 #endif

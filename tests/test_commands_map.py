@@ -1,4 +1,6 @@
 """`midden map`, `threads` and `findings`, against the other commands' figures and the program's own."""
+import subprocess
+
 import pytest
 
 import harness
@@ -106,3 +108,38 @@ def test_findings(program, tmp_path):
         assert [{key: e[key] for key in keys} for e in answer["errors"]] == [{key: e[key] for key in keys} for e in report["errors"]]
         assert answer["leaks"] is None
     assert text.status == harness.GATE and "heap-buffer-overflow" in text.stdout and "leak" not in text.stdout.splitlines()[-1]
+
+
+def test_frames_have_their_addresses_and_numbers(workshop, tmp_path):
+    """In a program without symbols the address is all there is to tell of a frame; and why numbers the frames as threads lists them."""
+    source = tmp_path / "frames.c"
+    source.write_text("""
+#include <stdio.h>
+#include <unistd.h>
+static inline __attribute__((always_inline)) void inner(volatile long *slot)
+{
+    char line[64];
+    int n = snprintf(line, sizeof line, "slot %p\\\\nready\\\\n", (void *)slot);
+    if (write(1, line, (size_t)n) != n || read(0, line, 1) < 0)
+        _exit(3);
+}
+static __attribute__((noinline)) void middle(volatile long *slot) { inner(slot); __asm__ volatile(""); }
+static __attribute__((noinline)) void outer(void) { volatile long slot = 5; middle(&slot); __asm__ volatile(""); }
+int main(void) { outer(); return 0; }
+""".replace("\\\\n", "\\n"))
+    for flags in (["-g"], ["-s"]):
+        program = tmp_path / f"frames{flags[0]}"
+        subprocess.run(["gcc", "-O2", *flags, "-o", program, source], check=True)
+        with Standing(program, tmp_path) as alive:
+            frames = midden("threads", alive.pid, "--json").json()["threads"][0]["stack"]
+            answer = midden("why", alive.pid, hex(alive.at["slot"]), "--json").json()
+            with open(f"/proc/{alive.pid}/maps", encoding="ascii") as maps:
+                spans = [[int(part, 16) for part in line.split()[0].split("-")] for line in maps]
+            text = midden("threads", alive.pid).stdout
+        assert all(any(start < int(frame["pc"], 16) <= end for start, end in spans) for frame in frames), frames
+        if flags == ["-g"]:
+            names = [frame["function"] for frame in frames]
+            assert names[names.index("inner"):][:4] == ["inner", "middle", "outer", "main"], names
+            assert answer["frame"] == names.index("outer"), (answer, names)
+        else:
+            assert not any(" 0x0 in " in line for line in text.splitlines()), text

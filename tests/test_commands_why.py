@@ -128,8 +128,11 @@ def test_a_stack_address_as_gdb_sees_it(alive, program, dump):
     for image in (alive.pid, dump):
         answer = why(image, hex(alive.at["local"]))
         assert answer["kind"] == "stack" and answer["function"] == "stand" and answer["thread"]["name"] == "stander"
-    frames = re.findall(r"^#(\d+) .* stand \(", gdb([program, dump], "thread apply all bt"), re.M)
-    assert [answer["frame"]] == [int(number) for number in frames]
+    text = gdb([program, dump], "thread apply all bt")
+    inner = re.search(r"^Thread [^\n]*\n((?:(?!Thread ).*\n)*?)#\d+ .* stand \(", text, re.M).group(1)
+    numbered = [line for line in inner.splitlines() if line.startswith("#")]
+    # The frames of the call's interposer, which midden leaves out.
+    assert answer["frame"] == len([line for line in numbered if "/preload/" not in line]), text
 
 
 def test_other_places(alive):

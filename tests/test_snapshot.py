@@ -120,7 +120,8 @@ def test_under_strace(server, tmp_path):
     wrapper = ["strace", "-f", "-o", trace, "-e", "trace=fork,vfork,clone,clone3,wait4", "-E", f"LD_PRELOAD={harness.LIBRARY}", "-E", "MIDDEN_OPTIONS=leak-check=no"]
     with server("busy=2", wrapper=wrapper) as live:
         program = child_of(live.pid)
-        assert lost(leaks(program)) == [(1234, 1)]
+        report = leaks(program)
+        assert lost(report) == [(1234, 1)], (report["leaks"], report["coverage"], report["snapshot"], report["threads"])
         assert live.end()[0] == UNHARMED.format(1)
 
 
@@ -292,8 +293,8 @@ def test_guard_pages_stay_closed(server):
 
 
 @pytest.mark.parametrize("kinds,kind,notes", [
-    ("locked+guarded", "definite", []), ("shared", "definite", ["16384 bytes of shared memory in 1 mapping"]),
-    ("dontfork", "possible", ["16384 bytes of memory", "MADV_DONTFORK"])], ids=["locked and guarded", "shared", "dontfork"])
+    ("locked+guarded", "definite", []), ("shared", "definite", ["16,384 bytes of shared memory in 1 mapping"]),
+    ("dontfork", "possible", ["16,384 bytes of memory", "MADV_DONTFORK"])], ids=["locked and guarded", "shared", "dontfork"])
 def test_memory_that_fork_does_not_copy(kinds, kind, notes, workshop):
     """It is named, and where pointers may be missing nothing is surely lost."""
     with Live([workshop.build("live/uncopied.c", "gcc-O0"), kinds]) as live:

@@ -286,7 +286,7 @@ def test_limit(run):
                   rule("...", "fun:main").replace("Memcheck:", "# midden: max-blocks=0\n Memcheck:")):
         done = run("string", rules)
         assert done.status == harness.GATE and suppressed(done) == 0
-        assert any("allows less than it fits, 13 bytes in 1 blocks" in note for note in done.report["coverage"]["notes"])
+        assert any("allows less than it fits, 13 bytes in 1 block:" in note for note in done.report["coverage"]["notes"])
     assert run("string string", "# midden: max-blocks=1\nleak:c_string\n").status == harness.GATE
     # the limit is the next rule's alone
     assert run("string", "# midden: max-blocks=1\nleak:nothing\nleak:c_string\n").status == 0
