@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "leak_edges.h"
 #include "leaks.h"
 #include "records.h"
 
@@ -139,7 +140,8 @@ struct graph {
     struct big_block *big;      /* rising */
     size_t n_big, room_big;
 
-    uint32_t **edges;           /* [units] */
+    struct edge_store edge_store;
+    uint32_t **edges;           /* [units], in edge_store */
     uint32_t *edge_end;         /* [n] */
     size_t units;
     uint64_t n_edges;
@@ -299,6 +301,8 @@ bool graph_scan(struct graph *graph, struct error *error);
 /* How many threads shall share work of so many pieces. */
 #define SCAN_CREW_MOST 16u
 unsigned scan_crew(const struct graph *graph, size_t pieces);
+/* How many neighbours of n pieces, which may be of very different size, one of so many threads takes at a time. */
+size_t scan_batch(size_t n, unsigned threads);
 
 /* Calls `word` for every aligned word of [address, address + n) that might point into the heap, `at` being where it lies. Returns
  * the bytes that could not be read. */

@@ -15,12 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image_stream.h"
 #include "leak_flow.h"
 #include "leak_graph.h"
 #include "leak_tally.h"
 #include "memory.h"
-
-#define BUFFER_BYTES ((size_t)1 << 20)
 
 struct numbered_slot {
     uint32_t block;
@@ -32,7 +31,8 @@ struct grouping {
     struct graph *graph;
     size_t *runs;               /* [n_runs]: the first extent of each region, and of what lies in none */
     size_t n_runs;
-    atomic_size_t next;         /* run to be taken */
+    atomic_size_t next;         /* runs to be taken */
+    size_t batch;               /* so many at a time: the records of neighbours lie side by side */
     struct leak_total *indirect;/* by leader[] of the leaders; entry 0 is not used */
     size_t n_indirect;
     uint8_t *excused;           /* by the same numbers: 1: that leader is excused. NULL: none is */
@@ -46,7 +46,7 @@ struct counter {
     struct grouping *grouping;
     struct tally tally;
     struct leaks sums;          /* totals, ignored, excused, inherited, stack_only; the rest is not used */
-    uint8_t *buffer;            /* BUFFER_BYTES */
+    struct image_stream stream;
     pthread_t thread;
 };
 
@@ -268,12 +268,12 @@ static void count_block(struct counter *counter, uint32_t block, uint64_t addres
 
 static void group_uniform(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
-    struct record_block *records = (struct record_block *)counter->buffer;
-    const uint32_t batch = BUFFER_BYTES / sizeof *records / 64 * 64;
+    const struct record_block *records;
+    const uint32_t batch = STREAM_MOST / sizeof *records / 64 * 64;
     uint32_t block = extent->first;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(counter->grouping->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
+        records = stream_at(&counter->stream, region->records + (uint64_t)done * sizeof *records, n * sizeof *records);
         for (uint32_t first = 0; first < n; first += 64) {
             for (uint64_t left = extent->words[(done + first) / 64].live; left; left &= left - 1) {
                 uint32_t slot = first + (uint32_t)__builtin_ctzll(left);
@@ -297,12 +297,12 @@ static void group_single(struct counter *counter, const struct extent *extent, c
 static void group_placed(struct counter *counter, const struct record_region *region, uint32_t first, uint32_t end)
 {
     struct graph *graph = counter->grouping->graph;
-    struct record_placed *records = (struct record_placed *)counter->buffer;
-    const uint32_t batch = BUFFER_BYTES / sizeof *records;
+    const struct record_placed *records;
+    const uint32_t batch = STREAM_MOST / sizeof *records;
     uint8_t *counted = memory_new((end - first) / 8 + 1, 1);
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(graph->records->image, region->records + (uint64_t)done * sizeof *records, records, n * sizeof *records);
+        records = stream_at(&counter->stream, region->records + (uint64_t)done * sizeof *records, n * sizeof *records);
         for (uint32_t i = 0; i < n; i++) {
             uint64_t offset;
             if (record_head_state(records[i].block.head) != RECORD_BLOCK_LIVE)
@@ -358,8 +358,9 @@ static void *group_runs(void *argument)
 {
     struct counter *counter = argument;
     struct grouping *grouping = counter->grouping;
-    for (size_t run; (run = atomic_fetch_add(&grouping->next, 1)) < grouping->n_runs;)
-        group_run(counter, run);
+    for (size_t first; (first = atomic_fetch_add(&grouping->next, grouping->batch)) < grouping->n_runs;)
+        for (size_t run = first; run < grouping->n_runs && run < first + grouping->batch; run++)
+            group_run(counter, run);
     return NULL;
 }
 
@@ -412,13 +413,14 @@ bool graph_group(struct graph *graph, struct error *error)
     struct grouping grouping = {.graph = graph};
     struct counter counters[SCAN_CREW_MOST] = {0};
     unsigned most = scan_crew(graph, graph->units), n = 0;
-    for (; n < most && (counters[n].buffer = memory_try(1, BUFFER_BYTES)); n++)
+    for (; n < most && stream_begin(&counters[n].stream, graph->records->image); n++)
         counters[n].grouping = &grouping;
     if (!n) {
         error_set(error, "no memory to group the leaks");
         return false;
     }
     find_runs(&grouping);
+    grouping.batch = scan_batch(grouping.n_runs, n);
     charge_leaders(&grouping);
     list_slots(&grouping);
     make_flow(&grouping);
@@ -437,7 +439,7 @@ bool graph_group(struct graph *graph, struct error *error)
     graph->result->records = counters[0].tally.list;
     graph->result->n_records = counters[0].tally.n;
     for (unsigned i = 0; i < n; i++) {
-        free(counters[i].buffer);
+        stream_end(&counters[i].stream);
         tally_free_index(&counters[i].tally);
         if (i)
             free(counters[i].tally.list);

@@ -55,13 +55,14 @@ struct indexing {
     struct stacks stacks;
     struct part *parts;         /* [records->n_regions] */
     size_t *objects;            /* [the same]: objects of pools in that region: it is not indexed as a part */
-    atomic_size_t next;         /* region to be taken */
+    atomic_size_t next;         /* regions to be taken */
+    size_t batch;               /* so many at a time: the records of neighbours lie side by side */
 };
 
-static void index_part(struct indexing *indexing, size_t index, uint8_t *buffer)
+static void index_part(struct indexing *indexing, size_t index, struct image_stream *stream)
 {
     struct part *part = &indexing->parts[index];
-    struct indexer indexer = {.graph = &part->graph, .stacks = &indexing->stacks, .buffer = buffer};
+    struct indexer indexer = {.graph = &part->graph, .stacks = &indexing->stacks, .stream = stream};
     region_index(&indexer, index);
     part->damaged = indexer.damaged;
     part->busy = indexer.busy;
@@ -72,12 +73,15 @@ static void *index_parts(void *argument)
 {
     struct indexing *indexing = argument;
     size_t n = indexing->graph->records->n_regions;
-    uint8_t *buffer = memory_try(1, INDEX_BUFFER_BYTES);
-    for (size_t index; buffer && (index = atomic_fetch_add(&indexing->next, 1)) < n;)
-        if (!indexing->objects[index])
-            index_part(indexing, index, buffer);
-    free(buffer);
-    return buffer ? indexing : NULL;
+    struct image_stream stream;
+    if (!stream_begin(&stream, indexing->graph->records->image))
+        return NULL;
+    for (size_t first; (first = atomic_fetch_add(&indexing->next, indexing->batch)) < n;)
+        for (size_t index = first; index < n && index < first + indexing->batch; index++)
+            if (!indexing->objects[index])
+                index_part(indexing, index, &stream);
+    stream_end(&stream);
+    return indexing;
 }
 
 /* All regions by themselves, by several threads. false: no memory. */
@@ -85,6 +89,7 @@ static bool index_regions(struct indexing *indexing, uint64_t slots)
 {
     pthread_t threads[SCAN_CREW_MOST];
     unsigned n = scan_crew(indexing->graph, (size_t)(slots / UNIT_BLOCKS)), started = 0;
+    indexing->batch = scan_batch(indexing->graph->records->n_regions, n);
     while (started + 1 < n && pthread_create(&threads[started], NULL, index_parts, indexing) == 0)
         started++;
     bool done = index_parts(indexing) != NULL;
@@ -167,7 +172,8 @@ bool graph_index(struct graph *graph, struct error *error)
 {
     struct records *records = graph->records;
     struct indexing indexing = {.graph = graph, .stacks.asking = PTHREAD_MUTEX_INITIALIZER};
-    struct indexer indexer = {.graph = graph, .stacks = &indexing.stacks};
+    struct image_stream stream;
+    struct indexer indexer = {.graph = graph, .stacks = &indexing.stacks, .stream = &stream};
     uint64_t slots = 0;
     graph_take_objects(graph);
     slots = graph->n_objects;
@@ -177,10 +183,10 @@ bool graph_index(struct graph *graph, struct error *error)
     indexing.stacks.tls_known = memory_try(indexing.stacks.n, 1);
     indexing.parts = memory_try(records->n_regions, sizeof *indexing.parts);
     indexing.objects = memory_try(records->n_regions, sizeof *indexing.objects);
-    indexer.buffer = memory_try(1, INDEX_BUFFER_BYTES);
+    bool streams = stream_begin(&stream, records->image);
     graph->size = memory_try(slots, sizeof *graph->size);
     graph->marks = memory_try(slots, sizeof *graph->marks);
-    indexer.no_memory = !indexing.stacks.tls_known || !indexing.parts || !indexing.objects || !indexer.buffer || !graph->size || !graph->marks;
+    indexer.no_memory = !indexing.stacks.tls_known || !indexing.parts || !indexing.objects || !streams || !graph->size || !graph->marks;
     if (!indexer.no_memory) {
         lay_out(&indexing);
         indexer.no_memory = !index_regions(&indexing, slots);
@@ -189,7 +195,7 @@ bool graph_index(struct graph *graph, struct error *error)
     free(indexing.stacks.tls_known);
     free(indexing.parts);
     free(indexing.objects);
-    free(indexer.buffer);
+    stream_end(&stream);
     if (!indexer.no_memory && graph->n) {
         graph->size = memory_resize(graph->size, graph->n, sizeof *graph->size);
         graph->marks = memory_resize(graph->marks, graph->n, sizeof *graph->marks);
@@ -210,8 +216,7 @@ bool graph_index(struct graph *graph, struct error *error)
 void graph_free(struct graph *graph)
 {
     graph_free_extents(graph);
-    for (size_t i = 0; graph->edges && i < graph->units; i++)
-        free(graph->edges[i]);
+    edges_free(&graph->edge_store);
     free(graph->objects);
     free(graph->supers);
     free(graph->bucket);

@@ -7,9 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image_stream.h"
 #include "leak_graph.h"
-
-#define INDEX_BUFFER_BYTES ((size_t)1 << 20)
 
 /* What is known of stacks, for all threads. */
 struct stacks {
@@ -21,7 +20,7 @@ struct stacks {
 struct indexer {
     struct graph *graph;
     struct stacks *stacks;
-    uint8_t *buffer;            /* INDEX_BUFFER_BYTES */
+    struct image_stream *stream;
     uint64_t damaged, busy;
     bool no_memory;
 };

@@ -118,7 +118,7 @@ static bool join(struct pieces *pieces, size_t index)
         n += pieces->all[unit->first + i].n;
     if (n == 0)
         return true;
-    uint32_t *edges = n > UINT32_MAX ? NULL : memory_try((size_t)n, sizeof *edges), before = 0;
+    uint32_t *edges = n > UINT32_MAX ? NULL : edges_new(&graph->edge_store, (size_t)n), before = 0;
     if (!edges)
         return false;
     for (size_t i = 0; i < unit->n; i++) {
@@ -135,25 +135,22 @@ static bool join(struct pieces *pieces, size_t index)
     return true;
 }
 
-bool pieces_done(struct pieces *pieces, struct piece *piece, const uint32_t *edges, size_t n)
+bool pieces_done(struct pieces *pieces, struct piece *piece, struct edge_writer *writer)
 {
     size_t index = piece->first / UNIT_BLOCKS;
     struct unit *unit = &pieces->units[index];
-    uint32_t *copy = NULL;
-    if (n > UINT32_MAX)
-        return false;
-    if (n) {
-        copy = malloc(n * sizeof *copy);
-        if (!copy)
-            return false;
-        memcpy(copy, edges, n * sizeof *copy);
-    }
     if (unit->n == 1) {
-        pieces->graph->edges[index] = copy;
+        pieces->graph->edges[index] = edges_keep(writer);
         return true;
     }
-    piece->edges = copy;
-    piece->n = (uint32_t)n;
+    if (writer->n) {
+        piece->n = (uint32_t)writer->n;
+        piece->edges = memory_raw(writer->n * sizeof *piece->edges);
+        if (!piece->edges)
+            return false;
+        memcpy(piece->edges, writer->edges, writer->n * sizeof *piece->edges);
+        writer->n = 0;
+    }
     return atomic_fetch_sub(&unit->left, 1) > 1 || join(pieces, index);
 }
 

@@ -30,8 +30,8 @@ struct pieces {
 bool pieces_cut(struct pieces *pieces, struct graph *graph);
 
 /* The edges of a piece, whose edge_end[] counts from its own first one, were found. Who brings the last piece of a unit joins them. Called
- * by several threads. false: no memory. */
-bool pieces_done(struct pieces *pieces, struct piece *piece, const uint32_t *edges, size_t n);
+ * by several threads. Nothing is being written then. false: no memory. */
+bool pieces_done(struct pieces *pieces, struct piece *piece, struct edge_writer *writer);
 
 void pieces_free(struct pieces *pieces);
 

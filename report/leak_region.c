@@ -1,6 +1,6 @@
 /* The living blocks of one region.
  *
- *   1. The region's records are streamed through a buffer of 1 MiB. A uniform region gives a bitmap of its living slots; their
+ *   1. The region's records are streamed (image_stream.c). A uniform region gives a bitmap of its living slots; their
  *      sizes go to the end of size[] in slot order, which is address order.
  *   2. A placed region gives (offset, size) pairs that are sorted by a radix sort before they are appended. One of 4 GiB and more is
  *      sorted by whole addresses and cut into extents of less than that, so that an offset fits 32 bits.
@@ -101,8 +101,8 @@ static void index_uniform(struct indexer *indexer, size_t index)
 {
     struct graph *graph = indexer->graph;
     const struct record_region *region = &graph->records->regions[index];
-    struct record_block *blocks = (struct record_block *)indexer->buffer;
-    const uint32_t batch = INDEX_BUFFER_BYTES / sizeof *blocks;
+    const struct record_block *blocks;
+    const uint32_t batch = STREAM_MOST / sizeof *blocks;
     struct slot_word *words = memory_try((region->slots + 63) / 64, sizeof *words);
     if (!words) {
         indexer->no_memory = true;
@@ -112,7 +112,7 @@ static void index_uniform(struct indexer *indexer, size_t index)
     uint64_t room = region->slots == 1 ? region->bytes : region->stride;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(graph->records->image, region->records + (uint64_t)done * sizeof *blocks, blocks, n * sizeof *blocks);
+        blocks = stream_at(indexer->stream, region->records + (uint64_t)done * sizeof *blocks, n * sizeof *blocks);
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = done + i;
             if (slot % 64 == 0)
@@ -197,13 +197,13 @@ static void sort_placed(struct placed *blocks, struct placed *spare, size_t n, u
 /* The living blocks of a placed region, in address order, without doubles; *count of them. NULL: none, or no memory. */
 static struct placed *read_placed(struct indexer *indexer, const struct record_region *region, size_t *count)
 {
-    struct record_placed *records = (struct record_placed *)indexer->buffer;
-    const uint32_t batch = INDEX_BUFFER_BYTES / sizeof *records;
+    const struct record_placed *records;
+    const uint32_t batch = STREAM_MOST / sizeof *records;
     size_t room = 0, n = 0, kept = 0;
     struct placed *blocks = NULL;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t some = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
+        records = stream_at(indexer->stream, region->records + (uint64_t)done * sizeof *records, some * sizeof *records);
         for (uint32_t i = 0; i < some; i++) {
             const struct record_placed *record = &records[i];
             if (!record->address || !is_live(indexer, &record->block))
@@ -275,14 +275,14 @@ static struct placed placed_object(struct indexer *indexer, const struct record_
 /* The living blocks of a uniform region. */
 static struct placed *read_uniform(struct indexer *indexer, const struct record_region *region, size_t *count)
 {
-    struct record_block *records = (struct record_block *)indexer->buffer;
-    const uint32_t batch = INDEX_BUFFER_BYTES / sizeof *records;
+    const struct record_block *records;
+    const uint32_t batch = STREAM_MOST / sizeof *records;
     struct placed *blocks = NULL;
     size_t n = 0, room = 0;
     uint64_t most = (region->slots == 1 ? region->bytes : region->stride) - region->user_offset;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t some = region->slots - done < batch ? region->slots - done : batch;
-        image_read_around(indexer->graph->records->image, region->records + (uint64_t)done * sizeof *records, records, some * sizeof *records);
+        records = stream_at(indexer->stream, region->records + (uint64_t)done * sizeof *records, some * sizeof *records);
         for (uint32_t i = 0; i < some; i++) {
             uint64_t size = record_head_size(records[i].head);
             if (!is_live(indexer, &records[i]))

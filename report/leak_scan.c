@@ -3,8 +3,8 @@
  * The blocks' memory is cut into pieces (leak_pieces.c), which several threads take one after the other. A worker reads
  * a window of up to 512 KiB, runs a range filter over the words of each block, many at once (nothing outside the heap's span can
  * matter; most words fall here), and collects the survivors in batches. A batch is looked up in steps, each for all its words, that
- * bring near what the next one reads: every look-up misses the caches several times, and so they miss together. The edges of a piece are collected in the worker's scratch array and
- * copied out at their exact length.
+ * bring near what the next one reads: every look-up misses the caches several times, and so they miss together. The edges are written to where they stay
+ * (leak_edges.c).
  *
  * Not kept: a block's pointers to itself, and the same edge twice in a row. Very large blocks are read only where they were
  * ever touched. What cannot be read counts as zero. */
@@ -79,8 +79,7 @@ struct worker {
     struct window window;
     struct pending *batch;      /* [BATCH] */
     uint32_t n_batch;
-    uint32_t *scratch;          /* edges of the piece */
-    size_t n, room;
+    struct edge_writer writer;  /* edges of the piece */
     struct pieces *pieces;
     const struct extent *extent;/* of the last block */
     uint32_t first;             /* block of the piece */
@@ -92,30 +91,26 @@ struct worker {
 
 static void keep_edge(struct worker *worker, uint32_t edge)
 {
-    if (worker->n == worker->room) {
-        size_t room = worker->room ? 2 * worker->room : 4 * UNIT_BLOCKS;
-        uint32_t *grown = room > UINT32_MAX ? NULL : reallocarray(worker->scratch, room, sizeof *grown);
-        if (!grown) {
-            worker->no_memory = true;
-            return;
-        }
-        worker->scratch = grown;
-        worker->room = room;
+    struct edge_writer *writer = &worker->writer;
+    if (writer->n == writer->room && !edges_grow(writer)) {
+        worker->no_memory = true;
+        return;
     }
-    worker->scratch[worker->n++] = edge;
+    writer->edges[writer->n++] = edge;
 }
 
 /* Keeps what was looked up, in the order of the words. */
 static inline void keep(struct worker *worker, const struct pending *pending, uint32_t block, uint64_t offset)
 {
     struct graph *graph = worker->graph;
+    const struct edge_writer *writer = &worker->writer;
     while (worker->source < pending->source)    /* what came before has all its edges */
-        graph->edge_end[worker->source++] = (uint32_t)worker->n;
+        graph->edge_end[worker->source++] = (uint32_t)writer->n;
     if (block == NO_BLOCK || block == pending->source)
         return;
     uint32_t edge = offset && !(graph->marks[block] & MARK_LOADER_TLS) ? block | EDGE_INTERIOR : block;
     uint32_t before = pending->source > worker->first ? graph->edge_end[pending->source - 1] : 0;
-    if (worker->n > before && worker->scratch[worker->n - 1] == edge)
+    if (writer->n > before && writer->edges[writer->n - 1] == edge)
         return;
     keep_edge(worker, edge);
 }
@@ -146,7 +141,8 @@ static inline void find_block(const struct graph *graph, struct pending *pending
         return;
     }
     pending->low = extent->first + at->rank + (uint32_t)__builtin_popcountll(at->live & (bit - 1));
-    __builtin_prefetch(&graph->size[pending->low]);
+    if (pending->within)        /* the first byte of a block is its own whatever the size */
+        __builtin_prefetch(&graph->size[pending->low]);
 }
 
 /* Looks all words of the batch up: graph_find() in steps, each for all of them, so that what one step asks for is there when the
@@ -177,7 +173,9 @@ FAST_SCAN static void flush(struct worker *worker)
     for (struct pending *at = batch; at < end; at++) {
         uint32_t block = NO_BLOCK, size;
         uint64_t offset = at->within;
-        if (at->extent && at->direct && (size = graph->size[at->low]) != BIG_SIZE)
+        if (at->extent && at->direct && offset == 0)
+            block = at->low;
+        else if (at->extent && at->direct && (size = graph->size[at->low]) != BIG_SIZE)
             block = offset < (size ? size : 1) ? at->low : NO_BLOCK;
         else if (at->extent)
             block = graph_find(graph, at->word, &offset);
@@ -263,7 +261,7 @@ static void scan_piece(struct worker *worker, struct piece *piece)
     uint64_t most = graph_address(graph, piece->last) + piece->to, limit = 0;
     worker->extent = NULL;
     worker->first = worker->source = piece->first;
-    worker->n = 0;
+    worker->writer.n = 0;
     walk_start(&walk, graph, piece->first);
     for (uint32_t block = piece->first; block <= piece->last && walk_next(&walk); block++) {
         uint64_t from = block == piece->first ? piece->from : 0, to = block == piece->last ? piece->to : graph_size(graph, block);
@@ -275,9 +273,9 @@ static void scan_piece(struct worker *worker, struct piece *piece)
     flush(worker);
     uint32_t done = piece->ends ? piece->last + 1 : piece->last;
     while (worker->source < done)
-        graph->edge_end[worker->source++] = (uint32_t)worker->n;
-    worker->pointers += worker->n;
-    if (!pieces_done(worker->pieces, piece, worker->scratch, worker->n))
+        graph->edge_end[worker->source++] = (uint32_t)worker->writer.n;
+    worker->pointers += worker->writer.n;
+    if (!pieces_done(worker->pieces, piece, &worker->writer))
         worker->no_memory = true;
 }
 
@@ -322,6 +320,12 @@ unsigned scan_crew(const struct graph *graph, size_t pieces)
     return n > SCAN_CREW_MOST ? SCAN_CREW_MOST : (unsigned)n;
 }
 
+size_t scan_batch(size_t n, unsigned threads)
+{
+    size_t batch = n / (threads * (size_t)32);
+    return batch < 1 ? 1 : batch > 64 ? 64 : batch;
+}
+
 bool graph_scan(struct graph *graph, struct error *error)
 {
     graph->units = (graph->n + (size_t)UNIT_BLOCKS - 1) / UNIT_BLOCKS;
@@ -336,6 +340,7 @@ bool graph_scan(struct graph *graph, struct error *error)
         struct worker *worker = &crew->workers[i];
         worker->graph = graph;
         worker->pieces = &crew->pieces;
+        worker->writer.store = &graph->edge_store;
         worker->window.image = graph->records->image;
         worker->window.words = memory_try(1, WINDOW_BYTES);
         worker->batch = memory_try(BATCH, sizeof *worker->batch);
@@ -357,7 +362,6 @@ bool graph_scan(struct graph *graph, struct error *error)
         no_memory |= worker->no_memory;
         free(worker->window.words);
         free(worker->batch);
-        free(worker->scratch);
     }
     pieces_free(&crew->pieces);
     free(crew);

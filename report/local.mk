@@ -4,7 +4,7 @@ libreport_la_SOURCES = \
 	report/error.h report/error.c report/say.h report/say.c \
 	report/late.h report/late.c report/late_capstone.c report/late_elfutils.c report/late_sqlite.c report/late_xml.c \
 	report/memory.h report/memory.c report/processors.h report/processors.c \
-	report/image.h report/image.c report/image_live.c report/image_direct.h report/image_direct.c report/image_uncopied.c \
+	report/image.h report/image.c report/image_live.c report/image_direct.h report/image_direct.c report/image_stream.h report/image_stream.c report/image_uncopied.c \
 	report/image_core.c report/core_bytes.h report/core_bytes.c report/file_read.h report/file_read.c report/file_text.h report/file_text.c report/core_zstd.c report/core_gaps.h report/core_gaps.c report/core_notes.h report/core_notes.c \
 	report/module_search.h report/module_search.c \
 	report/dump.h report/dump.c report/dump_plan.c report/dump_notes.c report/dump_copy.c report/dump_mask.h report/dump_mask.c \
@@ -12,7 +12,7 @@ libreport_la_SOURCES = \
 	report/records.h report/records.c \
 	report/records_regions.h report/records_regions.c report/records_marks.h report/records_marks.c \
 	report/leaks.h report/leaks.c \
-	report/leak_graph.h report/leak_objects.c report/leak_index.h report/leak_index.c report/leak_region.c report/leak_walk.c report/leak_tls.c report/leak_pieces.h report/leak_pieces.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
+	report/leak_graph.h report/leak_objects.c report/leak_index.h report/leak_index.c report/leak_region.c report/leak_walk.c report/leak_tls.c report/leak_edges.h report/leak_edges.c report/leak_pieces.h report/leak_pieces.c report/leak_scan.c report/leak_roots.c report/leak_mark.c \
 	report/leak_heuristics.c report/leak_reach.c report/leak_tally.h report/leak_tally.c report/leak_group.c \
 	report/leak_flow.h report/leak_flow.c report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_retained.c report/leak_paths.h report/unwind.h report/unwind.c \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \

@@ -44,6 +44,11 @@ void *memory_try(size_t count, size_t size)
     return calloc(count ? count : 1, size ? size : 1);
 }
 
+void *memory_raw(size_t bytes)
+{
+    return malloc(bytes ? bytes : 1);
+}
+
 void *arena_new(struct arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2)

@@ -19,6 +19,9 @@ void *memory_resize(void *old, size_t count, size_t size);
 /* Zeroed; NULL: no memory, or the product is too large. Freed with free(). */
 void *memory_try(size_t count, size_t size);
 
+/* Not zeroed; NULL: no memory. Freed with free(). */
+void *memory_raw(size_t bytes);
+
 struct arena {
     struct arena_piece *pieces;
     size_t left;            /* bytes left in the newest piece */
