@@ -107,6 +107,13 @@ def test_hardly_any_memory_for_records(limit, workshop, midden):
     assert (run.status, run.stdout) == (plain.status, plain.stdout), run.describe()
 
 
+def test_forks_while_threads_get_blocks_without_records(workshop, midden):
+    """The heap of these is whole in every child, too: its locks are held over fork."""
+    run = midden([workshop.build("correct/forks-beside-allocating-threads.c"), "40000"], "--memory-limit=1m", "--leak-check=no")
+    assert run.status == 0 and run.stdout == b"0 failed\n", run.describe()
+    assert run.report["heap"]["unrecorded_blocks"] > 0, run.describe()
+
+
 @pytest.mark.parametrize("option", ["log-file", "json"])
 def test_report_file_cannot_be_written_under_a_bare_preload(option, bare, workshop, tmp_path):
     """The program is running already: its result stands, and the loss is told. (midden run refuses before: test_run_usage.py.)"""

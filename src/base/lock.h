@@ -20,8 +20,9 @@ enum lock_rank {
     LOCK_RANK_SIGNALS,      /* the signal actions that the program asked for */
     LOCK_RANK_ENDINGS,      /* the same of signals that end it */
     LOCK_RANK_HEAP = 16,    /* the heap library adds its own order: 16..47 */
-    LOCK_RANK_RESERVE = 48, /* the same of the reserve heap, which serves who interrupts a thread that may hold those: 48..79 */
-    LOCK_RANK_REGIONS = 80, /* the table of regions */
+    LOCK_RANK_UNRECORDED = 48,  /* the same of the heap that serves when there is no memory for records: 48..79 */
+    LOCK_RANK_RESERVE = 80, /* the same of the reserve heap, which serves who interrupts a thread that may hold those: 80..111 */
+    LOCK_RANK_REGIONS = 112,/* the table of regions */
     LOCK_RANK_FINDINGS,     /* this and the next are also taken in handlers that interrupted a thread with any of the above */
     LOCK_RANK_ROOTS,        /* the table of registered roots */
     LOCK_RANK_TABLES,       /* growth of record tables */

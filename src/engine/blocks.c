@@ -90,9 +90,14 @@ static _Thread_local uint64_t mask_before __attribute__((tls_model("initial-exec
 static void hook_lock_quietly(void *ctx, struct heap_lock *lock)
 {
     (void)ctx;
-    uint64_t mask = lock_take_quietly((struct lock *)(void *)lock);
-    if (quiet_locks++ == 0)
+    struct lock *taken = (struct lock *)(void *)lock;
+    if (quiet_locks) {
+        lock_take(taken);
+    } else {
+        uint64_t mask = lock_take_quietly(taken);
         mask_before = mask;
+    }
+    quiet_locks++;
 }
 
 static void hook_unlock_quietly(void *ctx, struct heap_lock *lock)
@@ -105,11 +110,23 @@ static void hook_unlock_quietly(void *ctx, struct heap_lock *lock)
         kernel_signals_back(mask);
 }
 
-/* Around fork both heaps' locks are held at once, and a signal handler may take these while the thread it interrupted holds the others. */
+/* Around fork all heaps' locks are held at once, and a signal handler may take the reserve's while the thread it interrupted holds the others.
+ * So each of these heaps has ranks of its own. */
+static void rank_from(struct heap_lock *lock, uint32_t first)
+{
+    if (lock->rank < first)
+        lock->rank += first - LOCK_RANK_HEAP;
+}
+
 static void hook_lock_reserve(void *ctx, struct heap_lock *lock)
 {
-    if (lock->rank < LOCK_RANK_RESERVE)
-        lock->rank += LOCK_RANK_RESERVE - LOCK_RANK_HEAP;
+    rank_from(lock, LOCK_RANK_RESERVE);
+    hook_lock_quietly(ctx, lock);
+}
+
+static void hook_lock_unrecorded(void *ctx, struct heap_lock *lock)
+{
+    rank_from(lock, LOCK_RANK_UNRECORDED);
     hook_lock_quietly(ctx, lock);
 }
 
@@ -226,7 +243,7 @@ const struct heap_hooks blocks_reserve_hooks = {
 const struct heap_hooks blocks_unrecorded_hooks = {
     .alloc_pages = hook_alloc_unrecorded,
     .free_pages = hook_free_pages,
-    .lock = hook_lock_quietly,
+    .lock = hook_lock_unrecorded,
     .unlock = hook_unlock_quietly,
     .discard = hook_discard,
     .protect = hook_protect,

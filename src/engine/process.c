@@ -136,6 +136,8 @@ void engine_fork_prepare(void)
     marks_lock();
     objects_lock();
     heap_lock_all(engine.heap);
+    if (engine.unrecorded)
+        heap_lock_all(engine.unrecorded);
     if (engine.reserve)
         heap_lock_all(engine.reserve);
 }
@@ -146,6 +148,8 @@ static void fork_release(struct thread_state *self)
         return;
     if (engine.reserve)
         heap_unlock_all(engine.reserve);
+    if (engine.unrecorded)
+        heap_unlock_all(engine.unrecorded);
     heap_unlock_all(engine.heap);
     objects_unlock();
     marks_unlock();
