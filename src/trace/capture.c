@@ -147,14 +147,19 @@ static __attribute__((noinline)) bool begin_again(struct thread_state *self, uin
     return true;
 }
 
+static inline void mark_begun(struct thread_state *self, uintptr_t sp)
+{
+    self->in_capture = true;
+    self->capture_sp = sp;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 /* false: called by a signal handler that interrupted a capture. */
 static inline bool begin(struct thread_state *self, uintptr_t sp)
 {
     if (__builtin_expect(self->in_capture, 0) && !begin_again(self, sp))
         return false;
-    self->in_capture = true;
-    self->capture_sp = sp;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    mark_begun(self, sp);
     if (__builtin_expect(modules_are_suspect(), 0))
         modules_refresh();
     return true;
@@ -172,26 +177,52 @@ static inline unsigned frame_limit(void)
     return max - 1 < MAX_FRAMES ? max : MAX_FRAMES;
 }
 
-uint32_t capture(const struct capture_start *start)
+static uint32_t taken(struct thread_state *self, uint32_t stack)
 {
-    struct thread_state *self = threads_self();
-    uint32_t stack = 0;
-    if (__builtin_expect(begin(self, start->sp), 1)) {
-        unsigned max = frame_limit();
-        struct capture_memo *memo = memo_of(self, modules_epoch(), max);
-        if (__builtin_expect(!memo, 0)) {
-            stack = capture_little(self, start, max);
-        } else if (__builtin_expect(!start->exact && stack_is_own(self, start->sp), 1)) {
-            stack = memo_find(memo, start);
-            if (__builtin_expect(!stack, 0) && !retrace(self, memo, start, max, &stack))
-                stack = capture_plainly(self, memo, start, max);
-        } else {
-            stack = capture_plainly(self, memo, start, max);
-        }
-        end(self);
-    }
+    end(self);
     if (__builtin_expect(!stack, 0))
         __atomic_add_fetch(&midden_anchor.lost_stacks, 1, __ATOMIC_RELAXED);
+    return stack;
+}
+
+/* The capture was begun, and the memo does not have the stack, or cannot be asked for it. */
+static __attribute__((noinline)) uint32_t capture_new(struct thread_state *self, struct capture_memo *memo, const struct capture_start *start)
+{
+    uint32_t stack = 0;
+    unsigned max = frame_limit();
+    if (__builtin_expect(start->exact || !stack_is_own(self, start->sp), 0) || !retrace(self, memo, start, max, &stack))
+        stack = capture_plainly(self, memo, start, max);
+    return taken(self, stack);
+}
+
+/* The first of a thread, or since modules came or went, or one that a signal handler makes in the middle of another one. */
+static __attribute__((noinline)) uint32_t capture_slowly(const struct capture_start *start)
+{
+    struct thread_state *self = threads_self();
+    if (!begin(self, start->sp)) {
+        __atomic_add_fetch(&midden_anchor.lost_stacks, 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    unsigned max = frame_limit();
+    struct capture_memo *memo = memo_of(self, modules_epoch(), max);
+    return memo ? capture_new(self, memo, start) : taken(self, capture_little(self, start, max));
+}
+
+uint32_t capture(const struct capture_start *start)
+{
+    struct thread_state *self = thread_self_pointer;
+    if (__builtin_expect(!self, 0) || __builtin_expect(self->in_capture, 0))
+        return capture_slowly(start);
+    mark_begun(self, start->sp);
+    struct capture_memo *memo = self->memo;
+    if (__builtin_expect(modules_are_suspect() || !memo || !memo_is_of(memo, self, modules_epoch(), frame_limit()), 0)) {
+        end(self);
+        return capture_slowly(start);
+    }
+    uint32_t stack = __builtin_expect(!start->exact && stack_is_own(self, start->sp), 1) ? memo_find(memo, start) : 0;
+    if (__builtin_expect(!stack, 0))
+        return capture_new(self, memo, start);
+    end(self);
     return stack;
 }
 

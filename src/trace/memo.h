@@ -78,10 +78,15 @@ struct capture_memo {
 /* The calling thread's, emptied if it was another thread's or modules or limit have changed. NULL: no memory. */
 struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint32_t limit);
 
+static inline bool memo_is_of(const struct capture_memo *memo, const struct thread_state *self, uint32_t epoch, uint32_t limit)
+{
+    return memo->generation == self->generation && memo->epoch == epoch && memo->limit == limit;
+}
+
 static inline struct capture_memo *memo_of(struct thread_state *self, uint32_t epoch, uint32_t limit)
 {
     struct capture_memo *memo = self->memo;
-    if (__builtin_expect(memo && memo->generation == self->generation && memo->epoch == epoch && memo->limit == limit, 1))
+    if (__builtin_expect(memo && memo_is_of(memo, self, epoch, limit), 1))
         return memo;
     return memo_renew(self, epoch, limit);
 }
