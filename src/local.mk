@@ -9,7 +9,7 @@ engine_sources += \
 	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/publish.h src/engine/alloc.c src/engine/resize.c src/engine/free.c src/engine/deferred.c src/engine/objects.h src/engine/objects.c src/engine/marks.c \
 	src/engine/report.c src/engine/checked.c src/engine/process.c src/engine/end.h src/engine/end.c src/engine/endings.c src/engine/roots.h src/engine/roots.c src/engine/signals.h src/engine/signals.c \
 	src/config/config.h src/config/config.c \
-	src/check/guard.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c src/check/queue.h src/check/queue.c src/check/sites.h src/check/sites.c \
+	src/check/guard.h src/check/zones.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c src/check/queue.h src/check/queue.c src/check/sites.h src/check/sites.c \
 	src/check/range.h src/check/range.c src/check/finding.h src/check/finding.c src/check/fault.h src/check/fault.c src/check/pageguard.h src/check/pageguard.c \
 	src/check/allowance.h src/check/allowance.c src/check/watch.h src/check/watch.c src/engine/watched.c src/engine/step.c \
 	src/snapshot/agent.h src/snapshot/agent.c src/snapshot/spawn.h src/snapshot/spawn.c \

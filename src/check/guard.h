@@ -56,18 +56,20 @@ struct guard_damage {
 /* Witnesses of a living block. fill: whether its bytes are filled too (not when the program wants zeros). */
 void guard_arm(const struct guard_block *block, bool fill);
 
+/* The fill of a new block alone, where there is one. */
+void guard_fill_new(const struct guard_block *block);
+
 /* Witnesses of a freed block. */
 void guard_retire(const struct guard_block *block);
+
+/* The same where the zones of the living block are known to be whole. */
+void guard_retire_whole(const struct guard_block *block);
 
 /* Compares the zones of a living block; true: whole. */
 bool guard_whole(const struct guard_block *block, struct guard_damage *damage);
 
 /* The same of the zone in front alone: guard_whole names damage behind first, and there may be both. */
 bool guard_whole_before(const struct guard_block *block, struct guard_damage *damage);
-
-/* The zone in front of a living block alone, and the one behind it. Profiles with guards only. */
-bool guard_front_whole(const struct guard_block *block);
-bool guard_rear_whole(const struct guard_block *block);
 
 /* Compares the fill and the zones of a freed block; true: nobody wrote to it since. */
 bool guard_untouched(const struct guard_block *block, struct guard_damage *damage);

@@ -16,6 +16,7 @@
 #include "check/guard.h"
 #include "check/quarantine.h"
 #include "check/watch.h"
+#include "check/zones.h"
 #include "engine/publish.h"
 #include "engine/state.h"
 #include "heap/quick.h"
@@ -41,7 +42,10 @@ static inline __attribute__((always_inline)) void *in_heap(struct thread_state *
     mark_busy(record, size, call, kept);
     if (engine.witnesses) {
         struct guard_block guarded = {address, size, block->room - guard_setting.front};
-        guard_arm(&guarded, !zero);
+        if (guard_setting.rear)
+            zones_arm(&guarded, GUARD_MAGIC_USED);
+        if (!zero && guard_setting.fill_alloc != GUARD_NO_FILL)
+            guard_fill_new(&guarded);
     }
     if (zero && !block->zeroed)
         memory_fill(address, 0, size);

@@ -15,6 +15,7 @@
 #include "check/quarantine.h"
 #include "check/sites.h"
 #include "check/watch.h"
+#include "check/zones.h"
 #include "engine/publish.h"
 #include "engine/state.h"
 #include "heap/quick.h"
@@ -147,7 +148,7 @@ static inline void compare_neighbour(struct thread_state *self, const struct hea
         return;
     struct guard_block guarded = {block->start + guard_setting.front + (ptrdiff_t)region->stride * side, record_head_size(head),
                                   region->stride - guard_setting.front};
-    if (__builtin_expect(!(side < 0 ? guard_rear_whole(&guarded) : guard_front_whole(&guarded)), 0))
+    if (__builtin_expect(!(side < 0 ? zones_rear_whole(&guarded) : zones_front_whole(&guarded)), 0))
         neighbour_damaged(self, guarded.address, head, from);
 }
 
@@ -364,13 +365,14 @@ static __attribute__((noinline)) void free_checked(struct thread_state *self, st
     struct guard_block guarded = {address, record_head_size(head), block.room - engine.front};
     struct guard_damage damage;
     watch_remove(address);
-    if (__builtin_expect(!guard_whole(&guarded, &damage), 0))
-        tell_zones(self, address, head, call, from);
-    if (zones)
+    if (zones) {
+        if (__builtin_expect(!zones_quickly(&guarded, GUARD_MAGIC_USED), 0) && __builtin_expect(!guard_whole(&guarded, &damage), 0))
+            tell_zones(self, address, head, call, from);    /* and mends them */
         compare_neighbours(self, &block, from);
+    }
     bool held = quarantine_on();
     write_death(record, free_stack, (uint16_t)self->index);
-    guard_retire(&guarded);
+    guard_retire_whole(&guarded);
     set_dead(record, head, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
     blocks_count_free(self, record_head_size(head));
     if (!held)

@@ -1,6 +1,6 @@
 /* Witnesses around a block: whatever single stretch of bytes is changed around or, after a free, inside it is found, and the first
  * wrong byte and the extent are right; nothing is found when nothing was changed. */
-#include "check/guard.h"
+#include "check/zones.h"
 
 #include <string.h>
 
@@ -62,9 +62,9 @@ int main(void)
             struct guard_block block = {memory + 16, 40, 40 + rear};
             struct guard_damage damage;
             guard_arm(&block, false);
-            CHECK(guard_rear_whole(&block) && guard_front_whole(&block), "rear %zu", rear);
+            CHECK(zones_rear_whole(&block) && zones_front_whole(&block), "rear %zu", rear);
             block.address[40 + at] ^= 1;
-            CHECK(!guard_rear_whole(&block) && guard_front_whole(&block), "rear %zu at %zu, by a neighbour", rear, at);
+            CHECK(!zones_rear_whole(&block) && zones_front_whole(&block), "rear %zu at %zu, by a neighbour", rear, at);
             CHECK(!guard_whole(&block, &damage) && damage.first == block.address + 40 + at, "rear %zu at %zu", rear, at);
             block.address[40 + at] ^= 1;
             guard_retire(&block);

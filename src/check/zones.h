@@ -1,0 +1,95 @@
+/* The zones around a block, written and compared by vectors: for guard.c, and for the paths of malloc and free, which compile it into
+ * their own. What is found not to be whole here is looked at again by guard.c, byte by byte.
+ *
+ * Rear zones of one to four vectors are nearly all: four are written and read whatever the length, which is no branch to guess. */
+#ifndef MIDDEN_CHECK_ZONES_H
+#define MIDDEN_CHECK_ZONES_H
+
+#include "base/memory.h"
+#include "check/guard.h"
+
+#define ZONES static inline __attribute__((always_inline, unused))
+
+typedef uint64_t zones_wide __attribute__((vector_size(16), aligned(1), may_alias));
+#define ZONES_WIDE(address) (*(zones_wide *)(void *)(address))
+#define ZONES_PATTERN ((zones_wide){GUARD_WORD, GUARD_WORD})
+#define ZONES_SHORT(bytes) ((bytes) - 16 <= 48)
+
+ZONES uint64_t zones_magic(const struct guard_block *block, uint64_t magic)
+{
+    return witness_word((uint64_t)(uintptr_t)block->address, magic);
+}
+
+ZONES size_t zones_rear_bytes(const struct guard_block *block)
+{
+    size_t n = block->room_end - block->size;
+    return n < GUARD_REAR_MAX ? n : GUARD_REAR_MAX;
+}
+
+ZONES size_t zones_no_more(size_t offset, size_t last)
+{
+    return offset < last ? offset : last;
+}
+
+/* bytes: ZONES_SHORT. */
+ZONES void zones_fill_short(char *zone, size_t bytes)
+{
+    size_t last = bytes - 16;
+    ZONES_WIDE(zone) = ZONES_PATTERN;
+    ZONES_WIDE(zone + zones_no_more(16, last)) = ZONES_PATTERN;
+    ZONES_WIDE(zone + zones_no_more(32, last)) = ZONES_PATTERN;
+    ZONES_WIDE(zone + last) = ZONES_PATTERN;
+}
+
+/* Not zero in some bit where a byte of the zone is wrong. */
+ZONES zones_wide zones_short_differs(char *zone, size_t bytes)
+{
+    size_t last = bytes - 16;
+    return ((ZONES_WIDE(zone) ^ ZONES_PATTERN) | (ZONES_WIDE(zone + zones_no_more(16, last)) ^ ZONES_PATTERN))
+         | ((ZONES_WIDE(zone + zones_no_more(32, last)) ^ ZONES_PATTERN) | (ZONES_WIDE(zone + last) ^ ZONES_PATTERN));
+}
+
+ZONES void zones_arm(const struct guard_block *block, uint64_t magic)
+{
+    size_t rear = zones_rear_bytes(block);
+    ZONES_WIDE(block->address - 16) = (zones_wide){zones_magic(block, magic), GUARD_WORD};
+    if (__builtin_expect(ZONES_SHORT(rear), 1))
+        zones_fill_short(block->address + block->size, rear);
+    else
+        memory_fill(block->address + block->size, GUARD_BYTE, rear);
+}
+
+/* Both zones at once, where the rear one is short. false: some byte may be wrong. */
+ZONES bool zones_quickly(const struct guard_block *block, uint64_t magic)
+{
+    size_t rear = block->room_end - block->size;
+    if (!ZONES_SHORT(rear))
+        return false;
+    zones_wide front = ZONES_WIDE(block->address - 16) ^ (zones_wide){zones_magic(block, magic), GUARD_WORD};
+    zones_wide both = front | zones_short_differs(block->address + block->size, rear);
+    return !(both[0] | both[1]);
+}
+
+/* The zone in front of a living block alone, and the one behind it. false: some byte of it is wrong. */
+ZONES bool zones_front_whole(const struct guard_block *block)
+{
+    zones_wide differs = ZONES_WIDE(block->address - 16) ^ (zones_wide){zones_magic(block, GUARD_MAGIC_USED), GUARD_WORD};
+    return !(differs[0] | differs[1]);
+}
+
+ZONES bool zones_rear_whole(const struct guard_block *block)
+{
+    size_t n = zones_rear_bytes(block);
+    if (__builtin_expect(!ZONES_SHORT(n), 0))
+        return memory_differs(block->address + block->size, GUARD_BYTE, n) == n;
+    zones_wide wrong = zones_short_differs(block->address + block->size, n);
+    return !(wrong[0] | wrong[1]);
+}
+
+/* Makes freed ones of a living block's zones, which are whole: only the word that tells them apart is written. */
+ZONES void zones_retire_whole(const struct guard_block *block)
+{
+    *(uint64_t *)(void *)(block->address - 16) = zones_magic(block, GUARD_MAGIC_FREE);
+}
+
+#endif
