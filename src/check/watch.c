@@ -360,16 +360,25 @@ void watch_look(void)
     lock_drop(&watch.lock);
 }
 
+bool watch_may(bool wanted)
+{
+    enum watch_state state = __atomic_load_n(&watch.state, __ATOMIC_ACQUIRE);
+    if (state == WATCH_NONE)    /* that is still to be said, or nothing is to be done */
+        return watch.why & ~__atomic_load_n(&midden_anchor.coverage, __ATOMIC_RELAXED);
+    if (state == WATCH_EARLY)
+        return false;
+    return wanted || (allowance_left(&watch.setting, SET_GRACE_NS, SET_SHARE) && allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE));
+}
+
 void watch_place(const struct watch_subject *subject, enum watch_priority priority)
 {
     bool wanted = priority == WATCH_WANTED;
-    enum watch_state state = __atomic_load_n(&watch.state, __ATOMIC_ACQUIRE);
-    if (state == WATCH_NONE)
+    if (!watch_may(wanted))
+        return;
+    if (__atomic_load_n(&watch.state, __ATOMIC_ACQUIRE) == WATCH_NONE) {
         __atomic_fetch_or(&midden_anchor.coverage, watch.why, __ATOMIC_RELAXED);
-    if (state == WATCH_NONE || state == WATCH_EARLY)
         return;
-    if (!wanted && !(allowance_left(&watch.setting, SET_GRACE_NS, SET_SHARE) && allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)))
-        return;
+    }
     lock_take(&watch.lock);
     if (watch.state == WATCH_OPEN && is_owner()) {
         uint64_t before = kernel.now();

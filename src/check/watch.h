@@ -45,6 +45,9 @@ void watch_open(bool taken);
 enum watch_priority { WATCH_IF_FREE, WATCH_NEWEST, WATCH_WANTED };
 void watch_place(const struct watch_subject *subject, enum watch_priority priority);
 
+/* false: watch_place would do nothing at this time. wanted: with WATCH_WANTED. */
+bool watch_may(bool wanted);
+
 /* Between calls, where no lock is held: clears registers that have been armed long enough. Mostly one compare. */
 extern uint64_t watch_look_at __attribute__((visibility("hidden")));      /* time stamp of the processor; 0: no register is armed. Atomic */
 void watch_look(void);

@@ -252,6 +252,9 @@ ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_
         watch_tick();
         if (stack)
             choice = pageguard_choose(self, stack, size, align);
+        /* Of a site that was seen seldom every block is to be watched, which may be a quarter of all; mostly there is no time for it. */
+        if (__builtin_expect(choice.watch, 0) && !choice.side && !watch_may(choice.watch == PAGEGUARD_WATCH_SUSPECT))
+            choice.watch = PAGEGUARD_UNWATCHED;
     }
     if (__builtin_expect(choice.side | choice.watch, 0) || __builtin_expect(!self->magazines, 0)
         || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block))
