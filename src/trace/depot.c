@@ -12,7 +12,7 @@
  * 1. A hash table of node indexes, open addressing with linear probing. A slot goes from 0 to an index and never changes again in its
  *    table. The bits of a slot that no index needs hold some of the path: a side is looked at when they agree. Sides lie in the order
  *    in which the nodes were made, so that stacks that come together lie together.
- * 2. Not found: the lock, a second look, a new entry, then the slot. When 5/8 of the slots are used, a table of twice the size is
+ * 2. Not found: the lock, once for all new frames of a stack, a second look, a new entry, then the slot. When 5/8 of the slots are used, a table of twice the size is
  *    filled and published by one store; the old one stays mapped, its pages go back to the kernel and read as empty: a reader
  *    that still has it finds nothing, and takes the lock to look again.
  *
@@ -133,6 +133,13 @@ static inline uint32_t hash_find(const struct hash *in, uint64_t path)
     }
 }
 
+void depot_prefetch(uint64_t path)
+{
+    const struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
+    if (now)
+        __builtin_prefetch(&now->slots[(uint32_t)path & now->mask]);
+}
+
 uint32_t depot_find(uint64_t path)
 {
     struct hash *now = __atomic_load_n(&hash, __ATOMIC_ACQUIRE);
@@ -174,9 +181,10 @@ static void hash_grow(void)
     struct hash *old = hash, *fresh = hash_new((old->mask + 1) * 2);
     if (!fresh)
         return;
-    for (uint32_t i = 0; i <= old->mask; i++)
-        if (old->slots[i])
-            hash_add(fresh, side_at(old->slots[i] & INDEX_MASK)->path, old->slots[i] & INDEX_MASK);
+    /* In the order of the nodes, whose sides lie in a row: the order of the slots would miss the caches for each. */
+    uint64_t nodes = __atomic_load_n(&table()->count, __ATOMIC_RELAXED);
+    for (uint32_t i = 1; i < nodes; i++)
+        hash_add(fresh, side_at(i)->path, i);
     __atomic_store_n(&hash, fresh, __ATOMIC_RELEASE);
     /* The first page stays: it holds the mask that readers are using. */
     size_t page = kernel_page_size(), bytes = (hash_bytes(old->mask + 1) + page - 1) & ~(page - 1);
@@ -214,24 +222,44 @@ uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags)
         return 0;
     uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, depot_frame(pc, flags));
     uint32_t index = depot_find(path);
-    return index ? index : depot_add(parent, depot_frame(pc, flags), path);
+    return index ? index : depot_add(parent, &(struct depot_frame){.frame = depot_frame(pc, flags), .path = path}, 1);
 }
 
-uint32_t depot_add(uint32_t parent, uint64_t frame, uint64_t path)
+/* The modules of a row's frames. Neighbours are mostly of one. */
+static void find_modules(struct depot_frame *row, unsigned n)
 {
-    uintptr_t pc = frame & ((1ull << RECORD_PC_BITS) - 1);
+    const struct record_module *module = NULL;
+    for (unsigned i = 0; i < n; i++) {
+        uintptr_t pc = row[i].frame & ((1ull << RECORD_PC_BITS) - 1);
+        if (module && pc - module->start < module->end - module->start) {
+            row[i].module = row[i - 1].module;
+        } else {
+            row[i].module = modules_of(pc);
+            module = row[i].module ? modules_at(row[i].module) : NULL;
+        }
+    }
+}
+
+uint32_t depot_add(uint32_t parent, struct depot_frame *row, unsigned n)
+{
     if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
         return 0;
-    unsigned module = modules_of(pc);
+    find_modules(row, n);
     lock_take(&depot_lock);
-    uint32_t index = hash_find(hash, path);
-    if (!index && (index = node_new(path, parent, pc, (unsigned)(frame >> DEPOT_FLAGS_SHIFT), module)) != 0) {
-        hash_add(hash, path, index);
-        if (hash->used > (hash->mask + 1) / 8 * 5)
-            hash_grow();
+    for (unsigned i = 0; i < n; i++) {
+        uintptr_t pc = row[i].frame & ((1ull << RECORD_PC_BITS) - 1);
+        uint32_t index = hash_find(hash, row[i].path);
+        if (!index && (index = node_new(row[i].path, parent, pc, (unsigned)(row[i].frame >> DEPOT_FLAGS_SHIFT), row[i].module)) != 0) {
+            hash_add(hash, row[i].path, index);
+            if (hash->used > (hash->mask + 1) / 8 * 5)
+                hash_grow();
+        }
+        parent = row[i].node = index;
+        if (!index)
+            break;
     }
     lock_drop(&depot_lock);
-    return index;
+    return parent;
 }
 
 uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags)

@@ -36,8 +36,17 @@ uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags);
 /* The same for a caller that has set thread_state.in_capture itself. */
 uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags);
 
-/* The same for a frame (pc and flags as above) whose path is known, and was not found. */
-uint32_t depot_add(uint32_t parent, uint64_t frame, uint64_t path);
+/* The same for a row of frames whose paths are known, each called by the one before it, the first by `parent`. They were not found when
+ * they were looked for. Every node is filled in; returns the last one's, 0: full, or no memory. */
+#define DEPOT_ROW 16u
+struct depot_frame {
+    uint64_t frame, path;
+    uint32_t node, module;
+};
+uint32_t depot_add(uint32_t parent, struct depot_frame *row, unsigned n);
+
+/* Brings near what depot_find() of that path will look at. */
+void depot_prefetch(uint64_t path);
 
 /* What follows reads at most num_callers frames of a stack; there may be more. Any context. */
 

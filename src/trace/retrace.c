@@ -21,6 +21,7 @@
 #if defined(__x86_64__)
 
 #define WALK_MAX (MEMO_FRAMES - 2)      /* frames of one walk; there is room for one that has no pc */
+#define FEW 6u                          /* frames outside the innermost, of which one is mostly known */
 #define WALK_KEPT 64                    /* of a walk that long so many frames more than max are kept: the next ones join it */
 
 /* Where the frame pointer of a walk comes from. Its frames are in memo->inner. */
@@ -196,20 +197,29 @@ static __attribute__((noinline)) void paths_from(struct memo_walk *last, unsigne
     last->first = first;
 }
 
-/* Looks for the innermost frame that is known, and adds the rest. */
+/* Looks for the innermost frame that is known, and adds the rest. Mostly it is among the next few: what they are looked for in is asked for
+ * at once. */
 static __attribute__((noinline)) uint32_t intern_slowly(struct memo_walk *last, bool cut)
 {
     unsigned i = last->depth - 1;
+    for (unsigned k = i, few = k - last->first < FEW ? last->first : k - FEW; k > few && !last->node[k - 1]; k--)
+        depot_prefetch(last->path[k - 1]);
     while (i > last->first && !last->node[i - 1] && !(last->node[i - 1] = depot_find(last->path[i - 1])))
         i--;
     uint32_t node = i > last->first ? last->node[i - 1] : 0;
-    for (; i < last->depth; i++) {
-        node = depot_add(node, frame_word(last, i, last->first, cut), last->path[i]);
+    while (i < last->depth) {
+        struct depot_frame row[DEPOT_ROW];
+        unsigned n = last->depth - i < DEPOT_ROW ? last->depth - i : DEPOT_ROW;
+        for (unsigned k = 0; k < n; k++)
+            row[k] = (struct depot_frame){.frame = frame_word(last, i + k, last->first, cut), .path = last->path[i + k]};
+        node = depot_add(node, row, n);
         if (__builtin_expect(!node, 0)) {
             last->depth = 0;
             return 0;
         }
-        last->node[i] = node;
+        for (unsigned k = 0; k < n; k++)
+            last->node[i + k] = row[k].node;
+        i += n;
     }
     return node;
 }
