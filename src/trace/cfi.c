@@ -51,9 +51,6 @@ static bool set_cfa(struct reader *r, uint8_t op, const struct ehframe_function 
     case 0x0d:                                          /* def_cfa_register */
         row->cfa.reg = kept(reader_uleb(r));
         break;
-    case 0x0e:                                          /* def_cfa_offset */
-        row->cfa.offset = (int64_t)reader_uleb(r);
-        break;
     case 0x13:                                          /* def_cfa_offset_sf */
         row->cfa.offset = reader_sleb(r) * f->data_align;
         break;
@@ -115,20 +112,27 @@ static bool run(struct reader r, const struct ehframe_function *f, const struct 
     struct cfi_row remembered[REMEMBERED];
     unsigned depth = 0;
     uintptr_t location = f->start;
+    const int64_t data_align = f->data_align;
+    const uint64_t code_align = f->code_align;
     while (r.at < r.end && !r.bad) {
         uint8_t op = reader_byte(&r);
         if (op >> 6 == 1) {                             /* advance_loc */
-            location += (op & 63) * f->code_align;
+            location += (op & 63) * code_align;
         } else if (op >> 6 == 2) {                      /* offset */
-            set_offset(row, op & 63, CFI_OFFSET, (int64_t)reader_uleb(&r) * f->data_align);
+            set_offset(row, op & 63, CFI_OFFSET, (int64_t)reader_uleb(&r) * data_align);
         } else if (op >> 6 == 3) {                      /* restore */
             restore(row, initial, op & 63);
         } else if (op == 0x00 || op == 0x2d) {          /* nop; on AArch64: the return address is signed or is not */
             continue;
         } else if (op == 0x01) {                        /* set_loc */
             location = reader_pointer(&r, f->encoding, true);
-        } else if (op <= 0x04) {                        /* advance_loc1, 2, 4 */
-            location += reader_fixed(&r, 1u << (op - 2)) * f->code_align;
+        } else if (op == 0x02) {                        /* advance_loc1 */
+            location += reader_byte(&r) * code_align;
+        } else if (op <= 0x04) {                        /* advance_loc2, 4 */
+            location += reader_fixed(&r, op == 0x03 ? 2 : 4) * code_align;
+        } else if (op == 0x0e) {                        /* def_cfa_offset, the most frequent of those in set_cfa() */
+            row->cfa.how = CFI_OFFSET;
+            row->cfa.offset = (int64_t)reader_uleb(&r);
         } else if (op == 0x0a) {                        /* remember_state */
             if (depth == REMEMBERED)
                 return false;

@@ -30,7 +30,7 @@ uint64_t reader_fixed(struct reader *r, unsigned bytes)
     return value;
 }
 
-uint64_t reader_uleb(struct reader *r)
+uint64_t reader_long_uleb(struct reader *r)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {

@@ -14,10 +14,25 @@ struct reader {
 };
 
 uint64_t reader_fixed(struct reader *r, unsigned bytes);    /* an unsigned number of up to 8 bytes */
-uint64_t reader_uleb(struct reader *r);
+uint64_t reader_long_uleb(struct reader *r);
 int64_t reader_sleb(struct reader *r);
 void reader_skip(struct reader *r, uint64_t bytes);
-static inline uint8_t reader_byte(struct reader *r) { return (uint8_t)reader_fixed(r, 1); }
+
+static inline uint8_t reader_byte(struct reader *r)
+{
+    if (__builtin_expect(r->at < r->end, 1))
+        return *r->at++;
+    r->bad = true;
+    return 0;
+}
+
+/* Nearly all numbers in programs are of one byte. */
+static inline uint64_t reader_uleb(struct reader *r)
+{
+    if (__builtin_expect(r->at < r->end && *r->at < 128, 1))
+        return *r->at++;
+    return reader_long_uleb(r);
+}
 
 /* A pointer in one of the encodings of .eh_frame; apply: with what it is relative to. */
 uintptr_t reader_pointer(struct reader *r, uint8_t encoding, bool apply);
