@@ -57,7 +57,7 @@ struct memo_stack {
     } chunk[MEMO_CHUNKS];
 } __attribute__((aligned(64)));
 
-#define MEMO_SETS 64
+#define MEMO_SETS 128
 #define MEMO_WAYS 2
 
 struct capture_memo {
