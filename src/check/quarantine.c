@@ -3,11 +3,12 @@
  * 1. The block's record is at hand: its allocation stack leads to its site (sites.h), whose line the allocation of the next block of that
  *    stack reads as well. A site's first blocks, about BUSY_FREES of them, go into the long queue; they are counted one in four, because a byte
  *    has no room for more.
- * 2. Of a busy site's blocks one in N goes there too: those of one in N runs of RUN allocations. Runs, because what is allocated in a row lies in
- *    a row: single blocks that stay behind leave holes everywhere, and a program that fills the holes later has its data in disorder, which cost
- *    python3 with json as much as holding all back. Which runs is told by their number, multiplied by a constant that spreads any
- *    arithmetic progression evenly: no rhythm of the program makes it meet always, or never, the same ones; nothing is kept for it, and
- *    a program that does the same again is treated the same.
+ * 2. Of a busy site's blocks one in N goes there too: all that are allocated in one in N runs of allocations. That is told by the run's number,
+ *    multiplied by a constant that spreads any arithmetic progression evenly: no rhythm of the program makes it meet always, or never,
+ *    the same ones; nothing is kept for it, and a program that does the same again is treated the same. It is settled when a block is
+ *    allocated, and the block lies in a slab apart (heap.h), which is how it is known here. For blocks that stay behind among others that
+ *    come back at once leave holes everywhere, what the program allocates later lies scattered, and its own code pays: of python3 with
+ *    json, holding back one block in eight at random cost as much as holding back all.
  * 3. All others go into the calling thread's short queue, a ring of handles: RECENT_BYTES of memory, which is small beside a second-level cache, so
  *    that the program finds the memory it is given next still there. With each one that comes in the oldest goes out; how many
  *    there may be is reckoned anew from their mean size every RECENT_STEP blocks, for a number that is the same each time is no branch to
@@ -26,13 +27,13 @@
 #include "base/memory.h"
 #include "check/queue.h"
 #include "check/sites.h"
+#include "check/zones.h"
 #include "heap/quick.h"
 #include "trace/threads.h"
 
 #define RECENT_BYTES ((size_t)64 << 10)     /* records included */
 #define RECENT_ENTRIES 1024u                /* a power of two */
 #define RECENT_STEP 64u
-#define RUN_SHIFT 8                         /* of 256 allocations, as many as a thread takes numbers for at a time */
 #define COUNTED_ONE_IN 4u                   /* of a site's frees: 255 are 1020 */
 
 struct quarantine_own {
@@ -69,7 +70,25 @@ bool quarantine_on(void)
     return quarantine.on;
 }
 
+/* true: one of n, evenly. The constant is the golden ratio of the range. */
+static inline bool is_one_in(uint32_t n, uint32_t number)
+{
+    return (uint64_t)(number * 0x9e3779b1u) * n >> 32 == 0;
+}
+
+bool quarantine_takes_run(uint32_t run)
+{
+    return quarantine.on && quarantine.one_in > 1 && is_one_in(quarantine.one_in, run);
+}
+
 /* ---- out -------------------------------------------------------------------------------------------------------------------- */
+
+/* true: nobody wrote to the freed block since. */
+static inline bool untouched(const struct guard_block *block, struct guard_damage *damage)
+{
+    return (guard_setting.fill_free == GUARD_FILL_FREE && guard_setting.rear && zones_untouched_quickly(block))
+        || guard_untouched(block, damage);
+}
 
 static inline void compare_and_mark(const struct heap_block *block)
 {
@@ -78,7 +97,7 @@ static inline void compare_and_mark(const struct heap_block *block)
     struct guard_block guarded = {block->start + guard_setting.front, record_head_size(head),
                                   block->room - guard_setting.front};
     struct guard_damage damage;
-    if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !guard_untouched(&guarded, &damage)) {
+    if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !untouched(&guarded, &damage)) {
         site_suspect(record->alloc_stack);
         quarantine.damaged(&guarded, record, &damage, RECORD_AT_EVICTION);
     }
@@ -111,12 +130,6 @@ static inline void release_recent(struct thread_state *self, struct quarantine_o
 
 /* ---- in --------------------------------------------------------------------------------------------------------------------- */
 
-/* true: one of n, evenly. The constant is the golden ratio of the range. */
-static inline bool is_one_in(uint32_t n, uint32_t number)
-{
-    return (uint64_t)(number * 0x9e3779b1u) * n >> 32 == 0;
-}
-
 /* true: the block is to be held back only briefly. */
 static inline bool is_one_of_many(const struct record_block *record)
 {
@@ -129,8 +142,7 @@ static inline bool is_one_of_many(const struct record_block *record)
             __atomic_store_n(&site->frees, (uint8_t)(frees + 1), __ATOMIC_RELAXED);
         return false;
     }
-    return !is_one_in(quarantine.one_in, record->sequence >> RUN_SHIFT)
-        && !(__atomic_load_n(&site->guards, __ATOMIC_RELAXED) & SITE_SUSPECT);
+    return !(__atomic_load_n(&site->guards, __ATOMIC_RELAXED) & SITE_SUSPECT);
 }
 
 static __attribute__((noinline)) struct quarantine_own *make_own(struct thread_state *self)
@@ -156,7 +168,7 @@ bool quarantine_put(struct thread_state *self, const struct heap_block *block, s
     struct quarantine_own *own = self->quarantine;
     if (__builtin_expect(!own, 0) && !(own = make_own(self)))
         return false;
-    if (quarantine.one_in == 1 || block->region->engine != HEAP_SLAB || !is_one_of_many(block->tag))
+    if (quarantine.one_in == 1 || block->region->engine != HEAP_SLAB || quick_is_apart(quarantine.heap, block) || !is_one_of_many(block->tag))
         return queue_put(&own->batch, heap_handle_of(block), bytes + sizeof(struct record_block));
     own->blocks[own->end % RECENT_ENTRIES] = round_make((const struct slab *)block->region, block->slot);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -6,7 +6,8 @@
  *
  * Fair to sites, as page guards are: what is freed a million times at one place of the program would push everything else out of a
  * single queue within milliseconds. So blocks of an allocation stack that has freed few so far, or has shown damage, go into the long
- * queue, and of those that a busy one frees, one in so many; the others are held back briefly. Both queues are first in, first out. */
+ * queue, and of those that a busy one frees, one in so many; the others are held back briefly. Both queues are first in, first out.
+ * Of a busy stack it is settled at the allocation, so that the heap can place apart what will be held long. */
 #ifndef MIDDEN_CHECK_QUARANTINE_H
 #define MIDDEN_CHECK_QUARANTINE_H
 
@@ -16,9 +17,9 @@
 
 #include "check/guard.h"
 #include "format/record.h"
+#include "check/sites.h"
 #include "heap/heap.h"
-
-struct thread_state;
+#include "trace/threads.h"
 
 /* Told of each block that was written to after it had been freed. */
 typedef void quarantine_damaged(const struct guard_block *block, const struct record_block *record,
@@ -32,6 +33,19 @@ void quarantine_init(struct heap *heap, uint64_t limit, bool grows, unsigned one
 
 /* true: freed blocks are held back at all. */
 bool quarantine_on(void);
+
+/* Runs of allocations, by number, from 0 on: true: what busy sites allocate in this one goes to the long queue once it is freed. */
+bool quarantine_takes_run(uint32_t run);
+
+/* true: a block of that stack which the thread allocates now will go there because of it. Then it should lie apart from others
+ * (heap_alloc_apart), by which it will be known. */
+static inline bool quarantine_wants(const struct thread_state *self, uint32_t stack)
+{
+    if (__builtin_expect(!self->long_run, 1))
+        return false;
+    const struct site *site = site_of(stack);
+    return site && __atomic_load_n(&site->frees, __ATOMIC_RELAXED) == SITE_FREES_MOST;
+}
 
 /* Takes a block in, which holds `bytes` beside its record, and may let older ones go. self: the calling thread. The record is
  * complete and its head is QUARANTINED already. Returns false when there is no memory to note it: the caller gives the block back itself. */

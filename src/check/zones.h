@@ -41,12 +41,18 @@ ZONES void zones_fill_short(char *zone, size_t bytes)
     ZONES_WIDE(zone + last) = ZONES_PATTERN;
 }
 
-/* Not zero in some bit where a byte of the zone is wrong. */
-ZONES zones_wide zones_short_differs(char *zone, size_t bytes)
+/* Not zero in some bit where a byte is not the pattern's. bytes: ZONES_SHORT. */
+ZONES zones_wide zones_short_differs_from(char *start, size_t bytes, zones_wide pattern)
 {
     size_t last = bytes - 16;
-    return ((ZONES_WIDE(zone) ^ ZONES_PATTERN) | (ZONES_WIDE(zone + zones_no_more(16, last)) ^ ZONES_PATTERN))
-         | ((ZONES_WIDE(zone + zones_no_more(32, last)) ^ ZONES_PATTERN) | (ZONES_WIDE(zone + last) ^ ZONES_PATTERN));
+    return ((ZONES_WIDE(start) ^ pattern) | (ZONES_WIDE(start + zones_no_more(16, last)) ^ pattern))
+         | ((ZONES_WIDE(start + zones_no_more(32, last)) ^ pattern) | (ZONES_WIDE(start + last) ^ pattern));
+}
+
+/* The same of a zone. */
+ZONES zones_wide zones_short_differs(char *zone, size_t bytes)
+{
+    return zones_short_differs_from(zone, bytes, ZONES_PATTERN);
 }
 
 ZONES void zones_arm(const struct guard_block *block, uint64_t magic)
@@ -68,6 +74,19 @@ ZONES bool zones_quickly(const struct guard_block *block, uint64_t magic)
     zones_wide front = ZONES_WIDE(block->address - 16) ^ (zones_wide){zones_magic(block, magic), GUARD_WORD};
     zones_wide both = front | zones_short_differs(block->address + block->size, rear);
     return !(both[0] | both[1]);
+}
+
+/* A small freed block, which was filled: fill and zones at once. false: some byte may be wrong, or the block is no small one. */
+ZONES bool zones_untouched_quickly(const struct guard_block *block)
+{
+    const zones_wide fill = {0x0101010101010101ull * GUARD_FILL_FREE, 0x0101010101010101ull * GUARD_FILL_FREE};
+    size_t rear = block->room_end - block->size;
+    if (!ZONES_SHORT(block->size) || !ZONES_SHORT(rear))
+        return false;
+    zones_wide front = ZONES_WIDE(block->address - 16) ^ (zones_wide){zones_magic(block, GUARD_MAGIC_FREE), GUARD_WORD};
+    zones_wide all = front | zones_short_differs_from(block->address, block->size, fill)
+                   | zones_short_differs(block->address + block->size, rear);
+    return !(all[0] | all[1]);
 }
 
 /* The zone in front of a living block alone, and the one behind it. false: some byte of it is wrong. */

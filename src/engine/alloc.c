@@ -29,6 +29,7 @@ struct request {
     unsigned flags;                 /* ENGINE_ZERO … */
     const struct capture_start *from;
     uint32_t stack;
+    bool apart;                     /* it will be held long once it is freed, and lies apart from what comes back soon */
 };
 
 /* ---- the places of a block -------------------------------------------------------------------------------------------- */
@@ -125,7 +126,7 @@ static void *recorded(struct thread_state *self, struct heap *heap, const struct
     if (choice.side != PAGEGUARD_NONE && (result = between_guards(self, request, choice.side, &slot))) {
         if (choice.watch)
             watch_beside(result, request, slot.data, slot.data + slot.data_bytes, choice.watch);
-    } else if (heap && heap_alloc(heap, request->room, request->align, &block)) {
+    } else if (heap && (request->apart ? heap_alloc_apart : heap_alloc)(heap, request->room, request->align, &block)) {
         result = from_heap(self, &block, request);
         if (__builtin_expect(choice.watch, 0))
             watch_beside(result, request, block.start, block.start + block.room, choice.watch);
@@ -170,6 +171,7 @@ static void *with_stack(struct thread_state *self, struct heap *heap, struct req
     request->stack = heap == engine.heap ? take_stack(self, request->size, request->from) : 0;
     if (request->stack)
         choice = pageguard_choose(self, request->stack, request->size, request->align);
+    request->apart = quarantine_wants(self, request->stack);
     return recorded(self, heap, request, choice);
 }
 
@@ -221,7 +223,7 @@ static __attribute__((noinline)) void *alloc_on(struct thread_state *self, size_
                                                 unsigned flags, const struct capture_start *from, uint32_t stack,
                                                 struct pageguard_choice choice)
 {
-    struct request request = {size, size + guard_setting.apart, align, call, flags, from, stack};
+    struct request request = {size, size + guard_setting.apart, align, call, flags, from, stack, quarantine_wants(self, stack)};
     void *result = recorded(self, engine.heap, &request, choice);
     if (__builtin_expect(!result, 0))
         result = without_record(self, engine.heap, &request, true);
@@ -257,7 +259,8 @@ ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_
             choice.watch = PAGEGUARD_UNWATCHED;
     }
     if (__builtin_expect(choice.side | choice.watch, 0) || __builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block))
+        || !quick_alloc(engine.heap, self->magazines, quarantine_wants(self, stack) ? quick_set_apart(engine.heap) : 0, size + engine.apart,
+                        sizeof(struct record_block), &block))
         return alloc_on(self, size, align, call, flags, from, stack, choice);
     void *result = in_heap(self, &block, size, call, flags & ENGINE_ZERO, 0, stack);
     engine_leave(self);
@@ -280,7 +283,7 @@ ALWAYS_INLINE bool alloc_lean(struct thread_state *self, size_t size, enum recor
     engine_enter(self);
     int64_t left = self->sample_left - (int64_t)size - 1;
     if (__builtin_expect(left <= 0, 0) || __builtin_expect(self->sequence == self->sequence_end, 0) || __builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, size + engine.apart, sizeof(struct record_block), &block)) {
+        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, sizeof(struct record_block), &block)) {
         engine_leave(self);
         return false;
     }

@@ -14,6 +14,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/table.h"
+#include "check/quarantine.h"
 #include "engine/state.h"
 
 #define SEQUENCE_BATCH 256
@@ -365,6 +366,7 @@ uint32_t blocks_more_sequence(struct thread_state *self)
 {
     self->sequence = __atomic_fetch_add(&next_sequence, SEQUENCE_BATCH, __ATOMIC_RELAXED);
     self->sequence_end = self->sequence + SEQUENCE_BATCH;
+    self->long_run = quarantine_takes_run(self->sequence / SEQUENCE_BATCH);
     return ++self->sequence;
 }
 

@@ -266,6 +266,7 @@ static bool start_heap(void)
         .phase = guard_setting.front,
         .engine = (enum heap_engine)config_of(OPTION_HEAP),
         .fit = (enum heap_fit)config_of(OPTION_FIT),
+        .apart = guard_setting.rear && config_of(OPTION_QUARANTINE),
     };
     engine.heap = heap_create(&layout, &blocks_hooks);
     if (!engine.heap)
@@ -273,6 +274,7 @@ static bool start_heap(void)
     /* The reserve serves signal handlers that interrupt the engine: seldom, so it takes little at a time. */
     layout.arena_bytes = (size_t)1 << 20;
     layout.engine = HEAP_AUTO;
+    layout.apart = false;
     engine.reserve = heap_create(&layout, &blocks_reserve_hooks);
     layout.tag_bytes = 0;
     engine.unrecorded = heap_create(&layout, &blocks_unrecorded_hooks);

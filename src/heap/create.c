@@ -17,7 +17,7 @@
 #define FREELIST_LEAST 512u
 #define BUDDY_UNIT_ALONE_SHIFT 6u
 
-_Static_assert(MAGAZINE_CLASSES >= 16 + 8 * 7, "a size class for each step up to SLAB_STRIDE_MAX needs a place in struct magazines");
+_Static_assert(MAGAZINE_CLASSES >= 2 * (16 + 8 * 7), "a size class for each step up to SLAB_STRIDE_MAX needs a place in struct magazines");
 _Static_assert(MAGAZINE_CLASSES <= 255, "class_of holds a class in a byte, and 255 is none");
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -59,11 +59,11 @@ static size_t engine_arena(const struct heap_config *config, size_t room_max)
     return smaller(bytes, config->arena_bytes);
 }
 
-/* Size classes: 16, 32, … 256, then 8 steps to each doubling. */
+/* Size classes: 16, 32, … 256, then 8 steps to each doubling; and the same again for the set apart. */
 static void make_classes(struct heap *heap)
 {
     size_t stride = 0;
-    unsigned class = 0, grain = 0;
+    unsigned class = 0, grain = 0, sets = heap->config.apart ? 2 : 1;
     while (stride < heap->config.slab_max) {
         stride += stride < 256 ? GRAIN : (size_t)1 << (log2_floor(stride) - 3);
         struct depot *depot = &heap->depots[class];
@@ -77,6 +77,12 @@ static void make_classes(struct heap *heap)
         class++;
     }
     heap->classes = class;
+    for (; class < sets * heap->classes; class++) {
+        struct depot *depot = &heap->depots[class];
+        slab_cache_init(&depot->cache, &heap->slabs, heap->depots[class - heap->classes].cache.stride, class);
+        magazine_depot_init(depot, &heap->class_locks[class % CLASS_LOCKS].lock);
+    }
+    heap->depots_used = class;
 }
 
 struct heap *heap_create(const struct heap_config *wanted, const struct heap_hooks *hooks)

@@ -27,6 +27,7 @@ static slab_round take_round(struct heap *heap, unsigned class, struct magazines
     return LIKELY(round != 0) ? round : magazine_reload(&heap->depots[class], &heap->magazines, own);
 }
 
+/* class: of either set. */
 static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct heap_block *block)
 {
     struct magazines *own = magazines_of(&heap->magazines);
@@ -77,7 +78,8 @@ static __attribute__((noinline)) bool alloc_larger(struct heap *heap, size_t roo
     return huge_alloc(&heap->huge, room, align, block);
 }
 
-bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block *out)
+/* set: 0, or the first class of the set apart. */
+static inline bool alloc_from(struct heap *heap, size_t room, size_t align, unsigned set, struct heap_block *out)
 {
     if (UNLIKELY(room == 0))
         room = 1;
@@ -87,10 +89,25 @@ bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block 
         return false;
     if (LIKELY(room <= heap->config.slab_max)) {
         unsigned class = class_for(heap, room, align);
-        if (LIKELY(class < heap->classes) && LIKELY(slab_alloc(heap, class, room, out)))
+        if (LIKELY(class < heap->classes) && LIKELY(slab_alloc(heap, class + set, room, out)))
             return true;
     }
     return alloc_larger(heap, room, align, out);
+}
+
+bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block *out)
+{
+    return alloc_from(heap, room, align, 0, out);
+}
+
+bool heap_alloc_apart(struct heap *heap, size_t room, size_t align, struct heap_block *out)
+{
+    return alloc_from(heap, room, align, quick_set_apart(heap), out);
+}
+
+bool heap_is_apart(const struct heap *heap, const struct heap_block *block)
+{
+    return quick_is_apart(heap, block);
 }
 
 void heap_free(struct heap *heap, const struct heap_block *block)
@@ -189,7 +206,7 @@ bool heap_owns(const struct heap *heap, const void *address)
     return ((uintptr_t)address ^ (uintptr_t)heap) >> 48 == 0 && pagemap_get(&heap->pages.map, address) != 0;
 }
 
-static void drain(struct heap *heap, struct magazines *magazines) { magazines_drain(magazines, &heap->magazines, heap->depots, heap->classes); }
+static void drain(struct heap *heap, struct magazines *magazines) { magazines_drain(magazines, &heap->magazines, heap->depots, heap->depots_used); }
 
 void heap_thread_end(struct heap *heap)
 {
@@ -210,7 +227,7 @@ void heap_thread_gone(struct heap *heap, void *magazine)
 size_t heap_trim(struct heap *heap)
 {
     heap_thread_end(heap);      /* the caller's magazines; the next use makes new ones */
-    for (unsigned class = 0; class < heap->classes; class++)
+    for (unsigned class = 0; class < heap->depots_used; class++)
         magazine_depot_trim(&heap->depots[class], &heap->magazines, 0);
     size_t given = medium_trim(&heap->medium);
     given += large_trim(&heap->large);

@@ -65,6 +65,7 @@ struct heap_config {
                                    caller's part does not disturb it: (start + phase) % align == 0. Multiple of 16. */
     enum heap_engine engine;    /* HEAP_AUTO: by size. Else this engine takes every size it can hold; the rest goes to HEAP_HUGE */
     enum heap_fit fit;          /* policy of the freelist engine */
+    bool apart;                 /* there is a second set of slabs, for heap_alloc_apart */
     size_t slab_max;            /* largest room served by slabs; 0: the default (2048) */
     size_t freelist_max;        /* largest room served by the freelist; 0: the default (128 KiB) */
     size_t buddy_max;           /* largest room served by the buddy; 0: the default (1 MiB) */
@@ -100,6 +101,13 @@ struct heap *heap_create(const struct heap_config *config, const struct heap_hoo
 /* A block of at least `room` bytes (0 counts as 1) with (start + config.phase) % align == 0; align: a power of two, at
  * least 16 is given whatever is asked. false: no memory; *out is then untouched. */
 bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block *out);
+
+/* The same; a block of a slab comes from one of the second set, if there is one. For blocks that will be there much longer than others, or be back
+ * much later: among those they would leave holes, and what lives would lie scattered. */
+bool heap_alloc_apart(struct heap *heap, size_t room, size_t align, struct heap_block *out);
+
+/* true: the block is of a slab of the second set. */
+bool heap_is_apart(const struct heap *heap, const struct heap_block *block);
 
 /* Gives a block back. `block` as heap_alloc or heap_find filled it in. The caller has made sure that nobody else frees it. */
 void heap_free(struct heap *heap, const struct heap_block *block);

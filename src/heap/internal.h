@@ -27,12 +27,13 @@ struct heap {
     struct heap_config config;      /* with the defaults filled in; a largest room of 0: the engine is not used */
     size_t own_bytes;               /* mapped for this struct */
     size_t slab_align_max;          /* no slab serves a larger alignment */
-    unsigned classes;
+    unsigned classes;                   /* of one set of slabs: depots[0] up to it; */
+    unsigned depots_used;               /* and of both: from `classes` on the same again, for heap_alloc_apart */
     uint8_t class_of[SLAB_STRIDE_MAX / GRAIN + 1];      /* by room in grains, rounded up */
 
     struct magazine_source magazines;
     struct slab_source slabs;
-    struct depot depots[MAGAZINE_CLASSES];              /* by size class */
+    struct depot depots[MAGAZINE_CLASSES];              /* by set and size class */
     struct class_lock class_locks[CLASS_LOCKS];
     struct medium medium;
     struct large large;

@@ -9,7 +9,7 @@
 #include "heap/slab.h"
 
 #define MAGAZINE_ROUNDS 64u         /* room of a magazine; larger objects use less of it */
-#define MAGAZINE_CLASSES 80u        /* size classes at most */
+#define MAGAZINE_CLASSES 160u       /* size classes at most, of both sets (internal.h) */
 
 struct magazine {
     struct magazine *next;          /* in the depot */

@@ -34,10 +34,20 @@ QUICK void quick_use(slab_round round, size_t room, size_t tag_bytes, struct hea
     block->zeroed = round_is_fresh(round);
 }
 
-/* As heap_alloc for a room of 1 to config.slab_max bytes and the alignment that every block has. own: the thread's magazines. */
-QUICK bool quick_alloc(const struct heap *heap, struct magazines *own, size_t room, size_t tag_bytes, struct heap_block *block)
+/* The first class of the set apart; 0: there is none, and that is the first one of the usual set. */
+QUICK unsigned quick_set_apart(const struct heap *heap) { return heap->depots_used - heap->classes; }
+
+/* true: the block is of a slab of the set apart. */
+QUICK bool quick_is_apart(const struct heap *heap, const struct heap_block *block)
 {
-    struct magazine *loaded = own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN]].loaded;
+    return block->region->engine == HEAP_SLAB && ((const struct slab *)block->region)->number >= heap->classes;
+}
+
+/* As heap_alloc for a room of 1 to config.slab_max bytes and the alignment that every block has. own: the thread's magazines. set: 0, or
+ * quick_set_apart() for a block of that one. */
+QUICK bool quick_alloc(const struct heap *heap, struct magazines *own, unsigned set, size_t room, size_t tag_bytes, struct heap_block *block)
+{
+    struct magazine *loaded = own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN] + set].loaded;
     if (UNLIKELY(loaded == NULL) || UNLIKELY(loaded->count == 0))
         return false;
     quick_use(magazine_last(loaded), room, tag_bytes, block);

@@ -5,7 +5,7 @@
 void heap_stats(struct heap *heap, struct heap_engine_stats *stats)
 {
     zero_bytes(stats, HEAP_ENGINES * sizeof *stats);
-    for (unsigned class = 0; class < heap->classes; class++) {
+    for (unsigned class = 0; class < heap->depots_used; class++) {
         port_lock(&heap->hooks, heap->depots[class].lock);
         slab_stats(&heap->depots[class].cache, &stats[HEAP_SLAB]);
         port_unlock(&heap->hooks, heap->depots[class].lock);
@@ -67,7 +67,7 @@ unsigned heap_consistent(struct heap *heap, void (*say)(void *ctx, const char *l
 {
     struct check check = {.say = say, .ctx = ctx};
     size_t runs = 0;
-    for (unsigned class = 0; class < heap->classes; class++) {
+    for (unsigned class = 0; class < heap->depots_used; class++) {
         magazine_depot_consistent(&heap->depots[class], &check);
         runs += heap->depots[class].cache.slabs * heap->depots[class].cache.run_bytes;
     }

@@ -23,6 +23,7 @@ struct thread_state {
     uintptr_t capture_sp;           /* stack pointer of the capture under way */
     bool shared;                    /* the state of threads that got none of their own: never captures, has no magazines */
     uint32_t sequence, sequence_end;/* batch of allocation numbers left */
+    bool long_run;                  /* what busy sites allocate in this batch is held long once it is freed (check/quarantine.h) */
     int64_t live_delta;             /* bytes not yet folded into anchor.live_bytes */
     int64_t fold_above;             /* it is folded when it becomes more: a new peak, or a batch */
     int64_t blocks_delta;

@@ -12,6 +12,7 @@
 #define LIMIT ((uint64_t)1 << 20)
 
 #define ONE_IN 8
+#define RUN 256                 /* allocations */
 #define BUSY_FROM 1100          /* frees after which a site is a busy one for certain, */
 #define BUSY_NOT_BEFORE 900     /* and before which it is none */
 #define RECENT 200              /* of small blocks that a short queue holds at least, */
@@ -40,7 +41,10 @@ static uint64_t living(void)
 /* A block of that stack lived, and was freed. */
 static bool freed(struct heap_block *block, size_t size, uint32_t stack, uint32_t sequence)
 {
-    if (!heap_alloc(heap, size + 32, 16, block)) {
+    if (sequence / RUN != thread.sequence / RUN)
+        thread.long_run = quarantine_takes_run(sequence / RUN);
+    thread.sequence = sequence;
+    if (!(quarantine_wants(&thread, stack) ? heap_alloc_apart : heap_alloc)(heap, size + 32, 16, block)) {
         CHECK(false, "no block");
         return false;
     }
@@ -239,7 +243,7 @@ int main(void)
 {
     uint64_t random = unit_seed("check_quarantine");
     guard_setting = (struct guard_setting){.front = 16, .rear = 16, .fill_alloc = GUARD_FILL_ALLOC, .fill_free = GUARD_FILL_FREE};
-    struct heap_config config = {.page_size = 4096, .tag_bytes = sizeof(struct record_block), .phase = 16};
+    struct heap_config config = {.page_size = 4096, .tag_bytes = sizeof(struct record_block), .phase = 16, .apart = true};
     heap = heap_create(&config, &port_hooks);
     CHECK(heap != NULL, "no heap");
     if (!heap)

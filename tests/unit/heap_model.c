@@ -143,7 +143,8 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
 {
     struct living *own = &blocks[i];
     struct heap_block before = {.start = (char *)1}, got = before;
-    if (!heap_alloc(heap, room, align, &got)) {
+    bool apart = unit_random(seed) % 4 == 0;
+    if (!(apart ? heap_alloc_apart : heap_alloc)(heap, room, align, &got)) {
         CHECK(got.start == before.start && got.tag == NULL, "a failed allocation leaves *out alone");
         CHECK(port.fail_at != 0 || port.refuse || port.limit != 0 || room > (size_t)1 << 40, "room %zu, alignment %zu", room, align);
         return;
@@ -154,6 +155,7 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
     CHECK(got.room >= own->asked && ((uintptr_t)got.start + config.phase) % own->align == 0, "room %zu for %zu, alignment %zu at %p", got.room, room, align,
           (void *)got.start);
     CHECK(got.start >= got.region->base && got.start + got.room <= got.region->base + got.region->bytes);
+    CHECK(heap_is_apart(heap, &got) == (apart && config.apart && got.region->engine == HEAP_SLAB), "apart %d, engine %u", apart, got.region->engine);
     CHECK(config.engine == HEAP_AUTO || got.region->engine == config.engine || got.region->engine == HEAP_HUGE);
     if (got.zeroed)
         for (size_t j = 0; j < got.room; j += got.room > 65536 ? 61 : 1)
@@ -458,7 +460,7 @@ int main(void)
     run("auto", &seed, 6000, false);
     bad_requests();
     run("auto, with failures", &seed, 6000, true);
-    config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 0, .arena_bytes = 1 << 20};
+    config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 0, .arena_bytes = 1 << 20, .apart = true};
     run("auto, arenas of 1 MiB", &seed, 4000, true);
     config = (struct heap_config){.page_size = 16384, .tag_bytes = 32, .phase = 48};
     run("auto, pages of 16 KiB", &seed, 3000, true);
@@ -466,7 +468,7 @@ int main(void)
     run("auto, no tags", &seed, 3000, false);
     for (enum heap_engine engine = HEAP_SLAB; engine <= HEAP_HUGE; engine++) {
         static const char *const names[] = {"auto", "slab", "freelist", "buddy", "huge"};
-        config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 16, .engine = engine};
+        config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 16, .engine = engine, .apart = true};
         run(names[engine], &seed, 3000, engine != HEAP_HUGE);
         bad_requests();
     }
