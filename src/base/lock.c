@@ -23,7 +23,7 @@
 #ifdef MIDDEN_DEBUG
 #include "base/print.h"
 
-#define HELD_MAX 64
+#define HELD_MAX 128    /* around fork the locks of all heaps, and some more */
 /* The locks that the calling thread holds, in the order taken. */
 static _Thread_local struct lock *held[HELD_MAX] __attribute__((tls_model("initial-exec")));
 static _Thread_local unsigned held_count __attribute__((tls_model("initial-exec")));
