@@ -5,6 +5,8 @@ import io
 import os
 import pty
 import tempfile
+import threading
+import time
 
 import pytest
 
@@ -203,16 +205,28 @@ def test_a_long_path(crowd):
 
 
 def test_progress_on_a_terminal(crowd):
-    """Only work of more than half a second shows it: JSON of so many blocks takes longer."""
+    """Only work of more than half a second shows it: JSON of so many blocks takes longer when nobody reads it at first."""
+    read, write = os.pipe()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+        os.dup2(write, 1)
         os.execve(harness.COMMAND, ["midden", "blocks", str(crowd.pid), "--json"], {**harness.environment(), "TERM": "xterm"})
+    os.close(write)
+
+    def read_late():
+        time.sleep(1.5)
+        while os.read(read, 1 << 20):
+            pass
+        os.close(read)
+
+    reader = threading.Thread(target=read_late)
+    reader.start()
     shown = b""
     with contextlib.suppress(OSError):
         while chunk := os.read(terminal, 1 << 16):
             shown += chunk
     os.close(terminal)
+    reader.join()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert b"midden: writing [" in shown and b" %" in shown and shown.count(b"\r\033[K") >= 1
 
