@@ -32,6 +32,8 @@ enum {
     ANSWER_MS = 10000,
     IMAGE_MS = 120000,
     TURN_MS = 100,          /* for one thread, before the next is tried */
+    STOPPED_LOOKS = 100,    /* at a process in a stop, before it is taken for one that stays there */
+    LOOK_US = 2000,         /* between two of them */
     FIRST_PAUSE_US = 200,   /* before a busy process is asked again; doubles up to */
     LONGEST_PAUSE_US = 20000
 };
@@ -156,10 +158,21 @@ static enum result hear(struct asking *asking, int fd, struct image **image, str
     return *image ? ANSWERED : FAILED;
 }
 
+/* A debugger stops a process for a moment at each event that it is told of, strace at every call: one cannot answer only if it stays
+ * so while its debugger waits. */
 static bool is_stopped(struct target *target)
 {
     struct error unsaid;
-    return target_look(target, target->pid, &unsaid) && (target->state == 'T' || target->state == 't');
+    for (unsigned look = 0; look < STOPPED_LOOKS; look++) {
+        if (!target_look(target, target->pid, &unsaid))
+            return false;
+        if (target->state == 'T')
+            return true;
+        if (target->state != 't' || target_tracer_runs(target))
+            return false;
+        usleep(LOOK_US);
+    }
+    return true;
 }
 
 static void say_stopped(const struct target *target, struct error *error)
@@ -236,7 +249,7 @@ struct image *request_snapshot(int pid, bool *no_library, struct error *error)
         return NULL;
     }
     struct image *image = NULL;
-    if (asking.target.state == 'T' || asking.target.state == 't') {
+    if (is_stopped(&asking.target)) {
         say_stopped(&asking.target, &why);
     } else if (start_listening(&asking, &why)) {
         asking.until = milliseconds() + ANSWER_MS;

@@ -110,6 +110,12 @@ bool target_look(struct target *target, int pid, struct error *error)
     return true;
 }
 
+bool target_tracer_runs(const struct target *target)
+{
+    struct status status;
+    return target->tracer && read_status(target->tracer, 0, &status) && status.state != 'S' && status.state != 'T';
+}
+
 /* Sooner is less; 0: not at all. */
 static int rank_of(const struct status *status, int signal)
 {

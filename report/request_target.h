@@ -19,6 +19,9 @@ struct target {
 /* false: there is no such process, or it may not be looked at; *error. target->signal 0: it carries no library of ours. */
 bool target_look(struct target *target, int pid, struct error *error);
 
+/* Its debugger has something to do: a stop is about to end. */
+bool target_tracer_runs(const struct target *target);
+
 /* Its threads that can take the signal now, those that are likely to answer soon first; owned by the caller. NULL: none. */
 int *target_threads(const struct target *target, size_t *n);
 

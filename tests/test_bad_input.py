@@ -95,7 +95,7 @@ def test_no_memory_for_records(workshop, midden):
     assert unrecorded > 0, run.describe()
     assert abs(unrecorded + recorded - 1000000) < 2000, (unrecorded, recorded)
     assert run.errors() == [], run.describe()
-    assert f"{unrecorded} blocks" in run.text and "without a record" in run.text, run.describe()
+    assert f"{unrecorded:,} blocks" in run.text and "without a record" in run.text, run.describe()
 
 
 @pytest.mark.parametrize("limit", ["1", "100k", "1m", "4m"])

@@ -125,6 +125,53 @@ def test_under_strace(server, tmp_path):
         assert live.end()[0] == UNHARMED.format(1)
 
 
+def test_stops_of_a_tracer_are_no_end(tmp_path):
+    """strace stops the program at each of its calls; it answers all the same, where a process that is held by a debugger is read as it is."""
+    source = tmp_path / "calls.c"
+    source.write_text("""
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(void)
+{
+    char *volatile lost = malloc(1234);
+    lost = NULL;
+    puts("ready");
+    fflush(stdout);
+    struct pollfd input = {0, POLLIN, 0};
+    while (poll(&input, 1, 0) == 0)
+        getppid();
+    puts("end");
+    return 0;
+}
+""")
+    program = tmp_path / "server"
+    subprocess.run(["gcc", "-g", "-O0", "-o", program, source], check=True)
+    wrapper = ["strace", "-f", "-o", "/dev/null", "-E", f"LD_PRELOAD={harness.LIBRARY}", "-E", "MIDDEN_OPTIONS=leak-check=no"]
+    with Live([program], wrapper=wrapper) as live:
+        pid = child_of(live.pid)
+        for number in range(1, 9):
+            report = leaks(pid)
+            assert report["snapshot"] and report["snapshot"]["sequence"] == number, report["coverage"]
+            assert lost(report) == [(1234, 1)], report["leaks"]
+        assert live.end()[0] == "end"
+
+
+def test_held_by_a_debugger(server):
+    """It keeps still, and whoever may read it does so."""
+    with server() as live:
+        gdb = subprocess.Popen(["gdb", "-q", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-p", str(live.pid), "-ex", "shell echo; echo held; sleep 1000"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            assert any(line == b"held\n" for line in gdb.stdout)
+            report = leaks(live.pid)
+            assert not report["snapshot"] and lost(report, "definite", "possible") == [(1234, 1)], report
+        finally:
+            os.killpg(gdb.pid, signal.SIGKILL)
+            gdb.communicate()
+
+
 def test_stopped(server):
     """A stopped process cannot answer; whoever may read it does so, as it keeps still anyway."""
     with server("busy=2") as live:
