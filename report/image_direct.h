@@ -10,13 +10,14 @@ struct direct {
     int pid;
     int mem, pagemap;           /* of the process; the image's */
     uint64_t page;              /* bytes */
-    atomic_bool on;
+    atomic_bool on;             /* off: all comes from mem */
+    atomic_ullong bytes;        /* that were read directly */
 };
 
 /* Reading directly is on if mem is that of process pid. Other fields: filled in before. */
 void direct_begin(struct direct *direct);
 
-/* Bytes read from `address` on, all n of them, or 0: they are to be read from mem. By several threads at once. */
+/* What file_read(mem, …) would give. By several threads at once. */
 size_t direct_read(struct direct *direct, uint64_t address, void *buffer, size_t n);
 
 #endif

@@ -69,8 +69,7 @@ static size_t live_read(void *ctx, uint64_t address, void *buffer, size_t n)
             got = ask(live, address + done, (char *)buffer + done, n - done);
         return done;
     }
-    size_t got = direct_read(&live->direct, address, buffer, n);
-    return got ? got : file_read(live->fds.mem, address, buffer, n);
+    return live->direct.pid ? direct_read(&live->direct, address, buffer, n) : file_read(live->fds.mem, address, buffer, n);
 }
 
 /* The first page from `page` on, up to `last`, whose being touched equals `wanted`; last + 1: none. Asks for few entries first,

@@ -1,5 +1,6 @@
 /* Reading a process by its number (report/image_direct.c): what it gives is what /proc/PID/mem gives, over memory of every kind; it is not
- * taken where it would make the process a copy of memory that it shares with a child, of another process, or of one that has gone.
+ * done where it would make the process a copy of memory that it shares with a child, of pages that are not there (userfaultfd would have to
+ * bring them), of another process, or of one that has gone.
  *
  * Where the kernel refuses to let a process be read by its parent (a container's filter) only that it is then left alone is tested. */
 #include <errno.h>
@@ -19,7 +20,7 @@
 enum { PAGES = 512, SHARED_PAGES = 64 };
 
 static size_t page;
-static unsigned char *memory, *shared;  /* the same addresses in the child */
+static unsigned char *memory, *shared, *untouched;  /* the same addresses in the child */
 
 static int open_of(int pid, const char *name)
 {
@@ -59,25 +60,20 @@ static bool may_read(int pid)
     return process_vm_readv(pid, &here, 1, &there, 1, 0) == 1;
 }
 
-/* Direct reads of all sizes at all places are mem's, or none. Returns how many there were. */
-static size_t compare(struct direct *direct)
+/* Reads of all sizes at all places are mem's. */
+static void compare(struct direct *direct)
 {
-    size_t most = 80 * page, taken = 0;
+    size_t most = 80 * page;
     unsigned char *expected = malloc(most), *got = malloc(most);
     uint64_t state = unit_seed("report_direct");
     for (unsigned i = 0; i < 400; i++) {
         uint64_t at = (uintptr_t)memory + unit_random(&state) % (PAGES * page);
-        size_t n = 1 + unit_random(&state) % most;
+        size_t n = 1 + unit_random(&state) % most, wanted = file_read(direct->mem, at, expected, n);
         size_t read = direct_read(direct, at, got, n);
-        CHECK(read == 0 || read == n, "%zu of %zu bytes", read, n);
-        if (!read)
-            continue;
-        taken++;
-        CHECK(file_read(direct->mem, at, expected, n) == n && !memcmp(expected, got, n), "%zu bytes at %llx", n, (unsigned long long)at);
+        CHECK(read == wanted && !memcmp(expected, got, read), "%zu bytes at %llx: %zu, not %zu", n, (unsigned long long)at, read, wanted);
     }
     free(expected);
     free(got);
-    return taken;
 }
 
 /* What the process has of its own, KiB. */
@@ -98,6 +94,7 @@ int main(void)
     page = (size_t)sysconf(_SC_PAGESIZE);
     memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     shared = mmap(NULL, SHARED_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    untouched = mmap(NULL, SHARED_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pipe(pipes) != 0)
         return 1;
     pid_t pid = fork();
@@ -109,20 +106,23 @@ int main(void)
     bool allowed = may_read(pid);
     direct_begin(&direct);
     CHECK(atomic_load(&direct.on), "off from the start");
-    size_t taken = compare(&direct);
+    compare(&direct);
+    unsigned long long bytes = atomic_load(&direct.bytes);
     if (allowed)
-        CHECK(taken, "never read directly");
+        CHECK(bytes, "never read directly");
     else
-        CHECK(!taken && !atomic_load(&direct.on), "not off when refused");
-    CHECK(!direct_read(&direct, (uintptr_t)memory, &page, 0), "nothing");
+        CHECK(!bytes && !atomic_load(&direct.on), "not off when refused");
 
     unsigned char *buffer = malloc(SHARED_PAGES * page);
     unsigned long before = own_kib(pid);
-    CHECK(!direct_read(&direct, (uintptr_t)shared, buffer, SHARED_PAGES * page), "pages that its child has, too");
+    CHECK(direct_read(&direct, (uintptr_t)shared, buffer, SHARED_PAGES * page) == SHARED_PAGES * page && buffer[page] == 5, "shared pages");
+    CHECK(atomic_load(&direct.bytes) == bytes, "pages that its child has, too, were read directly");
     CHECK(own_kib(pid) <= before + SHARED_PAGES / 2 * page / 1024, "they were copied: %lu KiB, then %lu", before, own_kib(pid));
+    CHECK(direct_read(&direct, (uintptr_t)untouched, buffer, SHARED_PAGES * page) == SHARED_PAGES * page && !buffer[page], "untouched pages");
+    CHECK(atomic_load(&direct.bytes) == bytes, "pages that are not there were read directly");
 
     struct direct other = direct;
-    other.pid = getpid();
+    other.pid = getpid();           /* and mem is the child's */
     direct_begin(&other);
     CHECK(!atomic_load(&other.on), "mem of another process");
     kill(grandchild, SIGKILL);
