@@ -342,8 +342,9 @@ static inline void prefetch_freed(const struct heap_block *block)
 
 /* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
  * it is left. */
-static __attribute__((noinline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
-                                                   enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
+static inline __attribute__((always_inline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
+                                                               enum record_allocator call, size_t size, size_t align,
+                                                               const struct capture_start *from)
 {
     struct heap_block block;
     quick_block(region, slot, sizeof(struct record_block), &block);
@@ -382,6 +383,13 @@ static __attribute__((noinline)) void free_checked(struct thread_state *self, st
     end(self);
 }
 
+static __attribute__((noinline)) void free_checked_from(struct thread_state *self, struct heap_region *region, uint32_t slot,
+                                                        enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
+{
+    free_checked(self, region, slot, call, size, align, from);
+}
+
+/* The same of a call that names no size and no alignment. */
 static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot,
                                                          enum record_allocator call, const struct capture_frame *frame)
 {
@@ -424,7 +432,7 @@ static inline __attribute__((always_inline)) bool free_quickly(char *address, en
     uint64_t head;
     if (!engine.frees_plainly) {
         if (from)
-            free_checked(self, block.region, block.slot, call, size, align, from);
+            free_checked_from(self, block.region, block.slot, call, size, align, from);
         else
             free_checked_frame(self, block.region, block.slot, call, frame);
         return true;
