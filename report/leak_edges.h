@@ -28,7 +28,8 @@ bool edges_grow(struct edge_writer *writer);
 static inline uint32_t *edges_keep(struct edge_writer *writer)
 {
     uint32_t *edges = writer->edges;
-    writer->edges += writer->n;
+    if (writer->n)      /* before the first edge there is no memory to point to */
+        writer->edges += writer->n;
     writer->room -= writer->n;
     writer->n = 0;
     return edges;
