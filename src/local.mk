@@ -6,7 +6,7 @@ engine_sources += \
 	src/base/anchor.c src/base/bytes.c src/base/index.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/table.c
 engine_sources += \
 	src/engine.h \
-	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/publish.h src/engine/alloc.c src/engine/resize.c src/engine/free.c src/engine/deferred.c src/engine/objects.h src/engine/objects.c src/engine/marks.c \
+	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/held.h src/engine/publish.h src/engine/alloc.c src/engine/resize.c src/engine/free.c src/engine/deferred.c src/engine/objects.h src/engine/objects.c src/engine/marks.c \
 	src/engine/report.c src/engine/checked.c src/engine/process.c src/engine/end.h src/engine/end.c src/engine/endings.c src/engine/roots.h src/engine/roots.c src/engine/signals.h src/engine/signals.c \
 	src/config/config.h src/config/config.c \
 	src/check/guard.h src/check/zones.h src/check/guard.c src/check/quarantine.h src/check/quarantine.c src/check/queue.h src/check/queue.c src/check/sites.h src/check/sites.c \

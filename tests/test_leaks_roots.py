@@ -50,3 +50,18 @@ def test_thread_that_cannot_be_stopped(ends, workshop, midden):
     assert run.leaks("definite") == (0, 0) and run.leaks("possible") == (71, 1), run.describe()
     assert run.leaks("reachable") == (72, 1) and run.report["coverage"]["unparked_threads"] == 1, run.describe()
     assert any("did not stop" in note for note in run.report["coverage"]["notes"]), run.describe()
+
+
+@pytest.mark.parametrize("options", [[], ["--quarantine=0"], ["--profile=leaks"], ["--profile=production"], ["--profile=paranoid"]])
+def test_threads_in_malloc_and_free_hold_their_block(options, workshop, midden):
+    """At whichever instruction a thread is parked: from where a new block lives, and until a freed one does no longer."""
+    run = midden([workshop.build("roots/each-instruction.c", "gcc-O2")], *options)
+    assert run.status == 0 and run.errors() == [], run.describe()
+    if run.stdout == b"skipped\n":
+        pytest.skip("processor without a trap flag")
+    calls = [line.split() for line in run.stdout.decode().splitlines()]
+    assert len(calls) == 2 * 6, run.stdout
+    for name, rounds, lived, unheld, where in calls:
+        assert unheld == "0", f"{name}: {where}\n{run.stdout.decode()}"
+        known = name not in ("malloc", "calloc") or options not in ([], ["--profile=paranoid"])
+        assert not known or int(rounds) > 0 and int(lived) >= 10 * int(rounds), run.stdout

@@ -17,6 +17,7 @@
 #include "check/quarantine.h"
 #include "check/watch.h"
 #include "check/zones.h"
+#include "engine/held.h"
 #include "engine/publish.h"
 #include "engine/state.h"
 #include "heap/quick.h"
@@ -50,6 +51,7 @@ static inline __attribute__((always_inline)) void *in_heap(struct thread_state *
     }
     if (zero && !block->zeroed)
         memory_fill(address, 0, size);
+    held_before(&address, &record);
     publish(self, record, size, call, kept, stack);
     return address;
 }
@@ -89,6 +91,7 @@ static void *between_guards(struct thread_state *self, const struct request *req
         memory_fill(address, (int)guard_setting.fill_alloc, request->size);
     else if (request->flags & ENGINE_ZERO)
         memory_fill(address, 0, request->size);
+    held_before(&address, &record);
     publish(self, record, request->size, request->call, kept, request->stack);
     return address;
 }
@@ -293,6 +296,7 @@ ALWAYS_INLINE bool alloc_lean(struct thread_state *self, size_t size, enum recor
     mark_busy(record, size, call, 0);
     if (zero && !block.zeroed)
         memory_fill(result, 0, size);
+    held_before(&result, &record);
     write_birth(record, 0, ++self->sequence, (uint16_t)self->index);
     __atomic_store_n(&record->head, record_head(size, call, 0, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
     if (blocks_add_alloc(self, size)) {

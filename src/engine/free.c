@@ -16,6 +16,7 @@
 #include "check/sites.h"
 #include "check/watch.h"
 #include "check/zones.h"
+#include "engine/held.h"
 #include "engine/publish.h"
 #include "engine/state.h"
 #include "heap/quick.h"
@@ -192,15 +193,16 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
 }
 
 /* The block becomes the caller's to free: of two threads one succeeds. While there is one thread nobody else can come between, and a
- * locked instruction is spared. *head: what the record's head is expected to be, and was. */
-static inline bool claim(struct record_block *record, uint64_t *head)
+ * locked instruction is spared. *head: what the record's head is expected to be, and was. address: see held.h. */
+static inline bool claim(struct record_block *record, const void *address, uint64_t *head)
 {
     uint64_t busy = (*head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
-    if (threads_running() == 1) {
+    if (threads_running() == 1)
         __atomic_store_n(&record->head, busy, __ATOMIC_RELAXED);
-        return true;
-    }
-    return __atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE);
+    else if (!__atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+        return false;
+    held_until_here(address);
+    return true;
 }
 
 /* Which call freed a block has no room in its record. A reader takes it for the plain one of the block's family, as it nearly always is; of
@@ -238,7 +240,7 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
     }
     uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
     if (__builtin_expect(record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address
-                         || !claim(place.record, &head), 0)) {
+                         || !claim(place.record, address, &head), 0)) {
         bad_free(self, address, call, &place, from);
         return;
     }
@@ -326,7 +328,7 @@ static inline __attribute__((always_inline)) bool claim_plain(struct record_bloc
     *head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     return __builtin_expect(is_plain(*head) && takes[call] >> record_head_allocator(*head) & 1, 1)
         && __builtin_expect(size == ENGINE_NO_SIZE || size == record_head_size(*head), 1)
-        && __builtin_expect(!align || !((uintptr_t)address & (align - 1)), 1) && __builtin_expect(claim(record, head), 1);
+        && __builtin_expect(!align || !((uintptr_t)address & (align - 1)), 1) && __builtin_expect(claim(record, address, head), 1);
 }
 
 /* The program may have left the block long ago: its record, those beside it and its ends come while the stack is captured. */
@@ -341,15 +343,14 @@ static inline void prefetch_freed(const struct heap_block *block)
 }
 
 /* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
- * it is left. */
-static inline __attribute__((always_inline)) void free_checked(struct thread_state *self, struct heap_region *region, uint32_t slot,
-                                                               enum record_allocator call, size_t size, size_t align,
+ * it is left. address: of the block in the slot; it is handed on, not computed from that, for it must not be lost (held.h). */
+static inline __attribute__((always_inline)) void free_checked(struct thread_state *self, char *address, struct heap_region *region,
+                                                               uint32_t slot, enum record_allocator call, size_t size, size_t align,
                                                                const struct capture_start *from)
 {
     struct heap_block block;
     quick_block(region, slot, sizeof(struct record_block), &block);
     struct record_block *record = block.tag;
-    char *address = block.start + engine.front;
     bool zones = guard_setting.rear;
     if (zones)
         prefetch_freed(&block);
@@ -383,18 +384,19 @@ static inline __attribute__((always_inline)) void free_checked(struct thread_sta
     end(self);
 }
 
-static __attribute__((noinline)) void free_checked_from(struct thread_state *self, struct heap_region *region, uint32_t slot,
-                                                        enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
+/* The thread is looked up again: one argument less. */
+static __attribute__((noinline)) void free_checked_from(char *address, struct heap_region *region, uint32_t slot, enum record_allocator call,
+                                                        size_t size, size_t align, const struct capture_start *from)
 {
-    free_checked(self, region, slot, call, size, align, from);
+    free_checked(thread_self_pointer, held(address), region, slot, call, size, align, from);
 }
 
 /* The same of a call that names no size and no alignment. */
-static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, struct heap_region *region, uint32_t slot,
-                                                         enum record_allocator call, const struct capture_frame *frame)
+static __attribute__((noinline)) void free_checked_frame(struct thread_state *self, char *address, struct heap_region *region,
+                                                         uint32_t slot, enum record_allocator call, const struct capture_frame *frame)
 {
     struct capture_start from = capture_start_of(frame);
-    free_checked(self, region, slot, call, ENGINE_NO_SIZE, 0, &from);
+    free_checked(self, held(address), region, slot, call, ENGINE_NO_SIZE, 0, &from);
 }
 
 /* The end of the quick way, when the magazine is full. */
@@ -432,9 +434,9 @@ static inline __attribute__((always_inline)) bool free_quickly(char *address, en
     uint64_t head;
     if (!engine.frees_plainly) {
         if (from)
-            free_checked_from(self, block.region, block.slot, call, size, align, from);
+            free_checked_from(address, block.region, block.slot, call, size, align, from);
         else
-            free_checked_frame(self, block.region, block.slot, call, frame);
+            free_checked_frame(self, address, block.region, block.slot, call, frame);
         return true;
     }
     if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))

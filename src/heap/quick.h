@@ -106,8 +106,13 @@ QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char
         uint64_t value = quick_meet(heap, own, address);
         region = value <= PAGES_HELD ? NULL : (struct heap_region *)(uintptr_t)value;
     }
-    return LIKELY(region != NULL) && LIKELY(LOAD(region->engine) == HEAP_SLAB) && quick_slot(region, address, tag_bytes, block)
-        && LIKELY(block->start + phase == address);
+    if (UNLIKELY(region == NULL) || UNLIKELY(LOAD(region->engine) != HEAP_SLAB) || UNLIKELY(!quick_slot(region, address, tag_bytes, block)))
+        return false;
+    /* A compiler that learnt what `address` equals could compute it anew from the slot where it is needed, and hold it nowhere until then; but who
+     * looks at the thread's registers and stack meanwhile must find it there, for the block lives. */
+    const char *begins = block->start + phase;
+    __asm__("" : "+r"(begins));
+    return LIKELY(begins == address);
 }
 
 /* As heap_resize for the block of a slab that is in use, to a room of 1 to block->room bytes. */
