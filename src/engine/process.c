@@ -171,6 +171,7 @@ void engine_fork_child(void)
     struct thread_state *self = threads_self();
     memory_fork_child();
     threads_fork_child();
+    park_fork_child();
     end_fork_child();
     endings_fork_child();
     modules_fork_child();

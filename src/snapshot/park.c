@@ -18,7 +18,11 @@
  * sleep after QUIET_NS, those that run after PATIENT_NS, for they may be about to leave a handler with everything blocked.
  *
  * The asker sleeps until as many have answered as were silent, then looks again, and at least every LOOK_NS: a thread that has begun,
- * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH. */
+ * but was not in the registry yet, is sent the signal then; one that has ended is marked so, or the kernel says ESRCH.
+ *
+ * A thread that was created, but has not entered the registry when the others stand still, waits at its door until they are released: it
+ * would change the heap under the reader's eyes. Its whole stack is memory like any other meanwhile. One that was in the door looks once more when it
+ * is in, and stops itself: either it sees the request, or the asker sees it (both write, then read). */
 #include "snapshot/park.h"
 
 #include <signal.h>
@@ -101,6 +105,15 @@ static void handle(int number, siginfo_t *info, void *context)
         short_parks_of_thread++;
 }
 
+static void wait_for_release(uint32_t wanted)
+{
+    while (!is_released(wanted)) {
+        uint32_t seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE);
+        if (!is_released(wanted))
+            kernel.futex_wait(&release, seen, 0);
+    }
+}
+
 static void park(const ucontext_t *context)
 {
     struct thread_state *self = thread_self_pointer;
@@ -113,13 +126,22 @@ static void park(const ucontext_t *context)
     uint32_t count = __atomic_add_fetch(&answers, 1, __ATOMIC_SEQ_CST);
     if ((int32_t)(count - __atomic_load_n(&awaited, __ATOMIC_SEQ_CST)) >= 0)
         kernel.futex_wake(&answers, 1);
-    while (!is_released(wanted)) {
-        uint32_t seen = __atomic_load_n(&release, __ATOMIC_ACQUIRE);
-        if (!is_released(wanted))
-            kernel.futex_wait(&release, seen, 0);
-    }
+    wait_for_release(wanted);
     __atomic_store_n(&self->record->state, state, __ATOMIC_RELEASE);
     park_forget_self();
+}
+
+static void enter(bool about_to)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint32_t wanted = __atomic_load_n(&request, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(is_released(wanted), 1)
+        || kernel_call(SYS_getpid, 0, 0, 0, 0, 0, 0) != midden_anchor.pid)      /* forked meanwhile, and nobody will release it */
+        return;
+    if (about_to)
+        wait_for_release(wanted);
+    else
+        kernel_call(SYS_tgkill, midden_anchor.pid, kernel_call(SYS_gettid, 0, 0, 0, 0, 0, 0), signal_number, 0, 0, 0);
 }
 
 void park_note_self(const ucontext_t *context)
@@ -150,6 +172,7 @@ void park_init(park_other_signal *other)
     if (sigframe_install(number, handle, SA_ONSTACK | SA_RESTART, ~0ul) != 0)
         return;
     signal_number = number;
+    threads_on_enter(enter);
     struct kernel_sigaction was = {0};
     quiet_ours = kernel_call(SYS_rt_sigaction, SIGURG, 0, (long)(uintptr_t)&was, KERNEL_SIGSET_BYTES, 0, 0) == 0 && !was.handler
               && sigframe_install(SIGURG, handle, SA_ONSTACK | SA_RESTART, ~0ul) == 0;
@@ -267,10 +290,11 @@ unsigned park_all(uint64_t timeout_ms)
     struct thread_state *self = threads_self();
     if (!signal_number)
         return threads_others();
-    if (threads_others() == 0)
-        return 0;
-    uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_ACQ_REL);
+    uint32_t wanted = __atomic_add_fetch(&request, 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     self->park_word = wanted;
+    if (threads_others() == 0)
+        return 0;       /* one that is about to begin waits for the release */
     int number = park_quiet_signal() && kernel_is_traced() ? SIGURG : signal_number;
     uint64_t began = kernel.now(), deadline = began + timeout_ms * 1000000u;
     unsigned silent, patience = TURNS;
@@ -294,4 +318,9 @@ void park_release(void)
 {
     __atomic_store_n(&release, __atomic_load_n(&request, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
     kernel.futex_wake(&release, UINT32_MAX >> 1);
+}
+
+void park_fork_child(void)
+{
+    __atomic_store_n(&release, __atomic_load_n(&request, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }

@@ -32,6 +32,7 @@ uint64_t park_signals_off(void);
  * marked RUNNING in their records, where stopped ones are PARKED). */
 unsigned park_all(uint64_t timeout_ms);
 void park_release(void);
+void park_fork_child(void);     /* nobody is to wait there for a release */
 
 /* The calling thread's own registers and stack, as its signal handler got them, into its record; and out of it again. */
 void park_note_self(const ucontext_t *context);

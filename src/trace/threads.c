@@ -44,6 +44,7 @@ static struct thread_state *last;       /* threads_lock */
 static struct thread_state *hand;       /* where the search for a free state goes on; threads_lock */
 uint32_t threads_count;                 /* running now; atomic */
 static bool some_gone;                  /* set in a fork child, for good */
+static void (*on_enter)(bool about_to);
 static long registry_pid;               /* whose tids the records name; differs after a fork that ran no handlers */
 
 static struct record_thread shared_record;
@@ -169,6 +170,8 @@ struct thread_state *threads_register(void)
 {
     if (!table()->chunks)
         return &shared_state;       /* too early: asked again at the next use */
+    if (on_enter)
+        on_enter(true);
     uint64_t mask = kernel_signals_all_off();
     lock_take(&threads_lock);
     struct thread_state *state = thread_self_pointer;
@@ -192,7 +195,14 @@ struct thread_state *threads_register(void)
     }
     lock_drop(&threads_lock);
     kernel_signals_back(mask);
+    if (on_enter && !state->shared)
+        on_enter(false);
     return state;
+}
+
+void threads_on_enter(void (*enter)(bool about_to))
+{
+    on_enter = enter;
 }
 
 /* ---- the life of a thread ---------------------------------------------------------------------------------------------------- */

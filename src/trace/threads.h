@@ -66,6 +66,10 @@ static inline struct thread_state *threads_self(void)
 void threads_started(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end);
 void threads_ended(void);
 
+/* Called on each thread that is not in the registry before it enters (about_to: true), and when it has (false), with no lock held. It must not
+ * ask for the thread's state in the first case. */
+void threads_on_enter(void (*enter)(bool about_to));
+
 /* The kernel's name of the calling thread changed, or is asked for again. */
 void threads_rename(void);
 
