@@ -226,14 +226,19 @@ uint64_t queue_drain(struct queue_batch **word)
     return blocks;
 }
 
+/* A batch that was begun when the one before it was full may be empty still. Such a one must not join the queue: whoever takes it out evicts at
+ * least one entry, and what stands there is of its former life. */
 void queue_flush(struct queue_batch **word)
 {
     struct queue_batch *batch = *word;
     *word = NULL;
-    if (batch) {
-        evict_outgoing(batch);
+    if (!batch)
+        return;
+    evict_outgoing(batch);
+    if (batch->count)
         evict_chain(exchange(batch), 0);
-    }
+    else
+        put_spare(batch);
 }
 
 void queue_lock(void)

@@ -3,6 +3,7 @@
  * what others free stays. */
 #include "check/quarantine.h"
 
+#include "base/anchor.h"
 #include "check/sites.h"
 #include "trace/threads.h"
 
@@ -184,6 +185,36 @@ static void test_short_queue(uint64_t *random)
     let_all_go();
 }
 
+/* Threads that end just when a batch of theirs has joined the queue, and others that go on: what is taken out is what was put in, so no block
+ * that lives meanwhile is let go of. */
+static void test_threads_that_end(uint64_t *random)
+{
+    enum { ROUNDS = 120, KEPT = 20 };
+    static struct record_block *kept[ROUNDS * KEPT];
+    uint32_t sequence = 0;
+    struct record_block *record;
+    struct heap_block blocks[KEPT];
+    quarantine_init(heap, LIMIT, false, 1, damaged);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (uint64_t before = midden_anchor.quarantine_bytes; midden_anchor.quarantine_bytes == before;)
+            put(1 + unit_random(random) % 60, 0, ++sequence, &record);
+        quarantine_flush(&thread);
+        for (unsigned i = unit_random(random) % 1200; i > 0; i--)
+            put(1 + unit_random(random) % 60, 0, ++sequence, &record);
+        for (unsigned i = 0; i < KEPT && heap_alloc(heap, 32 + 1 + unit_random(random) % 60, 16, &blocks[i]); i++) {
+            kept[round * KEPT + i] = record = blocks[i].tag;
+            record->head = record_head(1, RECORD_BY_MALLOC, 0, RECORD_BLOCK_LIVE);
+        }
+    }
+    unsigned living_still = 0;
+    for (unsigned i = 0; i < ROUNDS * KEPT; i++)
+        living_still += kept[i] && record_head_state(kept[i]->head) == RECORD_BLOCK_LIVE;
+    CHECK(living_still == ROUNDS * KEPT, "%u of %u", living_still, ROUNDS * KEPT);
+    quarantine_flush(&thread);
+    quarantine_drain(&thread);
+    CHECK(living() == ROUNDS * KEPT, "%lu", (unsigned long)living());
+}
+
 static void test_order(uint64_t seed)
 {
     uint64_t random = seed;
@@ -251,6 +282,7 @@ int main(void)
     test_order(random);
     test_fairness(&random);
     test_short_queue(&random);
+    test_threads_that_end(&random);     /* the last: it leaves its blocks */
     CHECK(heap_consistent(heap, port_say, NULL) == 0, "heap");
     return unit_result("check_quarantine");
 }
