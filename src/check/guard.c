@@ -35,20 +35,24 @@ void guard_arm(const struct guard_block *block, bool fill)
         guard_fill_new(block);
 }
 
+static inline void fill_freed(const struct guard_block *block)
+{
+    if (guard_setting.fill_free != GUARD_NO_FILL)
+        memory_fill(block->address, (int)guard_setting.fill_free, filled_bytes(block));
+}
+
 void guard_retire_whole(const struct guard_block *block)
 {
     if (guard_setting.rear)
         zones_retire_whole(block);
-    if (guard_setting.fill_free != GUARD_NO_FILL)
-        memory_fill(block->address, (int)guard_setting.fill_free, filled_bytes(block));
+    fill_freed(block);
 }
 
 void guard_retire(const struct guard_block *block)
 {
     if (guard_setting.rear)
         zones_arm(block, GUARD_MAGIC_FREE);
-    if (guard_setting.fill_free != GUARD_NO_FILL)
-        memory_fill(block->address, (int)guard_setting.fill_free, filled_bytes(block));
+    fill_freed(block);
 }
 
 /* The extent of what differs from `byte` in [start, start+n), given that the byte at `first` does. */

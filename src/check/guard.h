@@ -56,7 +56,7 @@ struct guard_damage {
 /* Witnesses of a living block. fill: whether its bytes are filled too (not when the program wants zeros). */
 void guard_arm(const struct guard_block *block, bool fill);
 
-/* The fill of a new block alone, where there is one. */
+/* The fill of a new block alone. Profiles that fill new blocks only. */
 void guard_fill_new(const struct guard_block *block);
 
 /* Witnesses of a freed block. */

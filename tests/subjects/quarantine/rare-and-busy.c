@@ -26,6 +26,15 @@ static NOINLINE void release(void *block)
     KEEP(block);
 }
 
+/* Frees a block; returns the pointer to where it was. */
+static char *stale_after_release(char *block)
+{
+    KEEP(block);
+    char *gone = (char *)unhide(hide(block));
+    release(block);
+    return gone;
+}
+
 static NOINLINE void churn(unsigned blocks)
 {
     for (unsigned i = 0; i < blocks; i++) {
@@ -43,20 +52,14 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     if (!strcmp(argv[1], "rare")) {
-        char *block = rare();
-        KEEP(block);
-        char *gone = (char *)unhide(hide(block));
-        release(block);
+        char *gone = stale_after_release(rare());
         churn(1000000);
         gone[20] = 'A'; /* BUG: heap-use-after-free write offset=20 size=1 run=rare */
         KEEP(gone);
     } else if (!strcmp(argv[1], "soon")) {
         churn(20000);
         for (unsigned i = 0; i < 10; i++) {
-            char *block = busy();
-            KEEP(block);
-            char *gone = (char *)unhide(hide(block));
-            release(block);
+            char *gone = stale_after_release(busy());
             churn(50);
             gone[21] = 'A'; /* BUG: heap-use-after-free write offset=21 size=1 run=soon */
             KEEP(gone);
@@ -66,10 +69,7 @@ int main(int argc, char **argv)
             char *gone = stale[i % AGO];
             if (gone && i % 1000 == 0)
                 gone[22] = 'A'; /* BUG: heap-use-after-free write offset=22 size=1 run=late */
-            char *block = busy();
-            KEEP(block);
-            stale[i % AGO] = (char *)unhide(hide(block));
-            release(block);
+            stale[i % AGO] = stale_after_release(busy());
         }
     }
     puts("done");
