@@ -338,8 +338,10 @@ static inline void prefetch_freed(const struct heap_block *block)
     __builtin_prefetch(record, 1);
     __builtin_prefetch((const char *)(record + 1) + sizeof record->head - 1);
     __builtin_prefetch(record - 1);
+    __builtin_prefetch(block->start - 32);
     __builtin_prefetch(block->start, 1);
-    __builtin_prefetch(block->start + block->room - 1, 1);
+    __builtin_prefetch(block->start + block->room - 48);
+    __builtin_prefetch(block->start + block->room, 1);
 }
 
 /* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
