@@ -29,10 +29,7 @@ void guard_fill_new(const struct guard_block *block)
 
 void guard_arm(const struct guard_block *block, bool fill)
 {
-    if (guard_setting.rear)
-        zones_arm(block, GUARD_MAGIC_USED);
-    if (fill && guard_setting.fill_alloc != GUARD_NO_FILL)
-        guard_fill_new(block);
+    zones_new(block, fill);
 }
 
 static inline void fill_freed(const struct guard_block *block)

@@ -36,7 +36,7 @@ struct request {
 /* ---- the places of a block -------------------------------------------------------------------------------------------- */
 
 /* The block becomes the program's. */
-static inline __attribute__((always_inline)) void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call, bool zero,
+ALWAYS_INLINE void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call, bool zero,
                             unsigned kept, uint32_t stack)
 {
     char *address = block->start + engine.front;
@@ -44,10 +44,7 @@ static inline __attribute__((always_inline)) void *in_heap(struct thread_state *
     mark_busy(record, size, call, kept);
     if (engine.witnesses) {
         struct guard_block guarded = {address, size, block->room - guard_setting.front};
-        if (guard_setting.rear)
-            zones_arm(&guarded, GUARD_MAGIC_USED);
-        if (!zero && guard_setting.fill_alloc != GUARD_NO_FILL)
-            guard_fill_new(&guarded);
+        zones_new(&guarded, !zero);
     }
     if (zero && !block->zeroed)
         memory_fill(address, 0, size);
@@ -235,8 +232,6 @@ static __attribute__((noinline)) void *alloc_on(struct thread_state *self, size_
 }
 
 /* ---- the quick way ---------------------------------------------------------------------------------------------------------- */
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Can this go the quick way at all? */
 ALWAYS_INLINE bool is_ordinary(const struct thread_state *self, size_t size)

@@ -41,7 +41,7 @@
 struct engine_bounds engine_bounds;
 
 /* The rest of the living block that `address` lies in, if it is of this slab and nothing is unusual; 0: that takes a closer look. Any context. */
-static inline __attribute__((always_inline)) size_t rest_in_slab(struct heap_region *slab, uintptr_t address)
+ALWAYS_INLINE size_t rest_in_slab(struct heap_region *slab, uintptr_t address)
 {
     struct heap_block block;
     if (__builtin_expect(!quick_slot(slab, (const char *)address, sizeof(struct record_block), &block), 0))
@@ -84,7 +84,7 @@ static inline size_t rest_seen(const struct thread_state *self, uintptr_t addres
 }
 
 /* What both know. */
-static inline __attribute__((always_inline)) size_t rest_known(const struct thread_state *self, uintptr_t address)
+ALWAYS_INLINE size_t rest_known(const struct thread_state *self, uintptr_t address)
 {
     if (__builtin_expect(!self || !self->magazines, 0))
         return 0;

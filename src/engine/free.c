@@ -322,8 +322,8 @@ static __attribute__((noinline)) void free_slowly(void *address, enum record_all
 }
 
 /* true: nothing is unusual about the block and the call, and the block is the caller's to free. *head: of the record as it was. */
-static inline __attribute__((always_inline)) bool claim_plain(struct record_block *record, const char *address, enum record_allocator call,
-                                                              size_t size, size_t align, uint64_t *head)
+ALWAYS_INLINE bool claim_plain(struct record_block *record, const char *address, enum record_allocator call, size_t size, size_t align,
+                               uint64_t *head)
 {
     *head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     return __builtin_expect(is_plain(*head) && takes[call] >> record_head_allocator(*head) & 1, 1)
@@ -346,9 +346,8 @@ static inline void prefetch_freed(const struct heap_block *block)
 
 /* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
  * it is left. address: of the block in the slot; it is handed on, not computed from that, for it must not be lost (held.h). */
-static inline __attribute__((always_inline)) void free_checked(struct thread_state *self, char *address, struct heap_region *region,
-                                                               uint32_t slot, enum record_allocator call, size_t size, size_t align,
-                                                               const struct capture_start *from)
+ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct heap_region *region, uint32_t slot, enum record_allocator call,
+                                size_t size, size_t align, const struct capture_start *from)
 {
     struct heap_block block;
     quick_block(region, slot, sizeof(struct record_block), &block);
@@ -420,8 +419,8 @@ static __attribute__((noinline)) void fold_and_end(struct thread_state *self)
 
 /* Calls nothing but what ends it, so that the compiler needs to save no register. The place of the call is `from` or `frame`. false:
  * nothing has changed. */
-static inline __attribute__((always_inline)) bool free_quickly(char *address, enum record_allocator call, size_t size, size_t align,
-                                                               const struct capture_start *from, const struct capture_frame *frame)
+ALWAYS_INLINE bool free_quickly(char *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from,
+                                const struct capture_frame *frame)
 {
     struct thread_state *self = thread_self_pointer;
     if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED), 0) || __builtin_expect(self->depth, 0)

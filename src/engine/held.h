@@ -12,11 +12,10 @@
 #define MIDDEN_ENGINE_HELD_H
 
 #include "format/record.h"
-
-#define HELD static inline __attribute__((always_inline, unused))
+#include "heap/bits.h"
 
 /* The pointer, as a value that nothing is known of. */
-HELD void *held(const void *address)
+ALWAYS_INLINE void *held(const void *address)
 {
     __asm__("" : "+r"(address));
     return (void *)(uintptr_t)address;
@@ -24,13 +23,13 @@ HELD void *held(const void *address)
 
 /* Before the record becomes LIVE: from here on the block's address is in a register or on the stack for as long as it is used, and
  * stores to the record come later. */
-HELD void held_before(char **address, struct record_block **record)
+ALWAYS_INLINE void held_before(char **address, struct record_block **record)
 {
     __asm__("" : "+r"(*address), "+r"(*record));
 }
 
 /* Behind what makes the record another thing than LIVE: up to here the pointer is in a register or on the stack. */
-HELD void held_until_here(const void *address)
+ALWAYS_INLINE void held_until_here(const void *address)
 {
     __asm__ volatile("" : : "r"(address) : "memory");
 }

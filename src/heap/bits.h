@@ -12,6 +12,9 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* What the paths of malloc and free are made of: compiled into its callers whatever the compiler thinks of its length. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 /* Words that are read without the lock under which they are written. */
 #define LOAD(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)

@@ -10,13 +10,11 @@
 
 #include "heap/internal.h"
 
-#define QUICK static inline __attribute__((always_inline))
-
 /* Rooms up to here are served by slabs; 0: there are none. */
 static inline size_t quick_room_max(const struct heap *heap) { return heap->config.slab_max; }
 
 /* The block of a slab's slot. */
-QUICK void quick_block(struct heap_region *region, uint32_t slot, size_t tag_bytes, struct heap_block *block)
+ALWAYS_INLINE void quick_block(struct heap_region *region, uint32_t slot, size_t tag_bytes, struct heap_block *block)
 {
     slab_fill_block((struct slab *)region, slot, tag_bytes, block);
     block->used = true;
@@ -24,7 +22,7 @@ QUICK void quick_block(struct heap_region *region, uint32_t slot, size_t tag_byt
 }
 
 /* The slot of a round becomes a block with `room` bytes asked for. tag_bytes: as in the heap's config; a constant there spares a multiplication. */
-QUICK void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
+ALWAYS_INLINE void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
 {
     struct slab *slab = round_slab(round);
     uint32_t slot = round_slot(round);
@@ -35,17 +33,17 @@ QUICK void quick_use(slab_round round, size_t room, size_t tag_bytes, struct hea
 }
 
 /* The first class of the set apart; 0: there is none, and that is the first one of the usual set. */
-QUICK unsigned quick_set_apart(const struct heap *heap) { return heap->depots_used - heap->classes; }
+ALWAYS_INLINE unsigned quick_set_apart(const struct heap *heap) { return heap->depots_used - heap->classes; }
 
 /* true: the block is of a slab of the set apart. */
-QUICK bool quick_is_apart(const struct heap *heap, const struct heap_block *block)
+ALWAYS_INLINE bool quick_is_apart(const struct heap *heap, const struct heap_block *block)
 {
     return block->region->engine == HEAP_SLAB && ((const struct slab *)block->region)->number >= heap->classes;
 }
 
 /* As heap_alloc for a room of 1 to config.slab_max bytes and the alignment that every block has. own: the thread's magazines. set: 0, or
  * quick_set_apart() for a block of that one. */
-QUICK bool quick_alloc(const struct heap *heap, struct magazines *own, unsigned set, size_t room, size_t tag_bytes, struct heap_block *block)
+ALWAYS_INLINE bool quick_alloc(const struct heap *heap, struct magazines *own, unsigned set, size_t room, size_t tag_bytes, struct heap_block *block)
 {
     struct magazine *loaded = own->pairs[heap->class_of[(room + GRAIN - 1) / GRAIN] + set].loaded;
     if (UNLIKELY(loaded == NULL) || UNLIKELY(loaded->count == 0))
@@ -72,7 +70,7 @@ static __attribute__((noinline, unused)) uint64_t quick_meet(const struct heap *
 
 /* The region around an address in a chunk that the thread has met; NULL: there is none, or the chunk is new to it (or a handler changed the
  * entry in between: what is found then is a region that the address is not in). Any context. */
-QUICK struct heap_region *quick_region(const struct magazines *own, const char *address)
+ALWAYS_INLINE struct heap_region *quick_region(const struct magazines *own, const char *address)
 {
     uintptr_t chunk = (uintptr_t)address >> PAGEMAP_CHUNK_SHIFT;
     if (UNLIKELY(LOAD(own->leaves[chunk % MAGAZINE_LEAVES].chunk) != chunk))
@@ -83,7 +81,7 @@ QUICK struct heap_region *quick_region(const struct magazines *own, const char *
 
 /* As heap_find for an address in the region of a slab; block->used is not looked up. false: it lies in no slot, or the region changes. Lock-free,
  * any context. */
-QUICK bool quick_slot(struct heap_region *region, const char *address, size_t tag_bytes, struct heap_block *block)
+ALWAYS_INLINE bool quick_slot(struct heap_region *region, const char *address, size_t tag_bytes, struct heap_block *block)
 {
     struct slab *slab = (struct slab *)region;
     uint32_t version = LOAD_ACQUIRE(region->version);
@@ -98,8 +96,8 @@ QUICK bool quick_slot(struct heap_region *region, const char *address, size_t ta
 
 /* The slot of a slab that begins `phase` bytes in front of `address`, which may be any. phase: less than the slot has. false: there is none, or it
  * takes a closer look. A chunk that is new to the thread is remembered. */
-QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char *address, size_t phase, size_t tag_bytes,
-                      struct heap_block *block)
+ALWAYS_INLINE bool quick_find(const struct heap *heap, struct magazines *own, const char *address, size_t phase, size_t tag_bytes,
+                              struct heap_block *block)
 {
     struct heap_region *region = quick_region(own, address);
     if (UNLIKELY(region == NULL)) {
@@ -116,13 +114,13 @@ QUICK bool quick_find(const struct heap *heap, struct magazines *own, const char
 }
 
 /* As heap_resize for the block of a slab that is in use, to a room of 1 to block->room bytes. */
-QUICK void quick_resize(const struct heap_block *block, size_t room)
+ALWAYS_INLINE void quick_resize(const struct heap_block *block, size_t room)
 {
     slab_set_state((const struct slab *)block->region, block->slot, block->region->stride - (uint32_t)room + 1);
 }
 
 /* As heap_free for the block of a slab that is in use. */
-QUICK bool quick_give(struct magazines *own, const struct heap_block *block)
+ALWAYS_INLINE bool quick_give(struct magazines *own, const struct heap_block *block)
 {
     const struct slab *slab = (const struct slab *)block->region;
     struct magazine *loaded = own->pairs[slab->number].loaded;
