@@ -122,6 +122,7 @@ static int by_key(const void *left, const void *right)
     return a->record.stack < b->record.stack ? -1 : a->record.stack > b->record.stack;
 }
 
+/* What is equal comes in the order in which the program first allocated there, which is the same in each run; addresses are not. */
 static int by_loss(const void *left, const void *right)
 {
     const struct leak_record *a = left, *b = right;
@@ -130,6 +131,8 @@ static int by_loss(const void *left, const void *right)
         return lost_a > lost_b ? -1 : 1;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
+    if (a->stack != b->stack)
+        return a->stack < b->stack ? -1 : 1;
     return a->example < b->example ? -1 : a->example > b->example;
 }
 

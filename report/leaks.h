@@ -67,7 +67,7 @@ struct leaks {
     struct leak_total ignored;      /* the program asked not to report them */
     struct leak_total excused;      /* indirectly lost, by blocks that options->excused excuses */
     struct leak_total inherited;    /* lost, but allocated before a fork: the parent's to report */
-    struct leak_record *records;    /* bytes and indirect_bytes together falling, then by kind */
+    struct leak_record *records;    /* bytes and indirect_bytes together falling, then by kind, then as their places were first met */
     size_t n_records;
     struct leak_total stack_only;   /* part of what is reachable */
     struct leak_slot *slots;        /* bytes falling */

@@ -20,6 +20,8 @@
 
 #include "symbol_data.h"
 
+#define DEEPEST_NAME 32         /* namespaces and classes before a function's name */
+
 static const Dwfl_Callbacks callbacks = {
     .find_elf = dwfl_build_id_find_elf,
     .find_debuginfo = symbol_find_debuginfo,
@@ -166,29 +168,27 @@ static const char *linkage_name(Dwarf_Die *die)
 }
 
 /* The name of a C++ function that has no linkage name (static and inlined ones), with the namespaces and classes around it. */
-static const char *qualified_name(struct arena *arena, Dwarf_Die *unit, Dwarf_Die *function)
+static const char *qualified_name(struct arena *arena, const struct unit_functions *functions, Dwarf_Die *unit, Dwarf_Die *function)
 {
     const char *name = dwarf_diename(function);
-    int language = dwarf_srclang(unit), n;
+    int language = dwarf_srclang(unit);
     if (!name || language == DW_LANG_C || language == DW_LANG_C89 || language == DW_LANG_C99 || language == DW_LANG_C11)
         return name;
-    Dwarf_Die declared = *function, *scopes;
+    Dwarf_Die declared = *function, around[DEEPEST_NAME];
     Dwarf_Attribute attribute;
     for (unsigned step = 0; step < 4 && ((dwarf_hasattr(&declared, DW_AT_abstract_origin) && dwarf_attr(&declared, DW_AT_abstract_origin, &attribute))
                                          || (dwarf_hasattr(&declared, DW_AT_specification) && dwarf_attr(&declared, DW_AT_specification, &attribute))); step++)
         if (!dwarf_formref_die(&attribute, &declared))
             return name;
-    n = dwarf_getscopes_die(&declared, &scopes);
-    for (int i = 1; i < n; i++) {
-        int tag = dwarf_tag(&scopes[i]);
-        const char *outer = dwarf_diename(&scopes[i]);
+    size_t n = scopes_around(functions, &declared, around, DEEPEST_NAME);
+    for (size_t i = 0; i < n; i++) {
+        int tag = dwarf_tag(&around[i]);
+        const char *outer = dwarf_diename(&around[i]);
         if (tag == DW_TAG_namespace)
             name = arena_format(arena, "%s::%s", outer ? outer : "(anonymous namespace)", name);
         else if (outer && (tag == DW_TAG_class_type || tag == DW_TAG_structure_type || tag == DW_TAG_union_type))
             name = arena_format(arena, "%s::%s", outer, name);
     }
-    if (n > 0)
-        free(scopes);
     return name;
 }
 
@@ -275,11 +275,12 @@ static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf
     Dwarf_Die *unit = unit_at(file, address, &bias), scopes[SYMBOL_FRAMES_MAX - 1];
     if (!unit)
         return 0;
-    size_t n = scopes_at(scopes_of_unit(&file->functions, unit), address - bias, scopes, SYMBOL_FRAMES_MAX - 1);
+    const struct unit_functions *functions = scopes_of_unit(&file->functions, unit);
+    size_t n = scopes_at(functions, address - bias, scopes, SYMBOL_FRAMES_MAX - 1);
     line_of_table(&frames[0], arena, unit, address - bias);
     for (size_t i = 0; i < n; i++) {
         const char *linkage = linkage_name(&scopes[i]);
-        name_function(&frames[i], arena, linkage ? linkage : qualified_name(arena, unit, &scopes[i]));
+        name_function(&frames[i], arena, linkage ? linkage : qualified_name(arena, functions, unit, &scopes[i]));
         frames[i].inlined = i + 1 < n;
         *described = linkage != NULL;
         if (i + 1 < n)

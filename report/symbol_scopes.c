@@ -3,7 +3,8 @@
  *   1. Once per compilation unit, the tree of its DIEs is walked for compiled functions (DW_TAG_subprogram with code), wherever a
  *      compiler puts them: at the top, in namespaces, in classes, in other functions (lambdas, local classes). Their address
  *      ranges go into a sorted array. (libdw's own dwarf_getscopes walks the whole unit for every look-up, and does not see
- *      functions in namespaces.)
+ *      functions in namespaces; dwarf_getscopes_die walks it for every name.) What each of them and each namespace and class lies in is
+ *      kept on the way, in the order of their offsets, which is that of the walk.
  *   2. A look-up finds the function by binary search, and descends from its DIE through lexical blocks into every inlined
  *      subroutine that holds the address.
  *
@@ -20,7 +21,7 @@
 
 struct gathering {
     struct unit_functions *functions;
-    size_t room;
+    size_t room, room_nested;
 };
 
 static void add_function(struct gathering *gathering, Dwarf_Die *die)
@@ -58,7 +59,25 @@ static bool may_hold_functions(int tag)
     }
 }
 
-static void gather(struct gathering *gathering, Dwarf_Die *parent, unsigned depth)
+/* Returns what stands for it as the outer one of others. */
+static uint32_t add_nested(struct gathering *gathering, Dwarf_Die *die, uint32_t outer)
+{
+    struct unit_functions *functions = gathering->functions;
+    if (functions->n_nested == UINT32_MAX)
+        return outer;
+    if (functions->n_nested == gathering->room_nested)
+        functions->nested = memory_resize(functions->nested, gathering->room_nested = gathering->room_nested ? 2 * gathering->room_nested : 256,
+                                          sizeof *functions->nested);
+    functions->nested[functions->n_nested++] = (struct nested_scope){dwarf_dieoffset(die), outer};
+    return (uint32_t)functions->n_nested;
+}
+
+static bool is_block(int tag)
+{
+    return tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+}
+
+static void gather(struct gathering *gathering, Dwarf_Die *parent, uint32_t outer, unsigned depth)
 {
     Dwarf_Die die;
     if (depth == DEEPEST || dwarf_child(parent, &die) != 0)
@@ -68,7 +87,7 @@ static void gather(struct gathering *gathering, Dwarf_Die *parent, unsigned dept
         if (tag == DW_TAG_subprogram)
             add_function(gathering, &die);
         if (may_hold_functions(tag))
-            gather(gathering, &die, depth + 1);
+            gather(gathering, &die, is_block(tag) || tag == DW_TAG_inlined_subroutine ? outer : add_nested(gathering, &die, outer), depth + 1);
     } while (dwarf_siblingof(&die, &die) == 0);
 }
 
@@ -87,7 +106,7 @@ const struct unit_functions *scopes_of_unit(struct unit_functions **known, Dwarf
     struct gathering gathering = {.functions = memory_new(1, sizeof *gathering.functions)};
     struct unit_functions *functions = gathering.functions;
     functions->unit = offset;
-    gather(&gathering, unit, 0);
+    gather(&gathering, unit, 0, 0);
     if (functions->n)
         qsort(functions->list, functions->n, sizeof *functions->list, by_low);
     functions->next = *known;
@@ -100,6 +119,7 @@ void scopes_free(struct unit_functions *known)
     for (struct unit_functions *next; known; known = next) {
         next = known->next;
         free(known->list);
+        free(known->nested);
         free(known);
     }
 }
@@ -112,7 +132,7 @@ static size_t descend(Dwarf_Die *parent, Dwarf_Addr address, Dwarf_Die *dies, si
         return n;
     do {
         int tag = dwarf_tag(&die);
-        bool block = tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+        bool block = is_block(tag);
         if ((tag != DW_TAG_inlined_subroutine && !block) || dwarf_haspc(&die, address) <= 0)
             continue;
         if (!block) {
@@ -144,5 +164,38 @@ size_t scopes_at(const struct unit_functions *functions, Dwarf_Addr address, Dwa
         dies[i] = dies[n - 1 - i];
         dies[n - 1 - i] = swap;
     }
+    return n;
+}
+
+/* The declaration is not of this unit, or deeper than it was walked: libdw knows, at the price of a walk. */
+static size_t asked_around(Dwarf_Die *declared, Dwarf_Die *dies, size_t most)
+{
+    Dwarf_Die *scopes;
+    int found = dwarf_getscopes_die(declared, &scopes);
+    size_t n = 0;
+    for (; found > 1 && n < (size_t)found - 1 && n < most; n++)
+        dies[n] = scopes[n + 1];
+    if (found > 0)
+        free(scopes);
+    return n;
+}
+
+size_t scopes_around(const struct unit_functions *functions, Dwarf_Die *declared, Dwarf_Die *dies, size_t most)
+{
+    Dwarf_Off offset = dwarf_dieoffset(declared);
+    size_t low = 0, high = functions->n_nested, n = 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (functions->nested[middle].offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    Dwarf *dwarf = dwarf_cu_getdwarf(declared->cu);
+    if (low == 0 || functions->nested[low - 1].offset != offset || !dwarf)
+        return asked_around(declared, dies, most);
+    for (uint32_t outer = functions->nested[low - 1].outer; outer && n < most; outer = functions->nested[outer - 1].outer)
+        if (dwarf_offdie(dwarf, functions->nested[outer - 1].offset, &dies[n]))
+            n++;
     return n;
 }

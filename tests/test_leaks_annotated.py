@@ -118,3 +118,11 @@ def test_plugin_that_is_gone_has_names_and_lines(workshop, midden):
     assert frames[:3] == [("malloc", frames[0][1]), ("plugin_buffer", 6), ("plugin_work", 13)], run.describe()
     assert record["stack"][1]["module"].endswith("in-plugin-code.so")
     assert "plugin_buffer" in run.text and "in-plugin-code.c:6" in run.text, run.describe()
+
+
+def test_what_is_equal_comes_in_the_order_of_the_program(workshop, midden):
+    program = workshop.build("leaks/equal-leaks.c", "gcc-O2")
+    for profile in ("full", "leaks", "leaks"):
+        run = midden([program], f"--profile={profile}")
+        lines = [next(frame["line"] for frame in record["stack"] if frame["function"] == "main") for record in run.report["leaks"]["records"]]
+        assert len(lines) == 8 and lines == sorted(lines), run.describe()
