@@ -29,6 +29,13 @@ static void measured(const struct check *check, char *to, size_t n, const char *
 #define WIDE_FORMAT wide_format_checked(check, format, args)
 #define SPACE(n) measured(check, to, (n), format, args)
 
+/* Is made before libc's own: the call `name`, checked as `form` is. */
+#define CHECK_FORM(name, form, arguments)                                                                            \
+    if (engine_checks_calls()) {                                                                                     \
+        struct check this_check = {&call_##name, CAPTURE_HERE()};                                                    \
+        inspect_##form PASS_CHECK arguments;                                                                         \
+    }
+
 /* A form with a va_list. */
 #define PRINTS(result, name, parameters, arguments, ...)                                                             \
     CALL_NAMED(name);                                                                                                \
@@ -38,28 +45,24 @@ static void measured(const struct check *check, char *to, size_t n, const char *
     }                                                                                                                \
     INTERPOSER(result, name, parameters)                                                                             \
     {                                                                                                                \
-        if (engine_checks_calls()) {                                                                                 \
-            struct check this_check = {&call_##name, CAPTURE_HERE()};                                                \
-            inspect_##name PASS_CHECK arguments;                                                                     \
-        }                                                                                                            \
+        CHECK_FORM(name, name, arguments)                                                                            \
         return NEXT(name) arguments;                                                                                 \
     }
 
-/* The form with `…` of one with a va_list. */
-#define DOTTED(name, next, parameters, arguments)                                                                    \
+/* The form with `…` of one with a va_list. keep, give: what is done with what it returns. */
+#define DOTTED_FORM(result, name, next, parameters, arguments, keep, give)                                           \
     CALL_NAMED(name);                                                                                                \
-    INTERPOSER(int, name, parameters)                                                                                \
+    INTERPOSER(result, name, parameters)                                                                             \
     {                                                                                                                \
         va_list args;                                                                                                \
         va_start(args, format);                                                                                      \
-        if (engine_checks_calls()) {                                                                                 \
-            struct check this_check = {&call_##name, CAPTURE_HERE()};                                                \
-            inspect_##next PASS_CHECK arguments;                                                                     \
-        }                                                                                                            \
-        int printed = NEXT(next) arguments;                                                                          \
+        CHECK_FORM(name, next, arguments)                                                                            \
+        keep NEXT(next) arguments;                                                                                   \
         va_end(args);                                                                                                \
-        return printed;                                                                                              \
+        give;                                                                                                        \
     }
+#define DOTTED(name, next, parameters, arguments) DOTTED_FORM(int, name, next, parameters, arguments, int printed =, return printed)
+#define DOTTED_LOG(name, next, parameters, arguments) DOTTED_FORM(void, name, next, parameters, arguments, , )
 
 /* ---- into memory ------------------------------------------------------------------------------------------------------------------- */
 
@@ -99,19 +102,6 @@ DOTTED(__dprintf_chk, __vdprintf_chk, (int fd, int flag, const char *format, ...
 PRINTS(void, vsyslog, (int priority, const char *format, va_list args), (priority, format, args), FORMAT)
 PRINTS(void, __vsyslog_chk, (int priority, int flag, const char *format, va_list args), (priority, flag, format, args), FORMAT)
 
-#define DOTTED_LOG(name, next, parameters, arguments)                                                                \
-    CALL_NAMED(name);                                                                                                \
-    INTERPOSER(void, name, parameters)                                                                               \
-    {                                                                                                                \
-        va_list args;                                                                                                \
-        va_start(args, format);                                                                                      \
-        if (engine_checks_calls()) {                                                                                 \
-            struct check this_check = {&call_##name, CAPTURE_HERE()};                                                \
-            inspect_##next PASS_CHECK arguments;                                                                     \
-        }                                                                                                            \
-        NEXT(next) arguments;                                                                                        \
-        va_end(args);                                                                                                \
-    }
 DOTTED_LOG(syslog, vsyslog, (int priority, const char *format, ...), (priority, format, args))
 DOTTED_LOG(__syslog_chk, __vsyslog_chk, (int priority, int flag, const char *format, ...), (priority, flag, format, args))
 

@@ -190,8 +190,8 @@ static bool still_ours(const struct watch_register *entry)
     return kernel_call(SYS_ioctl, entry->fd, PERF_EVENT_IOC_ID, (long)(uintptr_t)&id, 0, 0, 0) == 0 && id == entry->id;
 }
 
-/* Closes what is still ours. The lock is held. */
-static void close_all(uint64_t why)
+/* Closes what is still ours. The lock is held, or there is one thread alone. */
+static void close_registers(void)
 {
     for (unsigned i = 0; i < watch.n; i++) {
         if (still_ours(&watch.registers[i]))
@@ -200,6 +200,12 @@ static void close_all(uint64_t why)
         __atomic_store_n(&watch_blocks[i], NULL, __ATOMIC_RELAXED);
     }
     watch.n = 0;
+}
+
+/* And gives up watching. The lock is held. */
+static void close_all(uint64_t why)
+{
+    close_registers();
     refuse(why, 0);
 }
 
@@ -532,13 +538,7 @@ void watch_unlock(void)
 void watch_fork_child(void)
 {
     bool open = watch.state == WATCH_OPEN;
-    for (unsigned i = 0; i < watch.n; i++) {
-        if (still_ours(&watch.registers[i]))
-            kernel_call(SYS_close, watch.registers[i].fd, 0, 0, 0, 0, 0);
-        watch.registers[i].armed = false;
-        __atomic_store_n(&watch_blocks[i], NULL, __ATOMIC_RELAXED);
-    }
-    watch.n = 0;
+    close_registers();
     allowance_reset(&watch.setting);
     allowance_reset(&watch.asking);
     allowance_reset(&watch.armed);

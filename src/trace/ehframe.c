@@ -30,21 +30,8 @@ uint64_t reader_fixed(struct reader *r, unsigned bytes)
     return value;
 }
 
-uint64_t reader_long_uleb(struct reader *r)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
-        uint8_t byte = reader_byte(r);
-        if (shift < 64)
-            value |= (uint64_t)(byte & 127) << shift;
-        if (!(byte & 128))
-            return value;
-    }
-    r->bad = true;
-    return 0;
-}
-
-int64_t reader_sleb(struct reader *r)
+/* A number in LEB128. with_sign: its last bit is the sign. */
+static uint64_t reader_leb(struct reader *r, bool with_sign)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -52,13 +39,23 @@ int64_t reader_sleb(struct reader *r)
         if (shift < 64)
             value |= (uint64_t)(byte & 127) << shift;
         if (!(byte & 128)) {
-            if ((byte & 64) && shift + 7 < 64)
+            if (with_sign && (byte & 64) && shift + 7 < 64)
                 value |= ~0ull << (shift + 7);
-            return (int64_t)value;
+            return value;
         }
     }
     r->bad = true;
     return 0;
+}
+
+uint64_t reader_long_uleb(struct reader *r)
+{
+    return reader_leb(r, false);
+}
+
+int64_t reader_sleb(struct reader *r)
+{
+    return (int64_t)reader_leb(r, true);
 }
 
 void reader_skip(struct reader *r, uint64_t bytes)
