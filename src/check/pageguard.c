@@ -9,7 +9,10 @@
  * wait in a queue per class, linked by index. All that under one lock; looking a slot up takes none: chunks are only ever added.
  *
  * CPU time: each cycle of a slot costs some microseconds, so guarding stops while the time spent on it is more than a share of the
- * process's CPU time plus a grace (allowance.h). It is counted as cycles times what one was measured to cost, by pages. */
+ * process's CPU time plus a grace (allowance.h). It is counted as cycles times what one was measured to cost, by pages. Blocks of suspect
+ * sites have an allowance of their own, a larger one, which pays for the faults as well: a place that allocates a million times a second would
+ * make the program a hundred times slower once a mistake was found there. Beyond it a suspect site is one like all others. What was asked for
+ * by name (--guard-site, paranoid) is bound by the number of slots alone. */
 #include "check/pageguard.h"
 
 #include <sys/mman.h>
@@ -43,6 +46,9 @@
 #define FIRST_SHARE 40u
 #define GRACE_NS 700000ull
 #define SHARE 64u
+#define SUSPECT_GRACE_NS 50000000ull
+#define SUSPECT_SHARE 8u
+#define FAULT_NS 30000u             /* of a touch that is told, and let past (engine/step) */
 
 enum slot_state { SLOT_UNUSED, SLOT_LIVE, SLOT_FREED };
 
@@ -85,7 +91,8 @@ static struct {
     uint64_t sites[MOST_SITES];
     enum pageguard_side site_sides[MOST_SITES];
     uint32_t n_sites;
-    struct allowance time;          /* spent: what the slots taken so far are reckoned to cost */
+    struct allowance time;          /* spent: what the slots taken so far are reckoned to cost, */
+    struct allowance suspects;      /* and those of suspect sites' blocks */
 } guards = {.lock = LOCK_INIT(LOCK_RANK_PAGEGUARD)};
 
 static inline uint32_t place_of(uint64_t granule) { return (uint32_t)(granule * 0x9e3779b97f4a7c15ull >> 40) % PLACES; }
@@ -167,6 +174,11 @@ static uint64_t random_next(struct thread_state *self)
     return self->random = x;
 }
 
+static bool time_left_for_suspect(void)
+{
+    return allowance_left(&guards.suspects, SUSPECT_GRACE_NS, SUSPECT_SHARE);
+}
+
 static bool time_left(bool first_of_site)
 {
     return allowance_left(&guards.time, first_of_site ? FIRST_GRACE_NS : GRACE_NS, first_of_site ? FIRST_SHARE : SHARE);
@@ -197,9 +209,11 @@ static __attribute__((noinline)) struct pageguard_choice choose(struct thread_st
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
     uint8_t state = __atomic_load_n(&site->guards, __ATOMIC_RELAXED);
     unsigned guarded = state & ~SITE_SUSPECT;
-    bool fits = size <= (size_t)16 * page() && align <= page();
-    if (state & SITE_SUSPECT)
+    bool fits = size <= (size_t)16 * page() && align <= page(), suspect = state & SITE_SUSPECT && time_left_for_suspect();
+    if (suspect)
         choice.watch = PAGEGUARD_WATCH_SUSPECT;
+    else if (state & SITE_SUSPECT && guarded >= CERTAIN)
+        lucky = has_luck(self, guarded);
     else if (!guarded)
         choice.watch = PAGEGUARD_WATCH;
     else if (guarded < CERTAIN)
@@ -207,9 +221,7 @@ static __attribute__((noinline)) struct pageguard_choice choose(struct thread_st
     if (fits && guards.every) {
         choice.side = random_next(self) >> 63 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
     } else if (fits && (choice.side = site_wanted(stack)) == PAGEGUARD_NONE) {
-        if (guarded >= CERTAIN && !(state & SITE_SUSPECT) && !lucky)
-            return choice;
-        if (!(state & SITE_SUSPECT) && !time_left(!guarded))
+        if (!suspect && ((guarded >= CERTAIN && !lucky) || !time_left(!guarded)))
             return choice;
         /* In turn while they are counted, then by chance: what comes at a rhythm is not seen from one side only. */
         bool low = guarded < SITE_GUARDS_MOST ? guarded & 1 : random_next(self) >> 63;
@@ -354,7 +366,7 @@ static void fill_zones(char *low, char *high, char *address, size_t size)
     memory_fill(address + size, GUARD_BYTE, (size_t)(high - (address + size)));
 }
 
-bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address)
+bool pageguard_take(size_t size, size_t align, struct pageguard_choice choice, struct pageguard_slot *slot, char **address)
 {
     unsigned class = 0;
     while (class < CLASSES && (page() << class) < size)
@@ -369,7 +381,7 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
     struct slot *state = slot_of(link, slot);
     if (align < 16)
         align = guards.exact && align == 0 ? 1 : 16;
-    *address = side == PAGEGUARD_LOW ? slot->data
+    *address = choice.side == PAGEGUARD_LOW ? slot->data
                                      : slot->data + ((slot->data_bytes - size) & ~(align - 1));
     char *low, *high;
     extent_of(slot, *address, size, &low, &high);
@@ -383,7 +395,7 @@ bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct 
     }
     state->state = SLOT_LIVE;
     uint64_t cost = CYCLE_NS + ((size_t)(high - low) / page() - 1) * CYCLE_PAGE_NS;
-    allowance_spend(&guards.time, cost);
+    allowance_spend(choice.watch == PAGEGUARD_WATCH_SUSPECT ? &guards.suspects : &guards.time, cost);
     fill_zones(low, high, *address, size);
     return true;
 }
@@ -497,6 +509,7 @@ void pageguard_open(const struct pageguard_slot *slot, const void *address)
     struct slot *state = &chunks[slot->chunk].slots[slot->index];
     char *start = (char *)((uintptr_t)address & ~(page() - 1));
     state->opened = 1;
+    allowance_spend(&guards.suspects, FAULT_NS);
     if (guards.guards)
         kernel.advise(start, page(), MADV_GUARD_REMOVE);
     kernel.protect(start, page(), PROT_READ | PROT_WRITE);
@@ -534,6 +547,7 @@ void pageguard_unlock(void)
 void pageguard_fork_child(void)
 {
     allowance_reset(&guards.time);
+    allowance_reset(&guards.suspects);
 }
 
 void pageguard_stats(struct record_engine_stats *stats)

@@ -9,7 +9,7 @@
  * freed one and its place is needed.
  *
  * Fair to sites: which blocks are guarded is decided per allocation stack: the first ones of each, then with a probability that
- * halves per guarded block, all of them again once a site has shown damage (check/sites.h); within a number of slots and a share of CPU time. */
+ * halves per guarded block, all of them again once a site has shown damage (check/sites.h); within a number of slots and shares of CPU time. */
 #ifndef MIDDEN_CHECK_PAGEGUARD_H
 #define MIDDEN_CHECK_PAGEGUARD_H
 
@@ -37,8 +37,8 @@ uint64_t pageguard_init(uint64_t budget, bool every, bool exact, void (*announce
 
 
 /* Whether the block now being allocated at `stack` shall be guarded, and on which side; and whether what that leaves open is worth a
- * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site, or whatever it costs,
- * which is for sites that have shown damage. */
+ * watchpoint (check/watch.h): a free one, or before all older ones, which is for the first block of a site, or of the time that is
+ * kept for sites that have shown damage (as long as there is some left). */
 enum pageguard_side { PAGEGUARD_NONE, PAGEGUARD_HIGH, PAGEGUARD_LOW };
 
 /* Every block of this site (format/site.h) is guarded, on that side. Up to 16 sites. */
@@ -50,9 +50,9 @@ struct pageguard_choice {
 };
 struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t stack, size_t size, size_t align);
 
-/* A slot for a block of `size` bytes aligned to `align` (0: as malloc aligns, 16, or not at all where init was told so) on that side, open and its zones filled; *address is where the block goes.
- * false: none is to be had, nothing has changed. */
-bool pageguard_take(size_t size, size_t align, enum pageguard_side side, struct pageguard_slot *slot, char **address);
+/* A slot for a block of `size` bytes aligned to `align` (0: as malloc aligns, 16, or not at all where init was told so), as it was chosen (on a
+ * side), open and its zones filled; *address is where the block goes. false: none is to be had, nothing has changed. */
+bool pageguard_take(size_t size, size_t align, struct pageguard_choice choice, struct pageguard_slot *slot, char **address);
 
 /* The slot around an address, guard pages included (a guard page belongs to the slot whose block is nearer). Lock-free, any context.
  * false: no slot. */

@@ -1,8 +1,9 @@
 /* Which queue a freed block goes into, the short queues, and how a block leaves.
  *
  * 1. The block's record is at hand: its allocation stack leads to its site (sites.h), whose line the allocation of the next block of that
- *    stack reads as well. A site's first blocks, about BUSY_FREES of them, go into the long queue; they are counted one in four, because a byte
- *    has no room for more.
+ *    stack reads as well. A site's first blocks, about a thousand of them, go into the long queue; they are counted one in four, because a byte
+ *    has no room for more. In a million allocations of the process each site forgets 64 of its frees, so that one which frees no more than
+ *    that is never a busy one, or no longer: within a million allocations it is held long again, some at first, and soon all.
  * 2. Of a busy site's blocks one in N goes there too: all that are allocated in one in N runs of allocations. That is told by the run's number,
  *    multiplied by a constant that spreads any arithmetic progression evenly: no rhythm of the program makes it meet always, or never,
  *    the same ones; nothing is kept for it, and a program that does the same again is treated the same. It is settled when a block is
@@ -35,6 +36,8 @@
 #define RECENT_ENTRIES 1024u                /* a power of two */
 #define RECENT_STEP 64u
 #define COUNTED_ONE_IN 4u                   /* of a site's frees: 255 are 1020 */
+
+_Static_assert(SITES_TURNS * QUARANTINE_RUN == 1u << 20 && SITE_FREES_FORGOTTEN * COUNTED_ONE_IN == 64, "quarantine.h says one in 16,384");
 
 struct quarantine_own {
     struct queue_batch *batch;
@@ -76,9 +79,12 @@ static inline bool is_one_in(uint32_t n, uint32_t number)
     return (uint64_t)(number * 0x9e3779b1u) * n >> 32 == 0;
 }
 
-bool quarantine_takes_run(uint32_t run)
+bool quarantine_begin_run(uint32_t run)
 {
-    return quarantine.on && quarantine.one_in > 1 && is_one_in(quarantine.one_in, run);
+    if (!quarantine.on || quarantine.one_in == 1)
+        return false;
+    sites_forget(run);
+    return is_one_in(quarantine.one_in, run);
 }
 
 /* ---- out -------------------------------------------------------------------------------------------------------------------- */

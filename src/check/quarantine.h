@@ -6,7 +6,8 @@
  *
  * Fair to sites, as page guards are: what is freed a million times at one place of the program would push everything else out of a
  * single queue within milliseconds. So blocks of an allocation stack that has freed few so far, or has shown damage, go into the long
- * queue, and of those that a busy one frees, one in so many; the others are held back briefly. Both queues are first in, first out.
+ * queue, and of those that a busy one frees, one in so many; the others are held back briefly. Both queues are first in, first out. A stack is
+ * busy as long as it frees more than one in 16,384 of what the process allocates.
  * Of a busy stack it is settled at the allocation, so that the heap can place apart what will be held long. */
 #ifndef MIDDEN_CHECK_QUARANTINE_H
 #define MIDDEN_CHECK_QUARANTINE_H
@@ -34,8 +35,10 @@ void quarantine_init(struct heap *heap, uint64_t limit, bool grows, unsigned one
 /* true: freed blocks are held back at all. */
 bool quarantine_on(void);
 
-/* Runs of allocations, by number, from 0 on: true: what busy sites allocate in this one goes to the long queue once it is freed. */
-bool quarantine_takes_run(uint32_t run);
+/* A run of allocations begins, one of QUARANTINE_RUN; they are numbered from 0 on, and each is begun once. true: what busy sites allocate in
+ * it goes to the long queue once it is freed. */
+#define QUARANTINE_RUN 256u
+bool quarantine_begin_run(uint32_t run);
 
 /* true: a block of that stack which the thread allocates now will go there because of it. Then it should lie apart from others
  * (heap_alloc_apart), by which it will be known. */

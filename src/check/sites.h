@@ -2,7 +2,10 @@
  *
  * Two bytes a stack id, side by side, because both are asked for by each block: `guards` where it is allocated (check/pageguard.h),
  * `frees` where it is freed (check/quarantine.h). Both count up to a bound and are then only read, so that threads which use the same
- * sites do not take the line from each other. They are atomic as bytes; two threads that count at once may count one. */
+ * sites do not take the line from each other. They are atomic as bytes; two threads that count at once may count one.
+ *
+ * `frees` is forgotten again, in step with what the whole process allocates: a site that was busy when the program started, and frees seldom
+ * since, is a rare one. */
 #ifndef MIDDEN_CHECK_SITES_H
 #define MIDDEN_CHECK_SITES_H
 
@@ -35,6 +38,12 @@ static inline struct site *site_of(uint32_t stack)
         return NULL;
     return chunk + stack % SITES_CHUNK;
 }
+
+/* A share of the sites forgets SITE_FREES_FORGOTTEN of what they counted (fewer, if they counted fewer): one in SITES_TURNS, in turn by
+ * `turn`. Each turn is called for once in a round; by whom does not matter. */
+#define SITES_TURNS 4096u
+#define SITE_FREES_FORGOTTEN 16u
+void sites_forget(uint32_t turn);
 
 /* Blocks of this stack have shown damage: from now on all of them are guarded, and held back as long as can be. */
 void site_suspect(uint32_t stack);

@@ -11,8 +11,8 @@
  *    mistake, or with one that was told before, is given up; so is one that TOLD places of the program have hit by mistake.
  * 4. Time (allowance.h): what the settings take, and what asking about hits takes, is measured and limited, each to a share of the
  *    process's CPU time and a grace. So is the time in which a register is armed at all, for that slows other things down (see ticks()):
- *    when nothing new was set for a while, or the share is used up, the registers are cleared, but for those beside blocks of sites that
- *    have shown damage. Whether it is time for that is seen at the program's next call that comes by here.
+ *    when nothing new was set for a while, or the share is used up, the registers are cleared. Those beside blocks of sites that have shown
+ *    damage ("wanted") stay, and are set anew, for as long as larger shares allow. Whether it is time for that is seen at the program's next call that comes by here.
  *
  * Descriptors sit high and may be closed or taken over by the program: before each use the event is asked for its number. A child
  * made by a raw clone, or by vfork, has the descriptors but no watchpoints: it leaves them alone (owner). While a debugger traces
@@ -56,6 +56,10 @@
 #define ASK_SHARE 64u
 #define ARMED_GRACE_NS 2000000ull
 #define ARMED_SHARE 40u
+#define WANTED_SET_GRACE_NS 20000000ull
+#define WANTED_SET_SHARE 16u
+#define WANTED_ARMED_GRACE_NS 200000000ull
+#define WANTED_ARMED_SHARE 4u
 #define ARMED_MOST_NS 10000000ull   /* after this long without a new setting all are cleared */
 #define LOOK_TICKS ((uint64_t)1 << 24) /* of the processor's time stamp between two looks: 3 to 16 ms */
 #define DEBUGGER_EVERY_NS 1000000000ull
@@ -93,8 +97,8 @@ static struct {
     struct watch_register registers[WATCH_REGISTERS];
     struct perf_event_attr attr;    /* as opened: a change may change nothing else */
     uint64_t generation;
-    struct allowance setting, asking; /* of CPU time that these two take */
-    struct allowance armed;         /* of CPU time in which a register is armed */
+    struct allowance setting, wanted_setting, asking; /* of CPU time that these take */
+    struct allowance armed, wanted_armed;   /* of CPU time in which a register is armed; both are told of all of it */
     uint64_t armed_since;           /* CPU time of the process; since a register is armed, or was last looked at */
     uint64_t set_last;              /* CPU time of the last setting */
     uint64_t debugger_looked;       /* when, by kernel.now() */
@@ -338,8 +342,10 @@ static bool any_armed(void)
 static void meter_armed(bool just_set)
 {
     uint64_t now = kernel.cpu_time();
-    if (watch.armed_since)
+    if (watch.armed_since) {
         allowance_spend(&watch.armed, now - watch.armed_since);
+        allowance_spend(&watch.wanted_armed, now - watch.armed_since);
+    }
     if (just_set)
         watch.set_last = now;
     bool armed = any_armed();
@@ -354,9 +360,10 @@ void watch_look(void)
         return;
     if (watch.state == WATCH_OPEN && is_owner()) {
         meter_armed(false);
-        if (watch.armed_since - watch.set_last > ARMED_MOST_NS || !allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)) {
+        bool all = !allowance_left(&watch.wanted_armed, WANTED_ARMED_GRACE_NS, WANTED_ARMED_SHARE);
+        if (all || watch.armed_since - watch.set_last > ARMED_MOST_NS || !allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE)) {
             for (unsigned i = 0; i < watch.n && watch.state == WATCH_OPEN; i++)
-                if (watch.registers[i].armed && !watch.registers[i].wanted)
+                if (watch.registers[i].armed && (all || !watch.registers[i].wanted))
                     set(i, NULL, NULL, 0);
             meter_armed(false);
         }
@@ -373,7 +380,10 @@ bool watch_may(bool wanted)
         return watch.why & ~__atomic_load_n(&midden_anchor.coverage, __ATOMIC_RELAXED);
     if (state == WATCH_EARLY)
         return false;
-    return wanted || (allowance_left(&watch.setting, SET_GRACE_NS, SET_SHARE) && allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE));
+    if (wanted)
+        return allowance_left(&watch.wanted_setting, WANTED_SET_GRACE_NS, WANTED_SET_SHARE)
+            && allowance_left(&watch.wanted_armed, WANTED_ARMED_GRACE_NS, WANTED_ARMED_SHARE);
+    return allowance_left(&watch.setting, SET_GRACE_NS, SET_SHARE) && allowance_left(&watch.armed, ARMED_GRACE_NS, ARMED_SHARE);
 }
 
 void watch_place(const struct watch_subject *subject, enum watch_priority priority)
@@ -395,7 +405,7 @@ void watch_place(const struct watch_subject *subject, enum watch_priority priori
         }
         if (watch.state == WATCH_OPEN)
             place(subject, priority != WATCH_IF_FREE, wanted);
-        allowance_spend(&watch.setting, kernel.now() - before);
+        allowance_spend(wanted ? &watch.wanted_setting : &watch.setting, kernel.now() - before);
         meter_armed(true);
     }
     if (watch.state == WATCH_NONE)
@@ -407,13 +417,16 @@ void watch_take_away(const char *address)
 {
     lock_take(&watch.lock);
     uint64_t before = kernel.now();
+    bool wanted = false;
     if (is_owner())
         for (unsigned i = 0; i < watch.n; i++)
-            if (watch.registers[i].armed && watch.registers[i].subject.address == address)
+            if (watch.registers[i].armed && watch.registers[i].subject.address == address) {
+                wanted = watch.registers[i].wanted;
                 set(i, NULL, NULL, 0);
+            }
     if (!any_armed())
         meter_armed(false);
-    allowance_spend(&watch.setting, kernel.now() - before);
+    allowance_spend(wanted ? &watch.wanted_setting : &watch.setting, kernel.now() - before);
     lock_drop(&watch.lock);
 }
 
@@ -542,6 +555,8 @@ void watch_fork_child(void)
     allowance_reset(&watch.setting);
     allowance_reset(&watch.asking);
     allowance_reset(&watch.armed);
+    allowance_reset(&watch.wanted_setting);
+    allowance_reset(&watch.wanted_armed);
     watch_look_at = 0;
     if (open)
         open_all();

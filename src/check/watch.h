@@ -40,8 +40,8 @@ void watch_init(bool wanted);
  * a watchpoint (SIGTRAP) is ours; false: another has it, so there are none. */
 void watch_open(bool taken);
 
-/* A block was placed: its open sides are watched: by free registers, or by those that were set longest ago; the latter also when there is
- * no time left for it. */
+/* A block was placed: its open sides are watched: by free registers, or by those that were set longest ago; the latter also of the time that is
+ * kept for what is wanted. */
 enum watch_priority { WATCH_IF_FREE, WATCH_NEWEST, WATCH_WANTED };
 void watch_place(const struct watch_subject *subject, enum watch_priority priority);
 

@@ -73,11 +73,11 @@ static void watch_beside(char *address, const struct request *request, char *low
 }
 
 /* A block between page guards; NULL: none is to be had. */
-static void *between_guards(struct thread_state *self, const struct request *request, enum pageguard_side side, struct pageguard_slot *taken)
+static void *between_guards(struct thread_state *self, const struct request *request, struct pageguard_choice choice, struct pageguard_slot *taken)
 {
     struct pageguard_slot slot;
     char *address;
-    if (!pageguard_take(request->size, request->align, side, &slot, &address))
+    if (!pageguard_take(request->size, request->align, choice, &slot, &address))
         return NULL;
     *taken = slot;
     struct record_block *record = &slot.record->block;
@@ -123,7 +123,7 @@ static void *recorded(struct thread_state *self, struct heap *heap, const struct
     struct heap_block block;
     struct pageguard_slot slot;
     void *result = NULL;
-    if (choice.side != PAGEGUARD_NONE && (result = between_guards(self, request, choice.side, &slot))) {
+    if (choice.side != PAGEGUARD_NONE && (result = between_guards(self, request, choice, &slot))) {
         if (choice.watch)
             watch_beside(result, request, slot.data, slot.data + slot.data_bytes, choice.watch);
     } else if (heap && (request->apart ? heap_alloc_apart : heap_alloc)(heap, request->room, request->align, &block)) {

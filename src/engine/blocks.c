@@ -17,7 +17,7 @@
 #include "check/quarantine.h"
 #include "engine/state.h"
 
-#define SEQUENCE_BATCH 256
+#define SEQUENCE_BATCH QUARANTINE_RUN  /* what goes to the long queue is settled for each batch */
 /* Once a program has shown that it needs much memory, the heap asks for more of it in huge pages, which are faulted in, cleared and copied at
  * a fork at once: before that, they would double the memory of small programs. Where freed blocks are held back no memory comes back
  * to the program before the quarantine is full: all that it allocates until then is memory never touched before, 4 KiB after 4 KiB,
@@ -366,7 +366,7 @@ uint32_t blocks_more_sequence(struct thread_state *self)
 {
     self->sequence = __atomic_fetch_add(&next_sequence, SEQUENCE_BATCH, __ATOMIC_RELAXED);
     self->sequence_end = self->sequence + SEQUENCE_BATCH;
-    self->long_run = quarantine_takes_run(self->sequence / SEQUENCE_BATCH);
+    self->long_run = quarantine_begin_run(self->sequence / SEQUENCE_BATCH);
     return ++self->sequence;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/kernel.h"
+#include "check/allowance.h"
 #include "trace/threads.h"
 #include "unit.h"
 
@@ -42,15 +43,58 @@ static void publish(struct pageguard_slot *slot, char *address, size_t size, uns
     slot->record->block.head = record_head(size, RECORD_BY_MALLOC, RECORD_FLAG_PAGE_GUARD, state);
 }
 
-/* Time enough: what is tested here is the choice, and the number of slots (check_allowance tests the time). */
-static uint64_t an_hour(void)
+/* Time enough, but where a test sets it: what is tested here is the choice, and the number of slots (check_allowance tests the time). */
+static uint64_t cpu_time = 3600ull * 1000000000u;
+static uint64_t time_as_set(void)
 {
-    return 3600ull * 1000000000u;
+    return cpu_time;
+}
+
+/* A place that allocates and frees without end, at 100 ns a round and what a guarded block is reckoned to cost beside. Returns the slots that
+ * `rounds` of it took. */
+static unsigned slots_taken_in(struct thread_state *self, uint32_t stack, unsigned rounds)
+{
+    struct pageguard_slot slot;
+    char *address;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < rounds; i++, cpu_time += 100) {
+        struct pageguard_choice choice = pageguard_choose(self, stack, 64, 16);
+        if (choice.side == PAGEGUARD_NONE || !pageguard_take(64, 16, choice, &slot, &address))
+            continue;
+        publish(&slot, address, 64, RECORD_BLOCK_QUARANTINED);
+        pageguard_retire(&slot);
+        cpu_time += 9000;
+        taken++;
+    }
+    return taken;
+}
+
+/* Once damage was found at a site its blocks are guarded, each one while there is time for it, and then as many as a share of the CPU time has
+ * room for: the program is not to become a hundred times slower by one finding. What others may use stays theirs. */
+static void test_suspects(void)
+{
+    enum { ROUNDS = 1000000 };
+    struct thread_state self = {.random = 12345};
+    cpu_time = 0;
+    allowance_fork_child();
+    pageguard_fork_child();
+    pageguard_choose(&self, 80, 64, 16);
+    site_suspect(80);
+    unsigned first = slots_taken_in(&self, 80, 5000);
+    CHECK(first == 5000, "%u of the first 5000 blocks of a suspect site", first);
+    unsigned later = slots_taken_in(&self, 80, ROUNDS);
+    CHECK(later > ROUNDS / 2000 && later < ROUNDS / 200, "%u of %u blocks of a busy suspect site", later, ROUNDS);
+    CHECK(pageguard_choose(&self, 81, 64, 16).side != PAGEGUARD_NONE, "a suspect site leaves none for others");
+    /* When the program has gone on without it for long there is time for each again, as soon as the clock is looked at. */
+    cpu_time += 100 * 1000000000ull;
+    unsigned again = slots_taken_in(&self, 80, 2 * ALLOWANCE_PATIENCE_MOST);
+    CHECK(again >= ALLOWANCE_PATIENCE_MOST, "%u blocks of a suspect site that comes seldom", again);
+    cpu_time = 3600ull * 1000000000u;
 }
 
 int main(void)
 {
-    kernel.cpu_time = an_hour;
+    kernel.cpu_time = time_as_set;
     uint64_t random = unit_seed("check_pageguard");
     struct sigaction action = {.sa_handler = faulted};
     sigaction(SIGSEGV, &action, NULL);
@@ -67,7 +111,7 @@ int main(void)
     for (unsigned i = 0; i < N; i++) {
         size_t size = unit_random(&random) % (i % 4 ? 200 : 3 * page) + 1, align = (size_t)16 << unit_random(&random) % 4;
         enum pageguard_side side = i & 1 ? PAGEGUARD_LOW : PAGEGUARD_HIGH;
-        if (!pageguard_take(size, align, side, &slots[taken], &addresses[taken]))
+        if (!pageguard_take(size, align, (struct pageguard_choice){side, PAGEGUARD_UNWATCHED}, &slots[taken], &addresses[taken]))
             continue;
         char *address = addresses[taken];
         struct pageguard_slot *slot = &slots[taken], found;
@@ -113,9 +157,10 @@ int main(void)
     }
     /* The budget is spent: the next one of this size is an unused slot or the oldest freed one, never the newest. */
     struct pageguard_slot again;
+    const struct pageguard_choice on_high_side = {PAGEGUARD_HIGH, PAGEGUARD_UNWATCHED};
     char *address;
     for (unsigned i = 0; i < 20; i++) {
-        CHECK(pageguard_take(100, 16, PAGEGUARD_HIGH, &again, &address), "no slot again");
+        CHECK(pageguard_take(100, 16, on_high_side, &again, &address), "no slot again");
         CHECK(again.record != slots[taken - 1].record, "the newest freed slot was used again first");
         CHECK(!faults(address), "a slot given out cannot be touched");
     }
@@ -146,5 +191,6 @@ int main(void)
     CHECK(huge.side == PAGEGUARD_NONE && huge.watch == PAGEGUARD_WATCH, "a huge block");
     huge = pageguard_choose(&self, 78, (size_t)1 << 30, 16);
     CHECK(huge.side == PAGEGUARD_NONE && huge.watch != PAGEGUARD_WATCH, "the second huge block is as good as the first");
+    test_suspects();
     return unit_result("check_pageguard");
 }

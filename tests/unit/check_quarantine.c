@@ -13,7 +13,7 @@
 #define LIMIT ((uint64_t)1 << 20)
 
 #define ONE_IN 8
-#define RUN 256                 /* allocations */
+#define RUN QUARANTINE_RUN
 #define BUSY_FROM 1100          /* frees after which a site is a busy one for certain, */
 #define BUSY_NOT_BEFORE 900     /* and before which it is none */
 #define RECENT 200              /* of small blocks that a short queue holds at least, */
@@ -43,7 +43,7 @@ static uint64_t living(void)
 static bool freed(struct heap_block *block, size_t size, uint32_t stack, uint32_t sequence)
 {
     if (sequence / RUN != thread.sequence / RUN)
-        thread.long_run = quarantine_takes_run(sequence / RUN);
+        thread.long_run = quarantine_begin_run(sequence / RUN);
     thread.sequence = sequence;
     if (!(quarantine_wants(&thread, stack) ? heap_alloc_apart : heap_alloc)(heap, size + 32, 16, block)) {
         CHECK(false, "no block");
@@ -110,6 +110,54 @@ static void churn(uint64_t *random, uint32_t stack, uint32_t *sequence, bool ali
     else
         CHECK(long_after > counted / ONE_IN / 2 && long_after < counted / ONE_IN * 2 && first_ones == BUSY_NOT_BEFORE,
               "stack %u from %u: %u of %u later ones and %u of %u first ones held", stack, first, long_after, counted, first_ones, BUSY_NOT_BEFORE);
+}
+
+/* A site that was busy, and is a rare one among what others allocate since, is held long again; one that goes on as before is not. */
+static void test_forgetting(uint64_t *random)
+{
+    enum { MANY = 1 << 20 };    /* allocations of the process in which each site forgets some */
+    uint32_t sequence = (uint32_t)unit_random(random) % RUN * RUN;
+    struct record_block *records[64], *last;
+    uint32_t sequences[64];
+    quarantine_init(heap, (uint64_t)64 << 20, false, ONE_IN, damaged);
+    for (unsigned i = 0; i < BUSY_FROM; i++) {
+        put(40, 13, ++sequence, &last);
+        put(40, 14, ++sequence, &last);
+    }
+    record_of_thread.held_briefly = 0;
+    unsigned briefly = 0, long_ones = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        /* Others allocate: all that is seen of it here is that runs begin. Of stack 14 one in 500. */
+        sequence = (sequence / RUN + 1) * RUN;
+        for (uint32_t run = 0; run < MANY / RUN; run++, sequence += RUN) {
+            quarantine_begin_run(sequence / RUN);
+            if (run % 2 == 0) {
+                uint64_t before = record_of_thread.held_briefly;
+                thread.sequence = sequence;
+                thread.long_run = false;
+                put(40, 14, sequence + (uint32_t)unit_random(random) % RUN, &last);
+                briefly += record_of_thread.held_briefly > before;
+                long_ones += record_of_thread.held_briefly == before;
+            }
+        }
+        /* Of stack 13 a few now and then. */
+        uint64_t before = record_of_thread.held_briefly;
+        for (unsigned i = 0; i < 16; i++)
+            put(40, 13, sequences[i] = ++sequence, &records[i]);
+        CHECK(record_of_thread.held_briefly == before, "round %u: %lu of 16 blocks of a site that was busy once are held briefly", round,
+              (unsigned long)(record_of_thread.held_briefly - before));
+    }
+    for (unsigned i = 0; i < 16; i++)
+        CHECK(is_held(records[i], sequences[i]), "a block of a site that was busy once was let go");
+    CHECK(briefly > 20 * long_ones, "of a site that stays busy %u were held briefly, %u long", briefly, long_ones);
+    /* And when it is as busy again as it was. */
+    for (unsigned i = 0; i < BUSY_FROM; i++)
+        put(40, 13, ++sequence, &last);
+    uint64_t before = record_of_thread.held_briefly;
+    for (unsigned i = 0; i < 1000; i++)
+        put(40, 13, ++sequence, &last);
+    CHECK(record_of_thread.held_briefly - before > 500, "a site that is busy again is held long");
+    let_all_go();
 }
 
 /* limit: nothing of what the long queue gets here goes beyond it. */
@@ -281,6 +329,7 @@ int main(void)
         return unit_result("check_quarantine");
     test_order(random);
     test_fairness(&random);
+    test_forgetting(&random);
     test_short_queue(&random);
     test_threads_that_end(&random);     /* the last: it leaves its blocks */
     CHECK(heap_consistent(heap, port_say, NULL) == 0, "heap");
