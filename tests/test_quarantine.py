@@ -1,4 +1,7 @@
 """The quarantine is fair to the places of a program: what a busy one frees neither pushes out what others freed, nor goes unseen itself."""
+import json
+import subprocess
+
 import pytest
 
 import harness
@@ -59,3 +62,15 @@ def test_all_alike(program, midden, options):
 def test_sample_of_paranoid(program, midden):
     run = midden([program, "soon"], *OPTIONS, "--profile=paranoid", "--quarantine-sample=8")
     assert run.report["heap"]["held_briefly"] > 10000, run.describe()
+
+
+@pytest.mark.parametrize("options, alike", [([], True), (["--freelist-vol=10000000"], True), (["--freelist-vol=10000000", "16"], False)])
+def test_as_memcheck(program, tmp_path, options, alike):
+    """midden-valgrind holds back what every place frees alike, as memcheck does, unless it is told otherwise."""
+    *options, sample = options if "16" in options else [*options, None]
+    file = tmp_path / "report.json"
+    wanted = f"json='{file}':guard-budget=0:watchpoints=no" + (f":quarantine-sample={sample}" if sample else "")
+    run = subprocess.run([harness.BUILD / "midden-valgrind", *options, program, "rare"], capture_output=True, text=True,
+                         env=dict(harness.environment(), MIDDEN_OPTIONS=wanted), timeout=harness.TIMEOUT)
+    heap = json.loads(file.read_text())["heap"]
+    assert (heap["held_briefly"] == 0) == alike, (heap, run.stderr)
