@@ -11,7 +11,7 @@
 void put_json(json_t *object, const char *key, json_t *value);
 
 json_t *as_number(uint64_t value);
-json_t *as_known(uint64_t value);           /* RECORD_UNKNOWN becomes null */
+json_t *as_known(uint64_t value);           /* as as_number, but RECORD_UNKNOWN becomes null */
 json_t *as_address(uint64_t address);       /* "0x…" */
 json_t *as_hash(uint64_t hash);             /* 16 digits */
 json_t *as_text(const char *text);          /* of any bytes */

@@ -70,7 +70,7 @@ static json_t *error_of(const struct model *model, const struct model_error *err
     put_json(object, "address", as_address(error->address));
     put_json(object, "offset", error->block ? json_integer(error->offset) : json_null());
     put_json(object, "size", as_known(error->size));
-    put_json(object, "call_size", as_known(error->call_size));
+    put_json(object, "call_size", error->raw.kind == RECORD_KIND_BAD_ALLOCATION_SIZE ? as_number(error->call_size) : as_known(error->call_size));
     put_json(object, "call", as_maybe_text(error->call_name));
     put_json(object, "count", json_integer(error->count));
     put_json(object, "detected", json_string(error->detected_name));

@@ -257,7 +257,9 @@ static void story(const struct page *page, struct why *why)
     }
     fputs("  allocated by ", page->out);
     put_thread(page, why->opened->records, record->alloc_thread);
-    fprintf(page->out, ", site %016llx, ", (unsigned long long)fact->site);
+    /* Threads take the numbers of their allocations in batches, so between threads the count may be out by one of these. */
+    bool alone = why->opened->records->n_threads <= 2;     /* entry 0 is empty */
+    fprintf(page->out, ", site %016llx, %s", (unsigned long long)fact->site, alone || !why->age ? "" : "about ");
     page_number(page, why->age);
     fprintf(page->out, " allocation%s ago:\n", why->age == 1 ? "" : "s");
     page_stack(page, &fact->frames);

@@ -48,6 +48,14 @@ def test_living_blocks(alive, dump, name, kind, size, made_by):
         assert all(witness["state"] == "intact" for witness in answer["witnesses"]) and answer["witnesses"]
 
 
+def test_age(alive, workshop, tmp_path):
+    """In allocations: exact where one thread makes them all, for threads take their numbers in batches."""
+    assert re.search(r", about [\d,]+ allocations ago:$", midden("why", alive.pid, hex(alive.at["first"])).stdout, re.M)
+    with Standing(workshop.build("commands/resized.c"), tmp_path) as standing:
+        text = midden("why", standing.pid, "block").stdout      # the first of 4,000 that were made, and then resized
+        assert re.search(r", 3,999 allocations ago:$", text, re.M), text
+
+
 def test_a_freed_block(alive, dump):
     for image in (alive.pid, dump):
         answer = why(image, hex(alive.at["freed"]))

@@ -71,8 +71,58 @@ def test_the_forms_offered_are_all(image):
 
 # ---- SARIF ----------------------------------------------------------------------------------------------------------------
 
+# What SARIF's schema says of the objects that are used here: required properties, others that are written, and what kind of object (or of list
+# of objects: "[kind]") lies behind a property. An object has no properties that the schema does not know, but for property bags.
+SARIF = {
+    "log": ("version runs", "$schema", {"runs": "[run]"}),
+    "run": ("tool", "automationDetails columnKind invocations originalUriBaseIds results", {
+        "tool": "tool", "results": "[result]", "invocations": "[invocation]", "automationDetails": "details"}),
+    "tool": ("driver", "", {"driver": "component"}),
+    "component": ("name", "version semanticVersion rules informationUri", {"rules": "[rule]"}),
+    "rule": ("id", "name shortDescription fullDescription help defaultConfiguration properties", {
+        "shortDescription": "text", "fullDescription": "text", "help": "text", "defaultConfiguration": "configuration"}),
+    "text": ("text", "", {}),       # both a message and a string in several forms
+    "configuration": ("", "level enabled", {}),
+    "details": ("", "id", {}),
+    "invocation": ("executionSuccessful", "arguments exitCode exitSignalName exitSignalNumber processId workingDirectory "
+                   "toolExecutionNotifications", {"workingDirectory": "file", "toolExecutionNotifications": "[notification]"}),
+    "notification": ("message", "level", {"message": "text"}),
+    "result": ("message", "ruleId ruleIndex level locations relatedLocations codeFlows partialFingerprints baselineState suppressions "
+               "occurrenceCount properties", {"message": "text", "locations": "[location]", "relatedLocations": "[location]",
+                                              "codeFlows": "[flow]", "suppressions": "[suppression]"}),
+    "suppression": ("kind", "justification status", {}),
+    "flow": ("threadFlows", "", {"threadFlows": "[thread]"}),
+    "thread": ("locations", "", {"locations": "[step]"}),
+    "step": ("", "location", {"location": "location"}),
+    "location": ("", "id message physicalLocation logicalLocations", {
+        "message": "text", "physicalLocation": "physical", "logicalLocations": "[logical]"}),
+    "physical": ("", "artifactLocation region", {"artifactLocation": "file", "region": "region"}),
+    "logical": ("", "fullyQualifiedName kind", {}),
+    "file": ("", "uri uriBaseId", {}),
+    "region": ("", "startLine startColumn endLine endColumn", {}),
+}
+SARIF_WORDS = {"level": {"none", "note", "warning", "error"}, "baselineState": {"new", "unchanged", "updated", "absent"},
+               "columnKind": {"utf16CodeUnits", "unicodeCodePoints"}}
+
+
+def check_sarif_object(kind, value, where="log"):
+    if kind.startswith("["):
+        assert isinstance(value, list), where
+        for i, one in enumerate(value):
+            check_sarif_object(kind[1:-1], one, f"{where}[{i}]")
+        return
+    required, others, inside = SARIF[kind]
+    assert isinstance(value, dict) and set(required.split()) <= set(value) <= set(required.split() + others.split()), (where, sorted(value))
+    for name, one in value.items():
+        assert one in SARIF_WORDS.get(name, {one} if not isinstance(one, (dict, list)) else [one]), (where, name, one)
+        assert isinstance(one, int) or name not in ("ruleIndex", "occurrenceCount", "processId", "exitCode", "id") or kind in ("rule", "details")
+        if name in inside:
+            check_sarif_object(inside[name], one, f"{where}.{name}")
+
+
 def check_sarif(document):
-    """What code scanning asks for, and what the standard says of references."""
+    """What the schema asks for, what code scanning does, and what the standard says of references."""
+    check_sarif_object("log", document)
     assert document["version"] == "2.1.0" and document["$schema"].endswith("sarif-2.1.0.json")
     run, = document["runs"]
     rules = run["tool"]["driver"]["rules"]
