@@ -52,7 +52,8 @@ def test_age(alive, workshop, tmp_path):
     """In allocations: exact where one thread makes them all, for threads take their numbers in batches."""
     assert re.search(r", about [\d,]+ allocations ago:$", midden("why", alive.pid, hex(alive.at["first"])).stdout, re.M)
     with Standing(workshop.build("commands/resized.c"), tmp_path) as standing:
-        text = midden("why", standing.pid, "block").stdout      # the first of 4,000 that were made, and then resized
+        first = re.search(r"holds (0x\w+)", midden("why", standing.pid, "block").stdout).group(1)
+        text = midden("why", standing.pid, first).stdout        # of 4,000 that were made, and then resized
         assert re.search(r", 3,999 allocations ago:$", text, re.M), text
 
 
