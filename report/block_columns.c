@@ -31,7 +31,7 @@ uint64_t columns_wanted(uint64_t meaning)
 static const char *flags_of(const struct walked *block, char *text, size_t room)
 {
     static const struct { unsigned bit; const char *name; } flags[] = {
-        {RECORD_FLAG_IGNORED, "ignored"}, {RECORD_FLAG_DAMAGED, "damaged"}, {RECORD_FLAG_INHERITED, "inherited"},
+        {RECORD_FLAG_IGNORED, "ignored"}, {RECORD_FLAG_DAMAGED, "damaged"},
         {RECORD_FLAG_PAGE_GUARD, "guarded"}, {RECORD_FLAG_SAMPLED, "sampled"}, {RECORD_FLAG_INACCESSIBLE, "inaccessible"},
     };
     size_t n = 0;

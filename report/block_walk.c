@@ -98,15 +98,15 @@ static bool next_uniform(struct block_walk *walk, const struct record_region *re
         if (walk->slot - walk->first >= walk->n) {
             walk->first = walk->slot;
             walk->n = region->slots - walk->slot < STRETCH ? region->slots - walk->slot : STRETCH;
-            image_read_around(walk->records->image, region->records + (uint64_t)walk->first * sizeof *walk->slots, walk->slots,
-                              walk->n * sizeof *walk->slots);
+            image_read_around(walk->records->image, region->records + (uint64_t)walk->first * region->record_bytes, walk->slots,
+                              (size_t)walk->n * region->record_bytes);
         }
         uint32_t slot = walk->slot++;
-        const struct record_block *record = &walk->slots[slot - walk->first];
-        if (!is_block(walk, record->head))
+        struct record_block record = region_record(region, walk->slots, slot - walk->first);
+        if (!is_block(walk, record.head))
             continue;
         block->address = region->base + (uint64_t)slot * region->stride + region->user_offset;
-        block->block = *record;
+        block->block = record;
         return true;
     }
     return false;

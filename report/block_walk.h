@@ -30,7 +30,7 @@ struct block_walk {
     struct records *records;
     size_t region;              /* the one walked */
     uint32_t slot;              /* of it, next */
-    struct record_block *slots; /* uniform: a stretch of its records, from slot `first` on */
+    struct record_block *slots; /* room for as many; uniform: a stretch of its records as they are, from slot `first` on */
     uint32_t first, n;
     struct record_placed *placed;   /* placed: all of it, sorted; NULL: not read yet */
     size_t n_placed, at;

@@ -62,17 +62,18 @@ static void take(struct gaps *gaps, uint64_t address, const struct record_block 
 
 static void take_region(struct gaps *gaps, const struct record_region *region, void *buffer)
 {
-    struct record_block *uniform = buffer;
     struct record_placed *placed = buffer;
-    size_t entry = region->stride ? sizeof *uniform : sizeof *placed;
+    size_t entry = region->record_bytes;
     for (uint64_t first = 0; first < region->slots; first += BATCH) {
         uint64_t n = region->slots - first < BATCH ? region->slots - first : BATCH;
         image_read_around(gaps->records->image, region->records + first * entry, buffer, (size_t)n * entry);
         for (uint64_t i = 0; i < n; i++) {
-            if (region->stride)
-                take(gaps, region->base + (first + i) * region->stride + region->user_offset, &uniform[i]);
-            else
+            if (region->stride) {
+                struct record_block record = region_record(region, buffer, i);
+                take(gaps, region->base + (first + i) * region->stride + region->user_offset, &record);
+            } else {
                 take(gaps, placed[i].address, &placed[i].block);
+            }
         }
     }
 }

@@ -128,7 +128,7 @@ static void keep_records(struct dump_mask *mask, const struct records *records)
     }
     for (size_t i = 0; i < records->n_regions; i++) {
         const struct record_region *region = &records->regions[i];
-        keep(mask, region->records, (uint64_t)region->slots * (region->stride ? sizeof(struct record_block) : sizeof(struct record_placed)));
+        keep(mask, region->records, (uint64_t)region->slots * region->record_bytes);
     }
 }
 
@@ -226,18 +226,20 @@ static void add_head(struct dump_mask *mask, uint64_t address, const struct reco
 
 static void find_heads(struct dump_mask *mask, const struct records *records)
 {
-    union { struct record_block uniform[BATCH]; struct record_placed placed[BATCH]; } *batch = memory_new(1, sizeof *batch);
+    struct record_placed *batch = memory_new(BATCH, sizeof *batch);     /* the largest of the records */
     for (size_t i = 0; i < records->n_regions; i++) {
         const struct record_region *region = &records->regions[i];
-        size_t entry = region->stride ? sizeof(struct record_block) : sizeof(struct record_placed);
+        size_t entry = region->record_bytes;
         for (uint32_t first = 0; first < region->slots && !mask->no_memory; first += BATCH) {
             uint32_t n = region->slots - first < BATCH ? region->slots - first : BATCH;
             image_read_around(mask->image, region->records + (uint64_t)first * entry, batch, n * entry);
             for (uint32_t k = 0; k < n; k++) {
-                if (region->stride)
-                    add_head(mask, region->base + ((uint64_t)first + k) * region->stride + region->user_offset, &batch->uniform[k]);
-                else
-                    add_head(mask, batch->placed[k].address, &batch->placed[k].block);
+                if (region->stride) {
+                    struct record_block record = region_record(region, batch, k);
+                    add_head(mask, region->base + ((uint64_t)first + k) * region->stride + region->user_offset, &record);
+                } else {
+                    add_head(mask, batch[k].address, &batch[k].block);
+                }
             }
             if (region->slots - first <= BATCH)
                 break;

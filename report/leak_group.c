@@ -268,16 +268,17 @@ static void count_block(struct counter *counter, uint32_t block, uint64_t addres
 
 static void group_uniform(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
-    const struct record_block *records;
-    const uint32_t batch = STREAM_MOST / sizeof *records / 64 * 64;
+    const void *records;
+    const uint32_t batch = STREAM_MOST / sizeof(struct record_block) / 64 * 64;
     uint32_t block = extent->first;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        records = stream_at(&counter->stream, region->records + (uint64_t)done * sizeof *records, n * sizeof *records);
+        records = stream_at(&counter->stream, region->records + (uint64_t)done * region->record_bytes, (size_t)n * region->record_bytes);
         for (uint32_t first = 0; first < n; first += 64) {
             for (uint64_t left = extent->words[(done + first) / 64].live; left; left &= left - 1) {
                 uint32_t slot = first + (uint32_t)__builtin_ctzll(left);
-                count_block(counter, block++, extent->base + (uint64_t)(done + slot) * extent->stride + extent->user_offset, &records[slot]);
+                struct record_block record = region_record(region, records, slot);
+                count_block(counter, block++, extent->base + (uint64_t)(done + slot) * extent->stride + extent->user_offset, &record);
             }
         }
     }
@@ -287,8 +288,7 @@ static void group_uniform(struct counter *counter, const struct extent *extent, 
 static void group_single(struct counter *counter, const struct extent *extent, const struct record_region *region)
 {
     struct record_block record = {0};
-    if (!image_read_all(counter->grouping->graph->records->image, region->records, &record, sizeof record))
-        record.alloc_stack = 0;
+    region_read_record(counter->grouping->graph->records, region, 0, &record);
     count_block(counter, extent->first, extent->base + extent->user_offset, &record);
 }
 
@@ -328,8 +328,7 @@ static void group_mixed(struct counter *counter, const struct extent *extent, co
         if (object)
             count_block(counter, extent->first + i, address, &object->block);
         else if (region && region->stride
-                 && image_read_all(graph->records->image, region->records + (address - region->base) / region->stride * sizeof record,
-                                   &record, sizeof record))
+                 && region_read_record(graph->records, region, (address - region->base) / region->stride, &record))
             count_block(counter, extent->first + i, address, &record);
     }
 }

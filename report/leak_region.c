@@ -44,7 +44,7 @@ static uint8_t marks_of(struct indexer *indexer, const struct record_block *bloc
         marks |= MARK_OWN | MARK_REACHED;
     if (flags & RECORD_FLAG_IGNORED)
         marks |= MARK_IGNORED | MARK_REACHED;
-    if ((flags & RECORD_FLAG_INHERITED) || (fork_sequence && (int32_t)(block->sequence - fork_sequence) <= 0))
+    if (fork_sequence && (int32_t)(block->sequence - fork_sequence) <= 0)
         marks |= MARK_INHERITED;
     if (is_loader_tls(indexer, block->alloc_stack))
         marks |= MARK_LOADER_TLS;
@@ -101,8 +101,8 @@ static void index_uniform(struct indexer *indexer, size_t index)
 {
     struct graph *graph = indexer->graph;
     const struct record_region *region = &graph->records->regions[index];
-    const struct record_block *blocks;
-    const uint32_t batch = STREAM_MOST / sizeof *blocks;
+    const void *records;
+    const uint32_t batch = STREAM_MOST / sizeof(struct record_block);
     struct slot_word *words = memory_try((region->slots + 63) / 64, sizeof *words);
     if (!words) {
         indexer->no_memory = true;
@@ -112,20 +112,21 @@ static void index_uniform(struct indexer *indexer, size_t index)
     uint64_t room = region->slots == 1 ? region->bytes : region->stride;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t n = region->slots - done < batch ? region->slots - done : batch;
-        blocks = stream_at(indexer->stream, region->records + (uint64_t)done * sizeof *blocks, n * sizeof *blocks);
+        records = stream_at(indexer->stream, region->records + (uint64_t)done * region->record_bytes, (size_t)n * region->record_bytes);
         for (uint32_t i = 0; i < n; i++) {
             uint32_t slot = done + i;
             if (slot % 64 == 0)
                 words[slot / 64].rank = graph->n - first;
-            if (!is_live(indexer, &blocks[i]))
+            struct record_block block = region_record(region, records, i);
+            if (!is_live(indexer, &block))
                 continue;
-            uint64_t size = record_head_size(blocks[i].head);
+            uint64_t size = record_head_size(block.head);
             if (size > room - region->user_offset || graph->n == MAX_BLOCKS) {
                 indexer->damaged++;
                 continue;
             }
             words[slot / 64].live |= 1ull << slot % 64;
-            append(indexer, size, marks_of(indexer, &blocks[i]), may_be_empty_array(&blocks[i]));
+            append(indexer, size, marks_of(indexer, &block), may_be_empty_array(&block));
         }
     }
     if (graph->n == first) {
@@ -275,17 +276,18 @@ static struct placed placed_object(struct indexer *indexer, const struct record_
 /* The living blocks of a uniform region. */
 static struct placed *read_uniform(struct indexer *indexer, const struct record_region *region, size_t *count)
 {
-    const struct record_block *records;
-    const uint32_t batch = STREAM_MOST / sizeof *records;
+    const void *records;
+    const uint32_t batch = STREAM_MOST / sizeof(struct record_block);
     struct placed *blocks = NULL;
     size_t n = 0, room = 0;
     uint64_t most = (region->slots == 1 ? region->bytes : region->stride) - region->user_offset;
     for (uint32_t done = 0; done < region->slots; done += batch) {
         uint32_t some = region->slots - done < batch ? region->slots - done : batch;
-        records = stream_at(indexer->stream, region->records + (uint64_t)done * sizeof *records, some * sizeof *records);
+        records = stream_at(indexer->stream, region->records + (uint64_t)done * region->record_bytes, (size_t)some * region->record_bytes);
         for (uint32_t i = 0; i < some; i++) {
-            uint64_t size = record_head_size(records[i].head);
-            if (!is_live(indexer, &records[i]))
+            struct record_block block = region_record(region, records, i);
+            uint64_t size = record_head_size(block.head);
+            if (!is_live(indexer, &block))
                 continue;
             if (size > most) {
                 indexer->damaged++;
@@ -294,7 +296,7 @@ static struct placed *read_uniform(struct indexer *indexer, const struct record_
             if (n == room)
                 blocks = memory_resize(blocks, room = room ? 2 * room : 1024, sizeof *blocks);
             uint64_t address = region->base + (uint64_t)(done + i) * region->stride + region->user_offset;
-            blocks[n++] = (struct placed){address, size, marks_of(indexer, &records[i]), may_be_empty_array(&records[i])};
+            blocks[n++] = (struct placed){address, size, marks_of(indexer, &block), may_be_empty_array(&block)};
         }
     }
     *count = n;

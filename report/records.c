@@ -99,8 +99,8 @@ static bool read_anchor(struct records *records, struct record_table *shapes, st
         error_set(error, "there are no records of midden at 0x%llx", (unsigned long long)at);
         return false;
     }
-    if (anchor->version != RECORD_VERSION) {
-        error_set(error, "the records have version %u; this midden reads version %u", anchor->version, RECORD_VERSION);
+    if (anchor->version < RECORD_VERSION_OLDEST || anchor->version > RECORD_VERSION) {
+        error_set(error, "the records have version %u; this midden reads versions %u to %u", anchor->version, RECORD_VERSION_OLDEST, RECORD_VERSION);
         return false;
     }
     if (anchor->anchor_size > MAX_ANCHOR || anchor->tables_offset < head || anchor->tables_offset > anchor->anchor_size

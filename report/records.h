@@ -23,7 +23,7 @@ struct records {
     struct record_anchor anchor;        /* fields that an older writer did not have are zero */
     struct table tables[RECORD_TABLES];
 
-    struct record_region *regions;      /* the open, believable ones, in address order; no two overlap */
+    struct record_region *regions;      /* the open, believable ones, in address order; no two overlap; record_bytes says what it is */
     size_t n_regions;
     struct record_thread *threads;      /* [n_threads], by index; entry 0 is empty. Names end with NUL */
     size_t n_threads;
@@ -91,6 +91,15 @@ struct records_found {
     struct record_block block;
     uint32_t region;            /* index into regions */
 };
+
+/* The record of a slot of a uniform region. false: it cannot be read. */
+bool region_read_record(const struct records *records, const struct record_region *region, uint64_t slot, struct record_block *record);
+
+/* The same out of the region's records as they were read. */
+static inline struct record_block region_record(const struct record_region *region, const void *records, uint64_t slot)
+{
+    return record_told((const unsigned char *)records + slot * region->record_bytes, region->record_bytes);
+}
 
 /* The block around an address, or (near) the nearest one whose room it lies in. false: none. */
 bool records_block_at(struct records *records, uint64_t address, struct records_found *found);

@@ -1,7 +1,7 @@
 /* Regions and the blocks in them.
  *
  * A region is believed when its extent and the array of its records lie in mappings of the image, its numbers fit each other
- * (slots * stride within the extent, block within its slot), and it overlaps no other. All arrays together may not be larger
+ * (slots * stride within the extent, block within its slot, records of a size that we know), and it overlaps no other. All arrays together may not be larger
  * than the image. A region that fails is left out and a problem says so; one with more slots than its extent holds is cut.
  *
  * The site (format/site.h) is computed here too: it identifies a stack of such a block without symbols. */
@@ -22,7 +22,13 @@ static int by_base(const void *left, const void *right)
 
 static bool region_is_sane(const struct records *records, struct record_region *region)
 {
-    uint64_t end, entry = region->stride ? sizeof(struct record_block) : sizeof(struct record_placed);
+    uint64_t end;
+    if (!region->record_bytes)      /* version 1 */
+        region->record_bytes = region->stride ? sizeof(struct record_block) : sizeof(struct record_placed);
+    bool known = region->stride ? region->record_bytes == sizeof(struct record_block) || region->record_bytes == sizeof(struct record_lean)
+                                : region->record_bytes == sizeof(struct record_placed);
+    if (!known)
+        return false;
     if (region->bytes == 0 || __builtin_add_overflow(region->base, region->bytes, &end)
         || !image_mapping_at(records->image, region->base))
         return false;
@@ -30,7 +36,7 @@ static bool region_is_sane(const struct records *records, struct record_region *
         return false;
     if (region->stride && region->slots > region->bytes / region->stride && region->slots != 1)
         return false;
-    return region->slots == 0 || image_covers(records->image, region->records, region->slots * entry);
+    return region->slots == 0 || image_covers(records->image, region->records, (uint64_t)region->slots * region->record_bytes);
 }
 
 size_t records_check_regions(struct records *records, struct record_region *regions, size_t n)
@@ -48,7 +54,7 @@ size_t records_check_regions(struct records *records, struct record_region *regi
     }
     qsort(regions, kept, sizeof *regions, by_base);
     for (size_t i = 0; i < kept; i++) {
-        uint64_t bytes = (uint64_t)regions[i].slots * (regions[i].stride ? sizeof(struct record_block) : sizeof(struct record_placed));
+        uint64_t bytes = (uint64_t)regions[i].slots * regions[i].record_bytes;
         const struct record_region *last = believed ? &regions[believed - 1] : NULL;
         if ((last && regions[i].base < last->base + last->bytes) || bytes > records->image->mapped_bytes - record_bytes) {
             damaged = true;
@@ -99,6 +105,15 @@ static bool placed_at(struct records *records, const struct record_region *regio
     return any;
 }
 
+bool region_read_record(const struct records *records, const struct record_region *region, uint64_t slot, struct record_block *record)
+{
+    struct record_block bytes;
+    if (!image_read_all(records->image, region->records + slot * region->record_bytes, &bytes, region->record_bytes))
+        return false;
+    *record = record_told(&bytes, region->record_bytes);
+    return true;
+}
+
 bool records_block_at(struct records *records, uint64_t address, struct records_found *found)
 {
     size_t index = records_region_at(records, address);
@@ -113,8 +128,7 @@ bool records_block_at(struct records *records, uint64_t address, struct records_
     if (slot >= region->slots)
         return false;
     found->address = region->base + slot * region->stride + region->user_offset;
-    return image_read_all(records->image, region->records + slot * sizeof found->block, &found->block, sizeof found->block)
-        && record_head_state(found->block.head) != RECORD_BLOCK_EMPTY;
+    return region_read_record(records, region, slot, &found->block) && record_head_state(found->block.head) != RECORD_BLOCK_EMPTY;
 }
 
 uint64_t records_site(struct records *records, uint32_t stack)

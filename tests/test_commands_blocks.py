@@ -237,3 +237,37 @@ def test_of_a_sample_are_the_blocks_with_a_stack(workshop, tmp_path):
         blocks = [block for block in listed(resized, "--size=990")["list"] if block["allocator"] == "realloc"]
     assert len(blocks) == 4000
     assert {block["address"] for block in blocks if "sampled" in block["flags"]} == {block["address"] for block in blocks if block["function"]}
+
+
+@pytest.mark.parametrize("profile", ["full", "leaks", "production"])
+def test_threads_and_numbers_of_blocks_that_change_hands(profile, workshop, tmp_path):
+    """Whatever form the profile gives a block's record."""
+    with Standing(workshop.build("commands/handed.c"), tmp_path, f"--profile={profile}", "--leak-check=no", "--guard-budget=0") as handed:
+        rows = {int(row["address"], 16): row for row in csv.DictReader(io.StringIO(midden("blocks", handed.pid, "--state=all", "--csv").stdout))}
+        rows = {name: rows[address] for name, address in handed.at.items()}
+    gone = "quarantined" if profile == "full" else "freed"
+    seen = {name: (row["size"], row["state"], row["allocator"], row["thread"], row["freed-by"]) for name, row in rows.items()}
+    assert seen == {"freed0": ("201", gone, "malloc", "1", "2"), "freed1": ("201", gone, "malloc", "1", "2"),
+                    "kept": ("201", "live", "malloc", "1", ""), "theirs": ("219", "live", "malloc", "2", "")}
+    numbers = [int(rows[name]["sequence"]) for name in ("freed0", "freed1", "kept", "theirs")]
+    assert numbers == sorted(set(numbers)) and numbers[1] == numbers[0] + 1 and numbers[2] == numbers[1] + 1
+
+
+@pytest.mark.parametrize("profile", ["full", "leaks", "production"])
+def test_who_freed_a_block_that_is_freed_again(profile, workshop, midden):
+    """Profiles that take no stack of a free, or of few blocks, still know the thread."""
+    run = midden([workshop.build("commands/handed.c"), "twice"], f"--profile={profile}")
+    finding, = [error for error in run.report["errors"] if error["kind"] == "double-free"] or pytest.fail(run.describe())
+    block = finding["block"]
+    assert (block["size"], block["alloc"]["thread"]["id"], block["free"]["thread"]["id"]) == (201, 1, 2), run.describe()
+    if profile != "production":     # there it is, of a sample
+        assert (len(block["free"]["stack"]) > 1) == (profile == "full"), run.describe()
+
+
+def test_a_sampled_block_keeps_the_stack_that_freed_it(workshop, tmp_path):
+    with Standing(workshop.build("commands/handed.c"), tmp_path, "--profile=production", "--leak-check=no", "--guard-budget=0", words=["many"]) as handed:
+        rows = csv.DictReader(io.StringIO(midden("blocks", handed.pid, "--state=all", "--size=700", "--csv").stdout))
+        sampled = [row["address"] for row in rows if row["state"] == "freed" and "sampled" in row["flags"]]
+        assert sampled
+        told = midden("why", handed.pid, sampled[0]).stdout
+    assert "free_many" in told, told

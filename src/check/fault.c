@@ -45,7 +45,7 @@ static void begin(struct record_finding *finding, enum record_kind kind, enum re
 static void about_block(struct record_finding *finding, const char *block, const struct record_block *record)
 {
     finding->block_address = (uintptr_t)block;
-    memory_copy(&finding->block, record, sizeof finding->block);
+    finding->block = record_told(record, record_head_is_lean(record->head) ? sizeof(struct record_lean) : sizeof *record);
     finding->offset = (int64_t)(finding->address - (uintptr_t)block);
 }
 
@@ -119,7 +119,7 @@ void fault_of_free(const void *address, enum record_allocator call, const struct
         finding->address = (uintptr_t)address;
         finding->detail = (uint8_t)(inside || offset == 0 ? RECORD_DETAIL_NONE : RECORD_DETAIL_GUARD);
         about_block(finding, block, record);
-        finding->block.head = head;
+        finding->block.head = record_head_told(head);
     }
     finding->call = (uint8_t)call;
 }

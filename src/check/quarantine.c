@@ -100,7 +100,7 @@ static inline void compare_and_mark(const struct heap_block *block)
 {
     struct record_block *record = block->tag;
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
-    struct guard_block guarded = {block->start + guard_setting.front, record_head_size(head),
+    struct guard_block guarded = {block->start + guard_setting.front, record_head_long_size(head),
                                   block->room - guard_setting.front};
     struct guard_damage damage;
     if (!(record_head_flags(head) & (RECORD_FLAG_DAMAGED | RECORD_FLAG_INACCESSIBLE)) && !untouched(&guarded, &damage)) {

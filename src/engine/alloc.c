@@ -6,8 +6,9 @@
  * There are two ways to the same result:
  *
  * 1. The quick way, engine_alloc: a small block without an unusual wish, on a thread with nothing unusual about it, from the thread's
- *    magazine. Everything that is common is compiled into this one function; what it needs of the process lies in one line
- *    (struct engine), and one comparison of the size says that nothing unusual is on (quick_below).
+ *    magazine. Everything that is common is compiled into this one function, once for each kind of profile (alloc_checked: full; alloc_traced:
+ *    leaks; alloc_lean: production); what it needs of the process lies in one line (struct engine), and one comparison of the size says that
+ *    nothing unusual is on (quick_below).
  * 2. The long way, for all else. It begins where the quick one gives up: with the stack that was taken, or from the start. */
 #include "base/anchor.h"
 #include "base/memory.h"
@@ -31,32 +32,34 @@ struct request {
     const struct capture_start *from;
     uint32_t stack;
     bool apart;                     /* it will be held long once it is freed, and lies apart from what comes back soon */
+    bool placed;                    /* it is of a sample and gets a stack when it is freed, which a slab's lean record has no room for */
 };
 
 /* ---- the places of a block -------------------------------------------------------------------------------------------- */
 
-/* The block becomes the program's. */
-ALWAYS_INLINE void *in_heap(struct thread_state *self, const struct heap_block *block, size_t size, enum record_allocator call, bool zero,
-                            unsigned kept, uint32_t stack)
+/* The block becomes the program's. witnesses: it may have some. */
+ALWAYS_INLINE void *in_heap(struct thread_state *self, const struct heap_block *block, enum record_form form, bool witnesses, size_t size,
+                            enum record_allocator call, bool zero, unsigned kept, uint32_t stack)
 {
     char *address = block->start + engine.front;
     struct record_block *record = block->tag;
-    mark_busy(record, size, call, kept);
-    if (engine.witnesses) {
+    uint64_t head = new_head(self, form, size, call, kept);
+    mark_busy(record, head);
+    if (witnesses) {
         struct guard_block guarded = {address, size, block->room - guard_setting.front};
         zones_new(&guarded, !zero);
     }
     if (zero && !block->zeroed)
         memory_fill(address, 0, size);
     held_before(&address, &record);
-    publish(self, record, size, call, kept, stack);
+    publish(self, record, form, head, size, stack);
     return address;
 }
 
 static void *from_heap(struct thread_state *self, const struct heap_block *block, const struct request *request)
 {
-    void *address = in_heap(self, block, request->size, request->call, request->flags & ENGINE_ZERO, new_flags(self, request->stack),
-                            request->stack);
+    void *address = in_heap(self, block, form_of(block), engine.witnesses, request->size, request->call, request->flags & ENGINE_ZERO,
+                            new_flags(self, request->stack), request->stack);
     if (!block->region->stride)
         blocks_note_slot(block);
     return address;
@@ -81,16 +84,21 @@ static void *between_guards(struct thread_state *self, const struct request *req
         return NULL;
     *taken = slot;
     struct record_block *record = &slot.record->block;
-    unsigned kept = new_flags(self, request->stack) | RECORD_FLAG_PAGE_GUARD;
-    mark_busy(record, request->size, request->call, kept);
+    uint64_t head = new_head(self, FORM_LONG, request->size, request->call, new_flags(self, request->stack) | RECORD_FLAG_PAGE_GUARD);
+    mark_busy(record, head);
     __atomic_store_n(&slot.record->address, (uintptr_t)address, __ATOMIC_RELEASE);
     if (!(request->flags & ENGINE_ZERO) && guard_setting.fill_alloc != GUARD_NO_FILL)
         memory_fill(address, (int)guard_setting.fill_alloc, request->size);
     else if (request->flags & ENGINE_ZERO)
         memory_fill(address, 0, request->size);
     held_before(&address, &record);
-    publish(self, record, request->size, request->call, kept, request->stack);
+    publish(self, record, FORM_LONG, head, request->size, request->stack);
     return address;
+}
+
+static bool from_engines(struct heap *heap, const struct request *request, struct heap_block *block)
+{
+    return (request->placed ? heap_alloc_placed : request->apart ? heap_alloc_apart : heap_alloc)(heap, request->room, request->align, block);
 }
 
 /* No memory: what is held back in the quarantine is needed more than watched. */
@@ -99,7 +107,7 @@ static void *after_drain(struct thread_state *self, const struct request *reques
     struct heap_block block;
     if (self->depth != 1 || !quarantine_on() || !quarantine_drain(self))
         return NULL;
-    return heap_alloc(engine.heap, request->room, request->align, &block) ? from_heap(self, &block, request) : NULL;
+    return from_engines(engine.heap, request, &block) ? from_heap(self, &block, request) : NULL;
 }
 
 /* The last resort: there is no memory for one more record, but there may be for the program. */
@@ -126,7 +134,7 @@ static void *recorded(struct thread_state *self, struct heap *heap, const struct
     if (choice.side != PAGEGUARD_NONE && (result = between_guards(self, request, choice, &slot))) {
         if (choice.watch)
             watch_beside(result, request, slot.data, slot.data + slot.data_bytes, choice.watch);
-    } else if (heap && (request->apart ? heap_alloc_apart : heap_alloc)(heap, request->room, request->align, &block)) {
+    } else if (heap && from_engines(heap, request, &block)) {
         result = from_heap(self, &block, request);
         if (__builtin_expect(choice.watch, 0))
             watch_beside(result, request, block.start, block.start + block.room, choice.watch);
@@ -172,6 +180,7 @@ static void *with_stack(struct thread_state *self, struct heap *heap, struct req
     if (request->stack)
         choice = pageguard_choose(self, request->stack, request->size, request->align);
     request->apart = quarantine_wants(self, request->stack);
+    request->placed = engine.sampled && request->stack;
     return recorded(self, heap, request, choice);
 }
 
@@ -223,7 +232,7 @@ static __attribute__((noinline)) void *alloc_on(struct thread_state *self, size_
                                                 unsigned flags, const struct capture_start *from, uint32_t stack,
                                                 struct pageguard_choice choice)
 {
-    struct request request = {size, size + guard_setting.apart, align, call, flags, from, stack, quarantine_wants(self, stack)};
+    struct request request = {size, size + guard_setting.apart, align, call, flags, from, stack, quarantine_wants(self, stack), false};
     void *result = recorded(self, engine.heap, &request, choice);
     if (__builtin_expect(!result, 0))
         result = without_record(self, engine.heap, &request, true);
@@ -240,8 +249,23 @@ ALWAYS_INLINE bool is_ordinary(const struct thread_state *self, size_t size)
         && __builtin_expect(!(self->depth | self->internal | self->ignore_depth), 1);
 }
 
-/* With a stack for every block. */
-ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_t align, enum record_allocator call, unsigned flags,
+/* With a stack for every block, and nothing else. */
+ALWAYS_INLINE void *alloc_traced(struct thread_state *self, size_t size, size_t align, enum record_allocator call, unsigned flags,
+                                 const struct capture_start *from)
+{
+    struct heap_block block;
+    engine_enter(self);
+    uint32_t stack = capture(from);
+    if (__builtin_expect(!self->magazines, 0)
+        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, form_bytes(FORM_LEAN), &block))
+        return alloc_on(self, size, align, call, flags, from, stack, (struct pageguard_choice){PAGEGUARD_NONE, PAGEGUARD_UNWATCHED});
+    void *result = in_heap(self, &block, FORM_LEAN, false, size, call, flags & ENGINE_ZERO, 0, stack);
+    engine_leave(self);
+    return result;
+}
+
+/* With zones, guards and all. */
+ALWAYS_INLINE void *alloc_checked(struct thread_state *self, size_t size, size_t align, enum record_allocator call, unsigned flags,
                                    const struct capture_start *from)
 {
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
@@ -258,11 +282,17 @@ ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_
     }
     if (__builtin_expect(choice.side | choice.watch, 0) || __builtin_expect(!self->magazines, 0)
         || !quick_alloc(engine.heap, self->magazines, quarantine_wants(self, stack) ? quick_set_apart(engine.heap) : 0, size + engine.apart,
-                        sizeof(struct record_block), &block))
+                        form_bytes(FORM_LONG), &block))
         return alloc_on(self, size, align, call, flags, from, stack, choice);
-    void *result = in_heap(self, &block, size, call, flags & ENGINE_ZERO, 0, stack);
+    void *result = in_heap(self, &block, FORM_LONG, true, size, call, flags & ENGINE_ZERO, 0, stack);
     engine_leave(self);
     return result;
+}
+
+ALWAYS_INLINE void *alloc_captured(struct thread_state *self, size_t size, size_t align, enum record_allocator call, unsigned flags,
+                                   const struct capture_start *from)
+{
+    return engine.lean ? alloc_traced(self, size, align, call, flags, from) : alloc_checked(self, size, align, call, flags, from);
 }
 
 static __attribute__((noinline)) void *fold_and_leave(struct thread_state *self, void *result)
@@ -281,19 +311,20 @@ ALWAYS_INLINE bool alloc_lean(struct thread_state *self, size_t size, enum recor
     engine_enter(self);
     int64_t left = self->sample_left - (int64_t)size - 1;
     if (__builtin_expect(left <= 0, 0) || __builtin_expect(self->sequence == self->sequence_end, 0) || __builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, sizeof(struct record_block), &block)) {
+        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, form_bytes(FORM_LEAN), &block)) {
         engine_leave(self);
         return false;
     }
     struct record_block *record = block.tag;
     char *result = block.start + engine.front;
+    uint64_t head = new_head(self, FORM_LEAN, size, call, 0);
     self->sample_left = left;
-    mark_busy(record, size, call, 0);
+    mark_busy(record, head);
     if (zero && !block.zeroed)
         memory_fill(result, 0, size);
     held_before(&result, &record);
-    write_birth(record, 0, ++self->sequence, (uint16_t)self->index);
-    __atomic_store_n(&record->head, record_head(size, call, 0, RECORD_BLOCK_LIVE), __ATOMIC_RELEASE);
+    write_birth(record, FORM_LEAN, 0, ++self->sequence, (uint16_t)self->index);
+    __atomic_store_n(&record->head, head, __ATOMIC_RELEASE);
     if (blocks_add_alloc(self, size)) {
         *address = fold_and_leave(self, result);
         return true;

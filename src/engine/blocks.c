@@ -1,8 +1,9 @@
 /* Between the heap library and the record layout: the heap's hooks, the table of regions, the totals.
  *
- * The heap library keeps, for every slot, a tag of 24 bytes out of band; here that tag is the block's struct record_block, so a
- * block's record is found with the block and costs no look-up of its own. Each region of the heap is entered in the table of
- * regions, from which a reader walks all records.
+ * The heap library keeps, for every slot, a tag out of band; here that tag is the block's record, so a block's record is found with the
+ * block and costs no look-up of its own. It is a struct record_block of 24 bytes or, of a slab's slot where freed blocks get no stack (the
+ * profiles leaks and production), a struct record_lean of 16. Each region of the heap is entered in the table of regions, from which a
+ * reader walks all records.
  *
  * Totals: each thread counts in its own record, without sharing a cache line. Living bytes are gathered per thread and added to
  * the anchor when they reach BLOCKS_FOLD_BYTES either way. While the program has one thread they are added as well when they would
@@ -15,7 +16,7 @@
 #include "base/memory.h"
 #include "base/table.h"
 #include "check/quarantine.h"
-#include "engine/state.h"
+#include "engine/publish.h"
 
 #define SEQUENCE_BATCH QUARANTINE_RUN  /* what goes to the long queue is settled for each batch */
 /* Once a program has shown that it needs much memory, the heap asks for more of it in huge pages, which are faulted in, cleared and copied at
@@ -191,6 +192,8 @@ static void hook_region_opened(void *ctx, struct heap_region *region)
         entry->stride = region->stride;
         entry->slots = region->slots;
         entry->user_offset = (uint32_t)guard_setting.front;
+        entry->record_bytes = !region->stride ? sizeof(struct record_placed)
+                            : (uint32_t)slab_record_bytes();
         entry->engine = region->engine == HEAP_ENGINES ? RECORD_ENGINE_GUARDED : (uint16_t)region->engine;
         __atomic_store_n(&entry->state, RECORD_REGION_OPEN, __ATOMIC_RELEASE);
         if (index >= table->count)
@@ -298,7 +301,7 @@ bool blocks_size_by_records(const void *address, size_t *size)
         if (region->stride) {
             uint64_t offset = wanted - region->base - region->user_offset, slot = offset / region->stride;
             if (slot < slots && offset % region->stride == 0)
-                found = (const struct record_block *)(uintptr_t)region->records + slot;
+                found = (const struct record_block *)(uintptr_t)(region->records + slot * region->record_bytes);
         } else {
             const struct record_placed *placed = (const struct record_placed *)(uintptr_t)region->records;
             for (uint32_t slot = 0; slot < slots; slot++)

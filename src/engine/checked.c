@@ -46,7 +46,7 @@ ALWAYS_INLINE size_t rest_in_slab(struct heap_region *slab, uintptr_t address)
     struct heap_block block;
     if (__builtin_expect(!quick_slot(slab, (const char *)address, sizeof(struct record_block), &block), 0))
         return 0;
-    uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE), size = record_head_size(head);
+    uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE), size = record_head_long_size(head);
     uintptr_t offset = address - (uintptr_t)block.start - engine.front;
     return __builtin_expect(record_head_state(head) == RECORD_BLOCK_LIVE && offset < size, 1) ? (size_t)(size - offset) : 0;
 }
@@ -78,7 +78,7 @@ static inline size_t rest_seen(const struct thread_state *self, uintptr_t addres
         return 0;
     seen += seen_place(address);
     uintptr_t offset = address - seen->address;
-    uint64_t size = record_head_size(seen->head);
+    uint64_t size = record_head_long_size(seen->head);
     return offset < size && seen->record && __atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == seen->head
         && __atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence ? (size_t)(size - offset) : 0;
 }
@@ -282,7 +282,7 @@ static __attribute__((noinline)) void at_fault(struct thread_state *self, struct
 {
     struct record_finding finding;
     fault_of_range(fault, access, n, place->record, place->address, &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     site_suspect(place->record->alloc_stack);
     tell(self, call, &finding, caller);
     uintptr_t end = n < UINTPTR_MAX - start ? start + n : UINTPTR_MAX;
@@ -399,7 +399,7 @@ void engine_check_output(struct engine_call *call, const void *start, size_t n, 
             if (at < most) {
                 struct record_finding finding;
                 fault_of_output((const char *)start + at, length, n, place.record, place.address, &finding);
-                finding.block.head = head;
+                finding.block.head = record_head_told(head);
                 tell(self, call, &finding, caller);
             }
         }

@@ -90,7 +90,7 @@ static void compare_call(struct thread_state *self, const struct place *place, u
         fault_of_mismatch(place->address, place->record, call, align, RECORD_DETAIL_ALIGNMENT, &finding);
     else
         return;
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     report_finding(self, &finding, from);
 }
 
@@ -100,7 +100,7 @@ static void tell_damage(struct thread_state *self, const struct place *place, ui
     struct record_finding finding;
     struct guard_block guarded = blocks_guarded(place, record_head_size(head));
     fault_of_damage(&guarded, place->record, damage, false, RECORD_AT_FREE, &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     finding.call = (uint8_t)call;
     site_suspect(place->record->alloc_stack);
     report_finding(self, &finding, from);
@@ -147,7 +147,7 @@ static inline void compare_neighbour(struct thread_state *self, const struct hea
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     if (record_head_state(head) != RECORD_BLOCK_LIVE || record_head_flags(head) & RECORD_FLAG_DAMAGED)
         return;
-    struct guard_block guarded = {block->start + guard_setting.front + (ptrdiff_t)region->stride * side, record_head_size(head),
+    struct guard_block guarded = {block->start + guard_setting.front + (ptrdiff_t)region->stride * side, record_head_long_size(head),
                                   region->stride - guard_setting.front};
     if (__builtin_expect(!(side < 0 ? zones_rear_whole(&guarded) : zones_front_whole(&guarded)), 0))
         neighbour_damaged(self, guarded.address, head, from);
@@ -165,10 +165,12 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
 {
     struct record_block *record = place->record;
     size_t size = record_head_size(head);
-    unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_DAMAGED;
+    unsigned flags = record_head_flags(head);
     bool held = place->guarded || (place->owner == engine.heap && quarantine_on());
-    record->free_stack = free_stack;
-    record->free_thread = (uint16_t)self->index;
+    if (record_head_is_lean(head))
+        head |= lean_freed_by(self);
+    else
+        write_death(record, free_stack, (uint16_t)self->index);
     size_t held_bytes = place->guarded ? 0 : place->block.room;
     if (place->guarded) {
         flags |= RECORD_FLAG_INACCESSIBLE;
@@ -180,8 +182,7 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
         struct guard_block guarded = blocks_guarded(place, size);
         guard_retire(&guarded);
     }
-    unsigned state = held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE;
-    __atomic_store_n(&record->head, record_head(size, record_head_allocator(head), flags, state), __ATOMIC_RELEASE);
+    set_dead(record, head | (uint64_t)flags << RECORD_FLAGS_SHIFT, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
     if (!(flags & RECORD_FLAG_OWN))
         blocks_count_free(self, size);
     if (place->guarded)
@@ -196,7 +197,7 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
  * locked instruction is spared. *head: what the record's head is expected to be, and was. address: see held.h. */
 static inline bool claim(struct record_block *record, const void *address, uint64_t *head)
 {
-    uint64_t busy = (*head & ~(uint64_t)RECORD_STATE_MASK) | RECORD_BLOCK_BUSY;
+    uint64_t busy = head_in(*head, RECORD_BLOCK_BUSY);
     if (threads_running() == 1)
         __atomic_store_n(&record->head, busy, __ATOMIC_RELAXED);
     else if (!__atomic_compare_exchange_n(&record->head, head, busy, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
@@ -344,13 +345,13 @@ static inline void prefetch_freed(const struct heap_block *block)
     __builtin_prefetch(block->start + block->room, 1);
 }
 
-/* The rest of the quick way in profiles that compare, hold back or take a stack where a block is freed. The engine is entered;
+/* The rest of the quick way in profiles that compare, hold back and take a stack where a block is freed. The engine is entered;
  * it is left. address: of the block in the slot; it is handed on, not computed from that, for it must not be lost (held.h). */
 ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct heap_region *region, uint32_t slot, enum record_allocator call,
                                 size_t size, size_t align, const struct capture_start *from)
 {
     struct heap_block block;
-    quick_block(region, slot, sizeof(struct record_block), &block);
+    quick_block(region, slot, form_bytes(FORM_LONG), &block);
     struct record_block *record = block.tag;
     bool zones = guard_setting.rear;
     if (zones)
@@ -365,7 +366,7 @@ ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct
         free_slowly(address, call, size, align, from);
         return;
     }
-    struct guard_block guarded = {address, record_head_size(head), block.room - engine.front};
+    struct guard_block guarded = {address, record_head_long_size(head), block.room - engine.front};
     struct guard_damage damage;
     watch_remove(address);
     if (zones) {
@@ -377,7 +378,7 @@ ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct
     write_death(record, free_stack, (uint16_t)self->index);
     guard_retire_whole(&guarded);
     set_dead(record, head, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);
-    blocks_count_free(self, record_head_size(head));
+    blocks_count_free(self, guarded.size);
     if (!held)
         heap_free(engine.heap, &block);
     else if (!quarantine_put(self, &block, block.room))
@@ -404,7 +405,7 @@ static __attribute__((noinline)) void free_checked_frame(struct thread_state *se
 static __attribute__((noinline)) void unload(struct thread_state *self, struct heap_region *region, uint32_t slot, size_t size)
 {
     struct heap_block block;
-    quick_block(region, slot, sizeof(struct record_block), &block);
+    quick_block(region, slot, form_bytes(FORM_LEAN), &block);
     heap_free(engine.heap, &block);
     blocks_count_free(self, size);
     end(self);
@@ -429,22 +430,21 @@ ALWAYS_INLINE bool free_quickly(char *address, enum record_allocator call, size_
     engine_enter(self);
     struct heap_block block;
     if (__builtin_expect(!self->magazines, 0)
-        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, sizeof(struct record_block), &block), 0))
+        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, form_bytes(FORM_LEAN), &block), 0))
         goto other;
-    struct record_block *record = block.tag;
-    uint64_t head;
-    if (!engine.frees_plainly) {
+    if (!engine.lean) {         /* the slot is looked for anew: its record lies elsewhere */
         if (from)
             free_checked_from(address, block.region, block.slot, call, size, align, from);
         else
             free_checked_frame(self, address, block.region, block.slot, call, frame);
         return true;
     }
+    struct record_block *record = block.tag;
+    uint64_t head;
     if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
         goto other;
-    size_t had = record_head_size(head);
-    write_death(record, 0, (uint16_t)self->index);
-    set_dead(record, head, RECORD_BLOCK_FREE);
+    size_t had = record_head_lean_size(head);
+    set_dead(record, head | lean_freed_by(self), RECORD_BLOCK_FREE);
     if (__builtin_expect(!quick_give(self->magazines, &block), 0)) {
         unload(self, block.region, block.slot, had);
         return true;

@@ -140,7 +140,7 @@ bool engine_name(const void *address, const char *text)
         marks_lock();
         uint64_t name = reference_of(text);
         if (record && name)
-            put_label(start, record->sequence, name);
+            put_label(start, record_sequence(record), name);
         named = (record && name) | objects_name_pool(address, name);
         marks_unlock();
     } else if (!text) {

@@ -274,7 +274,7 @@ static uint32_t superblock_of(const void *address)
     struct place place;
     bool inside = blocks_find(address, &place) && place.record
         && record_head_state(__atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE)) == RECORD_BLOCK_LIVE;
-    return inside ? place.record->sequence : 0;
+    return inside ? record_sequence(place.record) : 0;
 }
 
 /* Memory that there may be: of the user's half, as far as a record can tell the size. */

@@ -49,7 +49,7 @@ void report_finding(struct thread_state *self, struct record_finding *finding, c
 
 bool report_is_news(const struct record_block *record, const char *block, uint64_t head, bool before)
 {
-    return !(record_head_flags(head) & RECORD_FLAG_DAMAGED) || !finding_tells((uintptr_t)block, record->sequence, before, true);
+    return !(record_head_flags(head) & RECORD_FLAG_DAMAGED) || !finding_tells((uintptr_t)block, record_sequence(record), before, true);
 }
 
 bool report_is_new_place(const struct record_block *record, const char *block, uint64_t head, bool before, uintptr_t pc)
@@ -58,8 +58,8 @@ bool report_is_new_place(const struct record_block *record, const char *block, u
         return true;
     const struct record_module *module = modules_at(modules_of(pc));
     if (!module || !(module->flags & (RECORD_MODULE_LIBC | RECORD_MODULE_LOADER)))
-        return !finding_tells_place((uintptr_t)block, record->sequence, pc);
-    return record_head_state(head) == RECORD_BLOCK_LIVE && !finding_tells((uintptr_t)block, record->sequence, before, false);
+        return !finding_tells_place((uintptr_t)block, record_sequence(record), pc);
+    return record_head_state(head) == RECORD_BLOCK_LIVE && !finding_tells((uintptr_t)block, record_sequence(record), before, false);
 }
 
 bool report_is_one_run(const struct guard_block *block, const struct guard_damage *behind, const struct guard_damage *before)
@@ -77,7 +77,7 @@ void report_damage(struct thread_state *self, const struct place *place, uint64_
     struct guard_block guarded = blocks_guarded(place, size);
     struct record_finding finding;
     fault_of_damage(&guarded, place->record, &damage, false, detected, &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (!__atomic_compare_exchange_n(&place->record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return;
@@ -133,10 +133,10 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
         return;
     struct record_finding finding, second;
     fault_of_damage(&block, record, &damage, freed, detected, &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     if (tell_before) {
         fault_of_damage(&block, record, &before_it, false, detected, &second);
-        second.block.head = head;
+        second.block.head = record_head_told(head);
     }
     uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
     if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))

@@ -13,15 +13,22 @@
 #include "engine/state.h"
 #include "heap/quick.h"
 
-/* A living block that was marked BUSY has its new size. head: what it was before. Who freed it stays nobody. It is of the sample if this
- * call is, whatever the one before was. */
+/* Changes the record of a living block that has its new size: who freed it stays nobody. It is of the sample if this call is, whatever the one
+ * before was. head: of the record as it was. */
 static void publish_resized(struct thread_state *self, struct record_block *record, uint64_t head, size_t size,
                             enum record_allocator call, uint32_t stack)
 {
     unsigned flags = record_head_flags(head) & ~(unsigned)RECORD_FLAG_SAMPLED;
+    enum record_form form = record_head_is_lean(head) ? FORM_LEAN : FORM_LONG;
     if (!(flags & RECORD_FLAG_OWN))
         blocks_count_free(self, record_head_size(head));
-    publish(self, record, size, call, engine.sampled && stack ? flags | RECORD_FLAG_SAMPLED : flags, stack);
+    publish(self, record, form, new_head(self, form, size, call, engine.sampled && stack ? flags | RECORD_FLAG_SAMPLED : flags), size, stack);
+}
+
+/* The block is to be of the sample, and gets a stack when it is freed, for which a lean record has no room: it must move. */
+static bool outgrows_record(const struct thread_state *self, uint64_t head, size_t size)
+{
+    return record_head_is_lean(head) && engine.sampled && !self->internal && sample_is_due(self, size);
 }
 
 /* Changes a living block where it is, for profiles without guards, where a stale pointer to the old place is not looked for. */
@@ -30,12 +37,12 @@ static bool resize_in_place(struct thread_state *self, struct place *place, size
 {
     struct record_block *record = place->record;
     uint64_t head = __atomic_load_n(&record->head, __ATOMIC_RELAXED);
-    size_t room, old = record_head_size(head);
-    if (guard_setting.rear || place->guarded || !room_for(size, &room)
+    size_t room;
+    if (guard_setting.rear || place->guarded || outgrows_record(self, head, size) || !room_for(size, &room)
         || !heap_resize(place->owner, &place->block, room ? room : 1))
         return false;
     uint32_t stack = take_stack(self, size, from);
-    mark_busy(record, old, call, record_head_flags(head));
+    mark_busy(record, head);
     publish_resized(self, record, head, size, call, stack);
     return true;
 }
@@ -63,7 +70,7 @@ static bool grow_in_place(struct thread_state *self, struct place *place, size_t
         return false;
     uint32_t stack = take_stack(self, size, from);
     watch_remove(place->address);
-    mark_busy(record, old, call, record_head_flags(head));
+    mark_busy(record, head);
     if (guard_setting.fill_alloc != GUARD_NO_FILL)
         memory_fill(place->address + old, (int)guard_setting.fill_alloc, size - old);
     guard_arm(&after, false);
@@ -143,7 +150,7 @@ static __attribute__((noinline)) bool realloc_slowly(void *old, size_t size, enu
 /* The living block of a slab, with nothing unusual about it. Precondition: the engine was entered. */
 static inline bool find_plain(struct thread_state *self, const char *address, struct heap_block *block, uint64_t *head)
 {
-    if (!self->magazines || !quick_find(engine.heap, self->magazines, address, engine.front, sizeof(struct record_block), block))
+    if (!self->magazines || !quick_find(engine.heap, self->magazines, address, engine.front, slab_record_bytes(), block))
         return false;
     *head = __atomic_load_n(&((const struct record_block *)block->tag)->head, __ATOMIC_ACQUIRE);
     return is_plain(*head);
@@ -159,10 +166,10 @@ bool engine_realloc(void *old, size_t size, enum record_allocator call, const st
         return realloc_slowly(old, size, call, from, moved);
     engine_enter(self);
     bool plain = find_plain(self, old, &block, &head);
-    if (plain && !guard_setting.rear && size + engine.apart <= block.room) {
+    if (plain && !guard_setting.rear && size + engine.apart <= block.room && !outgrows_record(self, head, size)) {
         uint32_t stack = take_stack(self, size, from);
         quick_resize(&block, size + engine.apart);
-        mark_busy(block.tag, record_head_size(head), call, 0);
+        mark_busy(block.tag, head);
         publish_resized(self, block.tag, head, size, call, stack);
         engine_leave(self);
         *moved = old;
@@ -180,7 +187,7 @@ static inline size_t size_quickly(const struct thread_state *self, const char *a
         return RECORD_UNKNOWN;
     struct heap_region *region = quick_region(self->magazines, address);
     if (__builtin_expect(!region || __atomic_load_n(&region->engine, __ATOMIC_RELAXED) != HEAP_SLAB, 0)
-        || __builtin_expect(!quick_slot(region, address, sizeof(struct record_block), &block) || block.start + engine.front != address, 0))
+        || __builtin_expect(!quick_slot(region, address, slab_record_bytes(), &block) || block.start + engine.front != address, 0))
         return RECORD_UNKNOWN;
     uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE);
     return __builtin_expect(is_plain(head), 1) ? record_head_size(head) : RECORD_UNKNOWN;

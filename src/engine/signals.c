@@ -99,7 +99,7 @@ static bool tell_access(struct thread_state *self, void *address, struct record_
     struct record_finding finding;
     struct capture_start from = start_of(context);
     fault_of_access(address, sigframe_access(context), record, block, &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     site_suspect(record->alloc_stack);
     report_finding(self, &finding, &from);
     return true;

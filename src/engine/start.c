@@ -3,6 +3,7 @@
  * That call often comes from the dynamic loader, before libc's own constructors: nothing here may depend on them. The environment
  * is found through `environ` or, while libc has not set that yet, behind the arguments at the top of the initial stack. */
 #include "engine/end.h"
+#include "engine/publish.h"
 #include "engine/signals.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -211,7 +212,7 @@ static void apply_profile(void)
     engine.front = guard_setting.front;
     engine.apart = guard_setting.apart;
     engine.witnesses = checks;
-    engine.frees_plainly = !checks;
+    engine.lean = !checks;
     midden_anchor.profile = (uint32_t)profile;
     midden_anchor.front_guard = (uint32_t)guard_setting.front;
     midden_anchor.rear_guard = (uint32_t)guard_setting.rear;
@@ -263,6 +264,7 @@ static bool start_heap(void)
     struct heap_config layout = {
         .page_size = kernel_page_size(),
         .tag_bytes = sizeof(struct record_block),
+        .slab_tag_bytes = slab_record_bytes(),
         .phase = guard_setting.front,
         .engine = (enum heap_engine)config_of(OPTION_HEAP),
         .fit = (enum heap_fit)config_of(OPTION_FIT),
@@ -276,7 +278,7 @@ static bool start_heap(void)
     layout.engine = HEAP_AUTO;
     layout.apart = false;
     engine.reserve = heap_create(&layout, &blocks_reserve_hooks);
-    layout.tag_bytes = 0;
+    layout.tag_bytes = layout.slab_tag_bytes = 0;
     engine.unrecorded = heap_create(&layout, &blocks_unrecorded_hooks);
     bool checks = guard_setting.rear != 0;
     start_page_guards(checks);

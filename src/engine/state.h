@@ -29,7 +29,7 @@ struct engine {
     bool sampled;               /* stacks are captured only once per SAMPLE_BYTES allocated */
     bool guards_pages;          /* some blocks stand between page guards; there may be watchpoints */
     bool witnesses;             /* new blocks have zones or a fill */
-    bool frees_plainly;         /* freed blocks are not compared, held back or given a stack, but for those of a sample */
+    bool lean;                  /* the blocks of slabs are not compared, held back or given a stack where they are freed: their records are lean */
     uint32_t stage;             /* enum engine_stage; atomic */
 
     size_t quick_limit;         /* what quick_below is when nothing is unusual */
@@ -67,7 +67,8 @@ bool blocks_init(void);
 
 /* Where a block lies: in a slot of a heap, or between page guards. */
 struct place {
-    struct record_block *record;/* NULL: an unrecorded block, of which only the room is known */
+    struct record_block *record;/* NULL: an unrecorded block, of which only the room is known. A lean one has the head (which says so) and the
+                                   allocation's stack in the same places, and nothing behind those: record_sequence, fault.c's copy */
     char *address;              /* of the block, as the program knows it */
     bool guarded;               /* between page guards: slot is valid, else block and owner */
     struct heap_block block;

@@ -88,7 +88,7 @@ static void tell(struct thread_state *self, const struct watch_hit *hit, const s
     struct capture_start from = {verdict->pc, sigframe_sp(context), sigframe_fp(context), true};
     fault_of_access((const void *)(uintptr_t)verdict->address, (enum record_access)verdict->access, record, hit->subject.address,
                     &finding);
-    finding.block.head = head;
+    finding.block.head = record_head_told(head);
     if (verdict->exact)
         finding.size = verdict->bytes;
     site_suspect(record->alloc_stack);

@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 #define RECORD_MAGIC "\x89MIDDEN\r\n\x1a\nheap"     /* 16 bytes, the terminating NUL is the sixteenth */
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u
+#define RECORD_VERSION_OLDEST 1u    /* that a reader of this version understands: it had no lean records */
 
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 
@@ -174,7 +175,7 @@ enum record_block_flag {
     RECORD_FLAG_OWN = 1,        /* allocated by libc or the loader on the tool's behalf: scanned as a root, never listed or counted */
     RECORD_FLAG_IGNORED = 2,    /* the program asked for it not to be reported */
     RECORD_FLAG_DAMAGED = 4,    /* its guards were found damaged and reported */
-    RECORD_FLAG_INHERITED = 8,  /* allocated before this process was forked */
+                                /* 8 is RECORD_HEAD_LEAN's bit */
     RECORD_FLAG_PAGE_GUARD = 16,/* stands against an inaccessible page */
     RECORD_FLAG_SAMPLED = 32,   /* one of a sample: its stack stands for others */
     RECORD_FLAG_INACCESSIBLE = 64 /* quarantined, and its pages cannot be touched */
@@ -182,10 +183,12 @@ enum record_block_flag {
 
 /* One block. The head word is changed last and alone, so that a block is seen either as it was or as it is:
  *
- *     63           16 15      9 8       3 2   0
- *    ┌───────────────┬─────────┬─────────┬─────┐
- *    │ size asked for│  flags  │allocator│state│  head
- *    └───────────────┴─────────┴─────────┴─────┘
+ *     63           48 47           32 31           16 15      9 8       3 2   0
+ *    ┌───────────────────────────────────────────────┬─────────┬─────────┬─────┐
+ *    │                 size asked for                │  flags  │allocator│state│  head
+ *    ├───────────────┬───────────────┬───────────────┼─────────┼─────────┼─────┤
+ *    │  free_thread  │ alloc_thread  │ size asked for│  flags  │allocator│state│  head of a lean record: RECORD_HEAD_LEAN is set
+ *    └───────────────┴───────────────┴───────────────┴─────────┴─────────┴─────┘
  *
  * Its address is not stored: slot i of a uniform region starts at base + i * stride, the block at user_offset past that.
  * In a region of stride 0 the records are struct record_placed and carry it. */
@@ -204,22 +207,74 @@ struct record_placed {
     struct record_block block;
 };
 
+/* The same of a block that is freed without a stack, in a uniform region that says so (record_bytes). It is told as a struct record_block
+ * (record_told), and nothing behind that need know of it. */
+struct record_lean {
+    uint64_t head;
+    uint32_t alloc_stack;
+    uint32_t sequence;
+};
+
 #define RECORD_STATE_MASK 7u
 #define RECORD_ALLOCATOR_SHIFT 3
 #define RECORD_ALLOCATOR_MASK 63u
 #define RECORD_FLAGS_SHIFT 9
-#define RECORD_FLAGS_MASK 127u
+#define RECORD_FLAGS_MASK 119u
+#define RECORD_HEAD_LEAN (8u << RECORD_FLAGS_SHIFT)
 #define RECORD_SIZE_SHIFT 16
+#define RECORD_LEAN_SIZE_MASK 0xffffu       /* the largest size that a lean record can tell */
+#define RECORD_LEAN_ALLOC_THREAD_SHIFT 32
+#define RECORD_LEAN_FREE_THREAD_SHIFT 48
 
 static inline uint64_t record_head(uint64_t size, unsigned allocator, unsigned flags, unsigned state)
 {
     return size << RECORD_SIZE_SHIFT | (uint64_t)flags << RECORD_FLAGS_SHIFT
          | (uint64_t)allocator << RECORD_ALLOCATOR_SHIFT | state;
 }
-static inline uint64_t record_head_size(uint64_t head) { return head >> RECORD_SIZE_SHIFT; }
+static inline uint64_t record_head_lean(uint64_t size, unsigned thread, unsigned allocator, unsigned flags, unsigned state)
+{
+    return record_head(size, allocator, flags, state) | RECORD_HEAD_LEAN | (uint64_t)thread << RECORD_LEAN_ALLOC_THREAD_SHIFT;
+}
+static inline int record_head_is_lean(uint64_t head) { return (head & RECORD_HEAD_LEAN) != 0; }
+static inline uint64_t record_head_long_size(uint64_t head) { return head >> RECORD_SIZE_SHIFT; }   /* of one that is known not to be lean */
+static inline uint64_t record_head_lean_size(uint64_t head) { return head >> RECORD_SIZE_SHIFT & RECORD_LEAN_SIZE_MASK; }
+static inline uint64_t record_head_size(uint64_t head) { return record_head_is_lean(head) ? record_head_lean_size(head) : record_head_long_size(head); }
 static inline unsigned record_head_state(uint64_t head) { return (unsigned)head & RECORD_STATE_MASK; }
 static inline unsigned record_head_allocator(uint64_t head) { return (unsigned)(head >> RECORD_ALLOCATOR_SHIFT) & RECORD_ALLOCATOR_MASK; }
 static inline unsigned record_head_flags(uint64_t head) { return (unsigned)(head >> RECORD_FLAGS_SHIFT) & RECORD_FLAGS_MASK; }
+
+/* A head as one that is not lean. */
+static inline uint64_t record_head_told(uint64_t head)
+{
+    uint64_t rest = head & ((1u << RECORD_SIZE_SHIFT) - 1) & ~(uint64_t)RECORD_HEAD_LEAN;
+    return record_head_size(head) << RECORD_SIZE_SHIFT | rest;
+}
+
+/* Of a record in the process itself, in either form. */
+static inline uint32_t record_sequence(const struct record_block *record)
+{
+    const void *bytes = record;
+    return record_head_is_lean(record->head) ? ((const struct record_lean *)bytes)->sequence : record->sequence;
+}
+
+/* The record of a uniform region whose records take `bytes` each, in the form that tells all. */
+static inline struct record_block record_told(const void *record, uint64_t bytes)
+{
+    struct record_block told = {0};
+    if (bytes == sizeof(struct record_lean)) {
+        const struct record_lean *lean = (const struct record_lean *)record;
+        uint64_t head = lean->head | RECORD_HEAD_LEAN;  /* of a slot that was never used: 0 */
+        told.head = record_head_told(head);
+        told.alloc_stack = lean->alloc_stack;
+        told.sequence = lean->sequence;
+        told.alloc_thread = (uint16_t)(head >> RECORD_LEAN_ALLOC_THREAD_SHIFT);
+        told.free_thread = (uint16_t)(head >> RECORD_LEAN_FREE_THREAD_SHIFT);
+    } else {
+        told = *(const struct record_block *)record;
+        told.head &= ~(uint64_t)RECORD_HEAD_LEAN;
+    }
+    return told;
+}
 
 enum record_engine { RECORD_ENGINE_NONE, RECORD_ENGINE_SLAB, RECORD_ENGINE_FREELIST, RECORD_ENGINE_BUDDY, RECORD_ENGINE_HUGE, RECORD_ENGINE_GUARDED, RECORD_ENGINES };
 
@@ -230,13 +285,16 @@ enum record_region_state { RECORD_REGION_CLOSED = 0, RECORD_REGION_OPEN = 1 };
 struct record_region {
     uint64_t base;         /* start of slot 0 */
     uint64_t bytes;        /* extent from base */
-    uint64_t records;      /* address of the records: struct record_block[slots], or struct record_placed[slots] if stride is 0 */
+    uint64_t records;      /* address of the records, record_bytes each: struct record_block[slots] or struct record_lean[slots], or
+                              struct record_placed[slots] if stride is 0 */
     uint32_t stride;       /* bytes from slot to slot; 0: placed records */
     uint32_t slots;        /* records in the array; grows, atomic */
     uint32_t user_offset;  /* bytes from the start of a slot to the block */
     uint16_t engine;       /* enum record_engine */
     uint16_t state;        /* enum record_region_state */
-    uint64_t reserved[3];
+    uint32_t record_bytes; /* from record to record; version 1 has 0 here, and no lean ones */
+    uint32_t pad;
+    uint64_t reserved[2];
 };
 
 /* Fragmentation and use of one engine, refreshed before a report. Bytes unless said otherwise. */
@@ -426,6 +484,7 @@ struct record_object {
 
 _Static_assert(sizeof(struct record_block) == 24, "a block's record is 24 bytes: the overhead per block depends on it");
 _Static_assert(sizeof(struct record_placed) == 32, "a placed record is 32 bytes");
+_Static_assert(sizeof(struct record_lean) == 16, "a lean record is 16 bytes");
 _Static_assert(sizeof(struct record_node) == 16, "a stack node is 16 bytes");
 _Static_assert(sizeof(struct record_region) == 64, "a region is a cache line");
 _Static_assert(RECORD_ALLOCATORS <= RECORD_ALLOCATOR_MASK + 1, "the allocator must fit its bits in the head word");

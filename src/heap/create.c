@@ -29,6 +29,10 @@ static bool complete(struct heap_config *config)
         return false;
     if (config->tag_bytes % 8 != 0 || config->tag_bytes > TAG_MOST || config->phase % GRAIN != 0 || config->phase >= config->page_size)
         return false;
+    if (config->slab_tag_bytes == 0)
+        config->slab_tag_bytes = config->tag_bytes;
+    if (config->slab_tag_bytes % 8 != 0 || config->slab_tag_bytes > config->tag_bytes)
+        return false;
     if ((unsigned)config->engine >= HEAP_ENGINES || (unsigned)config->fit > HEAP_FIT_WORST)
         return false;
     if (config->arena_bytes == 0)
@@ -107,7 +111,7 @@ struct heap *heap_create(const struct heap_config *wanted, const struct heap_hoo
         heap->class_locks[i].lock.rank = RANK_CLASSES + i;
     meta_init(&heap->meta, &heap->meta_hooks, config.page_size, RANK_META);
     pages_init(&heap->pages, &heap->hooks, &heap->meta, config.page_size, config.arena_bytes, RANK_PAGES);
-    slab_source_init(&heap->slabs, &heap->hooks, &heap->meta, &heap->pages, config.tag_bytes, config.phase, config.arena_bytes / 4);
+    slab_source_init(&heap->slabs, &heap->hooks, &heap->meta, &heap->pages, config.slab_tag_bytes, config.phase, config.arena_bytes / 4);
     magazine_source_init(&heap->magazines, &heap->hooks, &heap->meta);
     make_classes(heap);
     medium_init(&heap->medium, &heap->hooks, &heap->meta, &heap->pages, &config, engine_arena(&config, config.freelist_max),

@@ -34,7 +34,7 @@ static bool slab_alloc(struct heap *heap, unsigned class, size_t room, struct he
     slab_round round = take_round(heap, class, own);
     if (UNLIKELY(round == 0))
         return false;
-    quick_use(round, room, heap->config.tag_bytes, block);
+    quick_use(round, room, heap->config.slab_tag_bytes, block);
     return true;
 }
 
@@ -78,14 +78,20 @@ static __attribute__((noinline)) bool alloc_larger(struct heap *heap, size_t roo
     return huge_alloc(&heap->huge, room, align, block);
 }
 
+/* An alignment below GRAIN is that. false: it is no power of two. */
+static inline bool ordinary(size_t *room, size_t *align)
+{
+    if (UNLIKELY(*room == 0))
+        *room = 1;
+    if (UNLIKELY(*align < GRAIN))
+        *align = GRAIN;
+    return LIKELY(is_power_of_two(*align));
+}
+
 /* set: 0, or the first class of the set apart. */
 static inline bool alloc_from(struct heap *heap, size_t room, size_t align, unsigned set, struct heap_block *out)
 {
-    if (UNLIKELY(room == 0))
-        room = 1;
-    if (UNLIKELY(align < GRAIN))
-        align = GRAIN;
-    if (UNLIKELY(!is_power_of_two(align)))
+    if (!ordinary(&room, &align))
         return false;
     if (LIKELY(room <= heap->config.slab_max)) {
         unsigned class = class_for(heap, room, align);
@@ -103,6 +109,11 @@ bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block 
 bool heap_alloc_apart(struct heap *heap, size_t room, size_t align, struct heap_block *out)
 {
     return alloc_from(heap, room, align, quick_set_apart(heap), out);
+}
+
+bool heap_alloc_placed(struct heap *heap, size_t room, size_t align, struct heap_block *out)
+{
+    return ordinary(&room, &align) && alloc_larger(heap, room, align, out);
 }
 
 bool heap_is_apart(const struct heap *heap, const struct heap_block *block)
@@ -147,7 +158,7 @@ bool heap_find(struct heap *heap, const void *address, struct heap_block *block)
     if (region == NULL)
         return false;
     switch (LOAD(region->engine)) {
-    case HEAP_SLAB: return slab_find((struct slab *)region, address, heap->config.tag_bytes, block);
+    case HEAP_SLAB: return slab_find((struct slab *)region, address, heap->config.slab_tag_bytes, block);
     case HEAP_FREELIST: return medium_find(&heap->medium, region, address, block);
     case HEAP_BUDDY: return large_find(&heap->large, region, address, block);
     case HEAP_HUGE: return huge_find(&heap->huge, region, address, block);
@@ -170,7 +181,7 @@ bool heap_from_handle(struct heap *heap, heap_handle handle, struct heap_block *
     if (UNLIKELY(!(handle & HANDLE_SLAB)))
         return heap_find(heap, (const void *)(uintptr_t)((int64_t)handle >> 16), block) && block->used;
     struct slab *slab = round_slab(handle);
-    slab_fill_block(slab, round_slot(handle), heap->config.tag_bytes, block);
+    slab_fill_block(slab, round_slot(handle), heap->config.slab_tag_bytes, block);
     block->used = true;
     block->zeroed = false;
     return true;
@@ -187,7 +198,7 @@ void heap_prefetch(const struct heap *heap, heap_handle handle)
     uint32_t slot = round_slot(handle), stride = slab->region.stride;
     const char *start = slab_address(slab, slot);
     size_t last = stride - 1;
-    __builtin_prefetch((char *)slab->region.tags + (size_t)slot * heap->config.tag_bytes, 1);
+    __builtin_prefetch((char *)slab->region.tags + (size_t)slot * heap->config.slab_tag_bytes, 1);
     __builtin_prefetch((char *)slab->state + (stride <= SLAB_NARROW_MAX ? slot : 2 * (size_t)slot), 1);
     __builtin_prefetch(start);
     __builtin_prefetch(start + (last < PREFETCH_LINE ? last : PREFETCH_LINE));

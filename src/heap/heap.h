@@ -6,7 +6,7 @@
  *
  * Requests go by size: small → slab, medium → freelist, large → buddy, huge → pages of their own.
  *
- * Each block has a tag: tag_bytes of memory, out of band, that the caller may use as it likes and that stays where it is,
+ * Each block has a tag: tag_bytes of memory (slab_tag_bytes in a slab), out of band, that the caller may use as it likes and that stays where it is,
  * also while the block is free, until its region is closed. A new region's tags are zero.
  *
  * Functions here are safe for any thread. They return false or NULL when memory runs out and never set errno. */
@@ -31,7 +31,7 @@ enum heap_fit { HEAP_FIT_TLSF, HEAP_FIT_FIRST, HEAP_FIT_NEXT, HEAP_FIT_BEST, HEA
 struct heap_region {
     char *base;             /* start of slot 0 */
     size_t bytes;           /* extent from base */
-    void *tags;             /* uniform: tag of slot i at tags + i * tag_bytes.
+    void *tags;             /* uniform: tag of slot i at tags + i * slab_tag_bytes.
                                placed: entry i is an address of 8 bytes (the block's start + phase; 0: never used) and its tag:
                                8 + tag_bytes apart */
     uint32_t stride;        /* bytes from slot to slot; 0: placed, blocks have addresses of their own */
@@ -61,6 +61,7 @@ struct heap_hooks {
 struct heap_config {
     size_t page_size;           /* power of two, at least 4096 */
     size_t tag_bytes;           /* per block, multiple of 8; 0: none */
+    size_t slab_tag_bytes;      /* the same of a slab's blocks, at most as many; 0: tag_bytes as well */
     size_t phase;               /* alignment is wanted at this many bytes from a block's start, so that a guard in front of the
                                    caller's part does not disturb it: (start + phase) % align == 0. Multiple of 16. */
     enum heap_engine engine;    /* HEAP_AUTO: by size. Else this engine takes every size it can hold; the rest goes to HEAP_HUGE */
@@ -75,7 +76,7 @@ struct heap_config {
 struct heap_block {
     char *start;                /* first byte of the block's room */
     size_t room;                /* bytes of it, at least what was asked for */
-    void *tag;                  /* its tag_bytes */
+    void *tag;                  /* its tag_bytes, or slab_tag_bytes */
     struct heap_region *region;
     uint32_t slot;
     bool used;                  /* heap_find: allocated at the time of the look-up */
@@ -105,6 +106,9 @@ bool heap_alloc(struct heap *heap, size_t room, size_t align, struct heap_block 
 /* The same; a block of a slab comes from one of the second set, if there is one. For blocks that will be there much longer than others, or be back
  * much later: among those they would leave holes, and what lives would lie scattered. */
 bool heap_alloc_apart(struct heap *heap, size_t room, size_t align, struct heap_block *out);
+
+/* As heap_alloc, from an engine whose blocks have addresses of their own and tags of tag_bytes: from no slab. For few blocks: they take more room. */
+bool heap_alloc_placed(struct heap *heap, size_t room, size_t align, struct heap_block *out);
 
 /* true: the block is of a slab of the second set. */
 bool heap_is_apart(const struct heap *heap, const struct heap_block *block);

@@ -21,7 +21,7 @@ ALWAYS_INLINE void quick_block(struct heap_region *region, uint32_t slot, size_t
     block->zeroed = false;
 }
 
-/* The slot of a round becomes a block with `room` bytes asked for. tag_bytes: as in the heap's config; a constant there spares a multiplication. */
+/* The slot of a round becomes a block with `room` bytes asked for. tag_bytes: the config's slab_tag_bytes; a constant there spares a multiplication. */
 ALWAYS_INLINE void quick_use(slab_round round, size_t room, size_t tag_bytes, struct heap_block *block)
 {
     struct slab *slab = round_slab(round);

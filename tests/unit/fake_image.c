@@ -161,25 +161,31 @@ uint32_t fake_stack(struct fake *fake, unsigned module, const uint64_t *pcs, uns
     return parent;
 }
 
-static uint64_t region(struct fake *fake, size_t bytes, uint32_t stride, uint32_t slots, uint32_t user_offset, size_t entry, uint64_t *records)
+static uint64_t region(struct fake *fake, size_t bytes, uint32_t stride, uint32_t slots, uint32_t user_offset, uint32_t told, size_t entry, uint64_t *records)
 {
     uint64_t base = fake_map(fake, bytes, IMAGE_READ | IMAGE_WRITE, "");
     *records = from_pool(fake, slots * entry);
     struct record_region made = {.base = base, .bytes = bytes, .records = *records, .stride = stride, .slots = slots,
                                  .user_offset = user_offset, .engine = stride ? RECORD_ENGINE_SLAB : RECORD_ENGINE_FREELIST,
-                                 .state = RECORD_REGION_OPEN};
+                                 .state = RECORD_REGION_OPEN, .record_bytes = told};
     fake_entry(fake, RECORD_TABLE_REGIONS, &made);
     return base;
 }
 
 uint64_t fake_uniform(struct fake *fake, uint32_t stride, uint32_t slots, uint32_t user_offset, uint64_t *records)
 {
-    return region(fake, (size_t)stride * slots, stride, slots, user_offset, sizeof(struct record_block), records);
+    return fake_uniform_of(fake, stride, slots, user_offset, sizeof(struct record_block), records);
+}
+
+uint64_t fake_uniform_of(struct fake *fake, uint32_t stride, uint32_t slots, uint32_t user_offset, uint32_t record_bytes, uint64_t *records)
+{
+    return region(fake, (size_t)stride * slots, stride, slots, user_offset, record_bytes, record_bytes ? record_bytes : sizeof(struct record_block),
+                  records);
 }
 
 uint64_t fake_placed(struct fake *fake, size_t bytes, uint32_t slots, uint64_t *records)
 {
-    return region(fake, bytes, 0, slots, 0, sizeof(struct record_placed), records);
+    return region(fake, bytes, 0, slots, 0, sizeof(struct record_placed), sizeof(struct record_placed), records);
 }
 
 /* ---- the image ---- */

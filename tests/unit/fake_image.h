@@ -55,6 +55,8 @@ uint32_t fake_stack(struct fake *fake, unsigned module, const uint64_t *pcs, uns
 
 /* A region of uniform slots in memory of its own; returns its base. records: where its records lie. */
 uint64_t fake_uniform(struct fake *fake, uint32_t stride, uint32_t slots, uint32_t user_offset, uint64_t *records);
+/* The same with records of another form; record_bytes 0: as version 1 says of struct record_block. */
+uint64_t fake_uniform_of(struct fake *fake, uint32_t stride, uint32_t slots, uint32_t user_offset, uint32_t record_bytes, uint64_t *records);
 /* A region of `slots` placed records over `bytes` of memory. */
 uint64_t fake_placed(struct fake *fake, size_t bytes, uint32_t slots, uint64_t *records);
 

@@ -25,6 +25,12 @@ static struct heap *heap;
 static struct heap_config config;
 static unsigned next_tag;
 
+/* Of a block's tag in such a region. */
+static size_t tag_bytes(const struct heap_region *region)
+{
+    return region->engine == HEAP_SLAB && config.slab_tag_bytes ? config.slab_tag_bytes : config.tag_bytes;
+}
+
 static void opened(void *ctx, struct heap_region *region)
 {
     port_opened(ctx, region);
@@ -33,7 +39,7 @@ static void opened(void *ctx, struct heap_region *region)
     CHECK(n_regions < REGIONS);
     regions[n_regions++] = region;
     const unsigned char *tags = region->tags;
-    size_t step = region->stride == 0 ? 8 + config.tag_bytes : config.tag_bytes, n = region->stride != 0 ? region->slots : 64;
+    size_t step = (region->stride == 0 ? 8 : 0) + tag_bytes(region), n = region->stride != 0 ? region->slots : 64;
     if (region->engine == HEAP_HUGE) {
         tags += 8;
         n = 1;
@@ -66,7 +72,7 @@ static void read_records(void)
         return;
     for (size_t r = 0; r < n_regions; r++) {
         const struct heap_region *region = regions[r];
-        size_t step = region->stride == 0 ? 8 + config.tag_bytes : config.tag_bytes;
+        size_t step = (region->stride == 0 ? 8 : 0) + tag_bytes(region);
         for (uint32_t slot = 0; slot < region->slots; slot++) {
             const char *entry = (const char *)region->tags + slot * step;
             const uint64_t *tag = (const uint64_t *)(const void *)(region->stride == 0 ? entry + 8 : entry);
@@ -143,8 +149,8 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
 {
     struct living *own = &blocks[i];
     struct heap_block before = {.start = (char *)1}, got = before;
-    bool apart = unit_random(seed) % 4 == 0;
-    if (!(apart ? heap_alloc_apart : heap_alloc)(heap, room, align, &got)) {
+    bool apart = unit_random(seed) % 4 == 0, placed = !apart && unit_random(seed) % 8 == 0;
+    if (!(placed ? heap_alloc_placed : apart ? heap_alloc_apart : heap_alloc)(heap, room, align, &got)) {
         CHECK(got.start == before.start && got.tag == NULL, "a failed allocation leaves *out alone");
         CHECK(port.fail_at != 0 || port.refuse || port.limit != 0 || room > (size_t)1 << 40, "room %zu, alignment %zu", room, align);
         return;
@@ -156,6 +162,7 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
           (void *)got.start);
     CHECK(got.start >= got.region->base && got.start + got.room <= got.region->base + got.region->bytes);
     CHECK(heap_is_apart(heap, &got) == (apart && config.apart && got.region->engine == HEAP_SLAB), "apart %d, engine %u", apart, got.region->engine);
+    CHECK(!placed || (got.region->stride == 0 && got.region->engine != HEAP_SLAB), "stride %u, engine %u", got.region->stride, got.region->engine);
     CHECK(config.engine == HEAP_AUTO || got.region->engine == config.engine || got.region->engine == HEAP_HUGE);
     if (got.zeroed)
         for (size_t j = 0; j < got.room; j += got.room > 65536 ? 61 : 1)
@@ -169,7 +176,8 @@ static void take(int i, size_t room, size_t align, uint64_t *seed)
         CHECK(tag[0] == 0 || tag[0] == DEAD, "tag %lx", tag[0]);
         tag[0] = LIVE;
         tag[1] = (uint64_t)i;
-        tag[2] = ++next_tag;
+        if (tag_bytes(got.region) >= 24)
+            tag[2] = ++next_tag;
     }
     own->fill = (unsigned char)(unit_random(seed) % 255 + 1);
     memset(own->block.start, own->fill, own->block.room);
@@ -318,7 +326,9 @@ static void bad_requests(void)
         CHECK(!heap_alloc(heap, 16, sizes[i], &block) || sizes[i] <= (size_t)1 << 62, "alignment %zx", sizes[i]);
         CHECK(!heap_alloc(heap, sizes[i], (size_t)1 << 62, &block));
     }
-    CHECK(!heap_alloc(heap, 100, 48, &block), "48 is no power of two");
+    CHECK(!heap_alloc(heap, 100, 48, &block) && !heap_alloc_placed(heap, 100, 48, &block), "48 is no power of two");
+    CHECK(!heap_alloc_placed(heap, SIZE_MAX, 16, &block) && heap_alloc_placed(heap, 0, 0, &block));
+    heap_free(heap, &block);
     for (unsigned shift = 0; shift < 64; shift++)       /* every alignment is given or refused, and never overflows */
         if (heap_alloc(heap, 100, (size_t)1 << shift, &block)) {
             CHECK(((uintptr_t)block.start + config.phase) % ((size_t)1 << shift) == 0);
@@ -334,6 +344,7 @@ static void bad_configurations(void)
         {.page_size = 0}, {.page_size = 1000}, {.page_size = 2048}, {.page_size = 4096, .tag_bytes = 4}, {.page_size = 4096, .phase = 8},
         {.page_size = 4096, .phase = 4096}, {.page_size = 4096, .engine = HEAP_ENGINES}, {.page_size = 4096, .fit = 7},
         {.page_size = 4096, .arena_bytes = 4096}, {.page_size = 4096, .arena_bytes = 3 << 20}, {.page_size = 4096, .tag_bytes = 8192},
+        {.page_size = 4096, .tag_bytes = 24, .slab_tag_bytes = 12}, {.page_size = 4096, .tag_bytes = 24, .slab_tag_bytes = 32},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(heap_create(&bad[i], &port_hooks) == NULL, "configuration %zu", i);
@@ -462,6 +473,8 @@ int main(void)
     run("auto, with failures", &seed, 6000, true);
     config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .phase = 0, .arena_bytes = 1 << 20, .apart = true};
     run("auto, arenas of 1 MiB", &seed, 4000, true);
+    config = (struct heap_config){.page_size = 4096, .tag_bytes = 24, .slab_tag_bytes = 16, .apart = true};
+    run("auto, slabs with smaller tags", &seed, 4000, true);
     config = (struct heap_config){.page_size = 16384, .tag_bytes = 32, .phase = 48};
     run("auto, pages of 16 KiB", &seed, 3000, true);
     config = (struct heap_config){.page_size = 4096, .tag_bytes = 0, .phase = 16};

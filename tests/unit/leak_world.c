@@ -13,7 +13,8 @@ uint64_t world_pick(struct world *world, uint64_t n)
 
 /* ---- building ---- */
 
-static void store_record(struct world *world, uint64_t at, struct block *block, bool placed)
+/* bytes: that a record takes in its region; 0: as in version 1. */
+static void store_record(struct world *world, uint64_t at, struct block *block, uint32_t bytes, bool placed)
 {
     static const unsigned dead[] = {RECORD_BLOCK_EMPTY, RECORD_BLOCK_QUARANTINED, RECORD_BLOCK_FREE, RECORD_BLOCK_BUSY};
     struct record_block record = {
@@ -21,7 +22,13 @@ static void store_record(struct world *world, uint64_t at, struct block *block, 
                             block->live ? RECORD_BLOCK_LIVE : dead[world_pick(world, 4)]),
         .alloc_stack = block->stack,
     };
-    if (placed) {
+    if (bytes == sizeof(struct record_lean)) {
+        unsigned state = record_head_state(record.head), flags = record_head_flags(record.head);
+        struct record_lean lean = {.head = state == RECORD_BLOCK_EMPTY ? 0 : record_head_lean(block->size, 1, block->allocator, flags, state)
+                                           | (uint64_t)(state > RECORD_BLOCK_LIVE) * 2 << RECORD_LEAN_FREE_THREAD_SHIFT,
+                                   .alloc_stack = block->stack, .sequence = (uint32_t)world->n};
+        memcpy(fake_at(world->fake, at, sizeof lean), &lean, sizeof lean);
+    } else if (placed) {
         struct record_placed both = {block->address, record};
         memcpy(fake_at(world->fake, at, sizeof both), &both, sizeof both);
     } else {
@@ -50,10 +57,12 @@ static struct block *new_block(struct world *world, uint64_t address, uint64_t m
 static void add_uniform(struct world *world)
 {
     uint32_t stride = 16 * (uint32_t)(2 + world_pick(world, 12)), slots = 1 + (uint32_t)world_pick(world, 130), user = 16 * (uint32_t)world_pick(world, 2);
-    uint64_t records, base = fake_uniform(world->fake, stride, slots, user, &records);
+    static const uint32_t kinds[] = {sizeof(struct record_block), sizeof(struct record_lean), 0};
+    uint32_t bytes = kinds[world_pick(world, 3)];
+    uint64_t records, base = fake_uniform_of(world->fake, stride, slots, user, bytes, &records);
     for (uint32_t i = 0; i < slots && world->n < MOST; i++) {
         struct block *block = new_block(world, base + (uint64_t)i * stride + user, stride - user);
-        store_record(world, records + i * sizeof(struct record_block), block, false);
+        store_record(world, records + i * (bytes ? bytes : sizeof(struct record_block)), block, bytes, false);
     }
 }
 
@@ -76,7 +85,7 @@ static void add_placed(struct world *world)
             world->n--;
             break;
         }
-        store_record(world, records + order[i] * sizeof(struct record_placed), block, true);
+        store_record(world, records + order[i] * sizeof(struct record_placed), block, sizeof(struct record_placed), true);
         at += (block->size + 1 + world_pick(world, 64) + 15) & ~15ull;
         at += world_pick(world, 6) == 0 ? 1 + world_pick(world, 7) : 0;     /* blocks without alignment too */
     }

@@ -81,9 +81,43 @@ static void check_forms(const struct model *model, unsigned round, unsigned long
     free(text);
 }
 
+/* Regions that are believed when the one at `index` says that its records take `bytes`. */
+static size_t believed(unsigned index, uint32_t bytes, bool *told)
+{
+    struct error error = {""};
+    struct fake *fake = fake_story();
+    ((struct record_region *)fake_entry_at(fake, RECORD_TABLE_REGIONS, index))->record_bytes = bytes;
+    struct image *image = fake_open(fake);
+    struct records *records = records_open(image, fake->anchor, &error);
+    size_t n = records ? records->n_regions : 0;
+    *told = false;
+    for (size_t i = 0; records && i < records->n_problems; i++)
+        *told |= strstr(records->problems[i], "regions are damaged") != NULL;
+    records_close(records);
+    image_close(image);
+    fake_free(fake);
+    return n;
+}
+
+/* The uniform region of the story and its placed one. */
+static void sizes_of_records(void)
+{
+    static const struct { uint32_t bytes; bool uniform, placed; } sizes[] = {
+        {0, true, true}, {8, false, false}, {16, true, false}, {20, false, false}, {24, true, false}, {32, false, true}, {40, false, false},
+        {UINT32_MAX, false, false},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (unsigned region = 1; region <= 2; region++) {
+            bool told, wanted = region == 1 ? sizes[i].uniform : sizes[i].placed;
+            size_t n = believed(region, sizes[i].bytes, &told);
+            CHECK(n == 1 + (size_t)wanted && told == !wanted, "region %u with records of %u bytes: %zu regions", region, sizes[i].bytes, n);
+        }
+}
+
 int main(void)
 {
     uint64_t seed = unit_seed("report_hostile");
+    sizes_of_records();
     unsigned opened = 0, refused = 0;
 #if !defined(__SANITIZE_ADDRESS__)
     struct rlimit limit = {(rlim_t)1 << 30, (rlim_t)1 << 30};
