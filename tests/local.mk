@@ -18,7 +18,7 @@ tests_unit_base_memory_LDADD = libengine.la -lpthread
 
 # The cross-check of captures against libunwind: code of many shapes, optimised and without frame pointers, a plugin in two
 # builds, and the checker with its hooks, which have frame pointers as the interposers do.
-trace_tests = tests/unit/trace_capture tests/unit/trace_speed tests/unit/trace_threads tests/unit/trace_depot tests/unit/snapshot_park
+trace_tests = tests/unit/trace_capture tests/unit/trace_speed tests/unit/trace_threads tests/unit/trace_depot tests/unit/trace_memo tests/unit/snapshot_park
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 EXTRA_DIST += tests/unit/trace_subjects.h tests/unit/trace_oracle.h
@@ -56,6 +56,8 @@ tests_unit_snapshot_park_CFLAGS = $(tests_unit_trace_capture_CFLAGS)
 tests_unit_snapshot_park_LDADD = libengine.la -lpthread
 tests_unit_trace_depot_CPPFLAGS = $(unit_cppflags)
 tests_unit_trace_depot_LDADD = libengine.la -lpthread
+tests_unit_trace_memo_CPPFLAGS = $(unit_cppflags)
+tests_unit_trace_memo_LDADD = libengine.la -lpthread
 tests_unit_trace_speed_SOURCES = tests/unit/trace_speed.c
 nodist_EXTRA_tests_unit_trace_speed_SOURCES = link.cc
 tests_unit_trace_speed_CPPFLAGS = $(unit_cppflags)

@@ -142,8 +142,7 @@ static __attribute__((noinline)) bool begin_again(struct thread_state *self, uin
     kernel_call(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0);
     if (now.ss_flags & SS_ONSTACK)
         return false;
-    if (self->memo)
-        self->memo->generation = 0;
+    self->memo_modules = 0;
     return true;
 }
 
@@ -203,9 +202,8 @@ static __attribute__((noinline)) uint32_t capture_slowly(const struct capture_st
         __atomic_add_fetch(&midden_anchor.lost_stacks, 1, __ATOMIC_RELAXED);
         return 0;
     }
-    unsigned max = frame_limit();
-    struct capture_memo *memo = memo_of(self, modules_epoch(), max);
-    return memo ? capture_new(self, memo, start) : taken(self, capture_little(self, start, max));
+    struct capture_memo *memo = memo_of(self, modules_epoch(), midden_anchor.num_callers);
+    return memo ? capture_new(self, memo, start) : taken(self, capture_little(self, start, frame_limit()));
 }
 
 uint32_t capture(const struct capture_start *start)
@@ -215,7 +213,7 @@ uint32_t capture(const struct capture_start *start)
         return capture_slowly(start);
     mark_begun(self, start->sp);
     struct capture_memo *memo = self->memo;
-    if (__builtin_expect(modules_are_suspect() || !memo || !memo_is_of(memo, self, modules_epoch(), frame_limit()), 0)) {
+    if (__builtin_expect(!memo_is_good(self, modules_now(), midden_anchor.num_callers), 0)) {
         end(self);
         return capture_slowly(start);
     }

@@ -3,7 +3,7 @@
  * An unwind by rules is a function of pc, sp, fp at its start and of the words of the stack that it reads: return addresses and
  * saved frame pointers. When those are the same, so is the result. Nothing is guessed: every word is compared.
  *
- * 1. Whole stacks (struct memo_stack), found by (pc, sp), two to a set: a hit needs neither tables nor nodes.
+ * 1. Whole stacks (struct memo_stack), found by (pc, sp), four to a set: a hit needs neither tables nor nodes.
  * 2. The last walk (struct memo_walk): a new walk that comes to one of its frames, with the same state, and finds the
  *    words outwards from there unchanged, has the rest (retrace.c).
  *
@@ -13,7 +13,7 @@
  * there before. The stack of a thread does not go away while it runs.
  *
  * Limits: stacks with signal frames, frames that need all registers, or parts outside the thread's own stack are not
- * remembered. About 350 KiB a thread, as far as touched. */
+ * remembered. About 260 KiB a thread, as far as touched, and 400 more where stacks are deep. */
 #include "trace/memo.h"
 
 #include <stddef.h>
@@ -33,62 +33,82 @@ struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint3
         if (!memo)
             return NULL;
     }
-    memo->generation = self->generation;
+    self->memo_modules = epoch;
     memo->epoch = epoch;
     memo->limit = limit;
     memo->before = 0;
     memo->last.depth = 0;
-    for (unsigned set = 0; set < MEMO_SETS && !fresh; set++)     /* fresh memory is zero, and stays untouched until it is needed */
-        for (unsigned way = 0; way < MEMO_WAYS; way++)
-            memo->stacks[set][way].pc = 0;
+    if (!fresh)         /* what belongs to no tag is not looked at */
+        memory_fill(memo->tags, 0, sizeof memo->tags);
     return memo;
 }
 
-/* The words that the step into `frame` read, to those of `stack`. false: there is no more room, or one is too far away. */
-static inline bool keep_word(struct memo_stack *stack, unsigned *n, uintptr_t offset, uint64_t value)
+/* A stack that is being remembered. */
+struct kept {
+    struct memo_chunk *near, *further;
+    uintptr_t sp;
+    unsigned words;
+};
+
+static inline struct memo_chunk *chunk_of(const struct kept *kept, unsigned word)
 {
-    if (__builtin_expect(offset > UINT32_MAX || *n == MEMO_CHUNK * MEMO_CHUNKS, 0))
+    unsigned chunk = word / MEMO_CHUNK;
+    return chunk < MEMO_CHUNKS_NEAR ? &kept->near[chunk] : &kept->further[chunk - MEMO_CHUNKS_NEAR];
+}
+
+/* false: there is no more room, or the word is too far away. */
+static inline bool keep_word(struct kept *kept, uintptr_t address, uint64_t value)
+{
+    uintptr_t offset = address - kept->sp;
+    if (__builtin_expect(offset > UINT32_MAX || kept->words == MEMO_CHUNK * MEMO_CHUNKS, 0))
         return false;
-    stack->chunk[*n / MEMO_CHUNK].offsets[*n % MEMO_CHUNK] = (uint32_t)offset;
-    stack->chunk[*n / MEMO_CHUNK].values[*n % MEMO_CHUNK] = value;
-    ++*n;
+    struct memo_chunk *chunk = chunk_of(kept, kept->words);
+    chunk->offsets[kept->words % MEMO_CHUNK] = (uint32_t)offset;
+    chunk->values[kept->words++ % MEMO_CHUNK] = value;
     return true;
 }
 
-static inline bool keep_words(struct memo_stack *stack, unsigned *n, const struct memo_frame *frame, uintptr_t sp)
+/* The words that the step into `frame` read. */
+static inline bool keep_words(struct kept *kept, const struct memo_frame *frame)
 {
-    if (!keep_word(stack, n, frame->sp - 8 - sp, frame->pc))
+    if (!keep_word(kept, frame->sp - 8, frame->pc))
         return false;
     uint64_t link = frame->link;
     if (__builtin_expect(link <= MEMO_FP_LIVE, 1))
         return true;
-    return (!(link & MEMO_SLOT) || keep_word(stack, n, (link & MEMO_SLOT) - sp, frame->fp))
-        && (!(link >> MEMO_DISTANCE_SHIFT) || keep_word(stack, n, frame->sp - 8 * (link >> MEMO_DISTANCE_SHIFT) - sp, frame->sp));
+    return (!(link & MEMO_SLOT) || keep_word(kept, link & MEMO_SLOT, frame->fp))
+        && (!(link >> MEMO_DISTANCE_SHIFT) || keep_word(kept, frame->sp - 8 * (link >> MEMO_DISTANCE_SHIFT), frame->sp));
 }
 
 void memo_remember(struct capture_memo *memo, const struct capture_start *start, unsigned first, uint32_t node)
 {
     const struct memo_walk *last = &memo->last;
-    unsigned set = memo_set(start->pc, start->sp), way = !memo->recent[set], n = 0;
-    struct memo_stack *stack = &memo->stacks[set][way];
-    stack->pc = 0;
+    uint64_t hash = memo_hash(start->pc, start->sp);
+    unsigned set = memo_set(hash), way = memo->turn[set] % MEMO_WAYS;
+    struct memo_stack *stack = &memo->stacks[set * MEMO_WAYS + way];
+    struct kept kept = {stack->chunk, memo->further[set * MEMO_WAYS + way], start->sp, 0};
+    memo->tags[set][way] = 0;
     /* The frame outside the first as well: that there is a caller, or none, belongs to the stack. */
     for (unsigned i = last->depth - 1, end = first ? first - 1 : 0; i > end; i--)
-        if (!keep_words(stack, &n, &last->frame[i - 1], start->sp))
+        if (!keep_words(&kept, &last->frame[i - 1]))
             return;
-    if (n == 0)
+    if (kept.words == 0)
         return;
-    for (; n % MEMO_CHUNK; n++) {
-        stack->chunk[n / MEMO_CHUNK].offsets[n % MEMO_CHUNK] = stack->chunk[0].offsets[0];
-        stack->chunk[n / MEMO_CHUNK].values[n % MEMO_CHUNK] = stack->chunk[0].values[0];
+    for (; kept.words % MEMO_CHUNK; kept.words++) {
+        struct memo_chunk *chunk = chunk_of(&kept, kept.words);
+        chunk->offsets[kept.words % MEMO_CHUNK] = stack->chunk[0].offsets[0];
+        chunk->values[kept.words % MEMO_CHUNK] = stack->chunk[0].values[0];
     }
-    stack->chunks = (uint16_t)(n / MEMO_CHUNK);
+    unsigned chunks = kept.words / MEMO_CHUNK;
+    stack->near = (uint8_t)(chunks < MEMO_CHUNKS_NEAR ? chunks : MEMO_CHUNKS_NEAR);
+    stack->further = (uint8_t)(chunks - stack->near);
+    stack->pc = start->pc;
     stack->sp = start->sp;
     stack->fp = start->fp;
     stack->fp_live = last->frame[last->depth - 1].link & MEMO_FP_LIVE;
     stack->node = node;
-    stack->pc = start->pc;
-    memo->recent[set] = (uint8_t)way;
+    memo->tags[set][way] = memo_tag(hash);
+    memo->turn[set] = (uint8_t)((memo->turn[set] & 0xf0) | (way + 1) % MEMO_WAYS);
 }
 
 static inline uint64_t frame_differs(const struct memo_frame *frame)

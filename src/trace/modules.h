@@ -40,6 +40,13 @@ static inline bool modules_are_suspect(void) { return __atomic_load_n(&modules_q
 /* Changes whenever a module was found gone: what was derived from a pc earlier is void. Starts at 1; any context. */
 static inline uint32_t modules_epoch(void) { return __atomic_load_n(&modules_quick.epoch, __ATOMIC_ACQUIRE); }
 
+/* The epoch, and above it whether a module may have gone since: what was derived while it was E, the epoch, is good as long as it is. Never 0. */
+static inline uint64_t modules_now(void)
+{
+    typedef uint64_t __attribute__((may_alias)) both;
+    return __atomic_load_n((const both *)(const void *)&modules_quick, __ATOMIC_ACQUIRE);
+}
+
 /* true: `pc` is in the dynamic loader's text. */
 static inline bool modules_is_loader(uintptr_t pc)
 {

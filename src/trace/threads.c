@@ -146,7 +146,7 @@ static void fill_in(struct thread_state *state, struct record_thread *record, ui
     read_name(record);
     state->record = record;
     state->index = index;
-    state->generation++;
+    state->memo_modules = 0;
     state->depth = 0;
     state->internal = false;
     state->in_capture = state->deferred = false;

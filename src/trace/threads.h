@@ -29,7 +29,7 @@ struct thread_state {
     int64_t blocks_delta;
     void *magazines;                /* the heap's word for this thread */
     struct capture_memo *memo;
-    uint32_t generation;            /* +1 when another thread takes the state over: what is kept of stacks is void */
+    uint64_t memo_modules;          /* modules_now() while the memo is good; 0: never, as when another thread takes the state over */
     struct quarantine_own *quarantine;
     struct seen_block *seen;        /* blocks that checked calls met lately (engine/checked.c); NULL: none yet */
     struct guard_step *step;        /* instructions that are let past a page guard (engine/step.c); NULL: none yet */
