@@ -64,6 +64,10 @@ void engine_note_other_heap(void);
 /* Does the module that `address` lies in define the dynamic symbol `name` itself? 1: yes; 0: no; -1: there is no telling. */
 int engine_module_defines(const void *address, const char *name);
 
+/* false: nothing that is loaded (behind the module that `behind` lies in; NULL: at all) defines `name`; dlsym, which allocates where it
+ * finds nothing, need not be asked. */
+bool engine_defined_somewhere(const char *name, const void *behind);
+
 /* The stack at `from` as an id of the depot; 0: none. */
 uint32_t engine_capture(const struct capture_start *from);
 

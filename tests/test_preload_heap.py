@@ -58,6 +58,14 @@ def test_a_malloc_of_the_programs_own(workshop, library, variant):
 
 
 @both
+def test_a_malloc_of_the_programs_own_that_reads_its_settings(workshop, library):
+    program = preload_kit.subject(workshop, "own-malloc-that-reads.c", "gcc-O2", ("-fno-builtin", "-rdynamic"))
+    plain = harness.execute([program])
+    assert plain.stdout == b"copied, ready 1\n" and plain.status == 0
+    preload_kit.same(library, [program])
+
+
+@both
 def test_no_cxx_library(workshop, library):
     program = preload_kit.subject(workshop, "no-runtime.c")
     done = preload_kit.run(library, [program])

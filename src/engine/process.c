@@ -18,6 +18,7 @@
 #include "snapshot/agent.h"
 #include "snapshot/freeze.h"
 #include "snapshot/park.h"
+#include "trace/defined.h"
 #include "trace/depot.h"
 #include "trace/modules.h"
 
@@ -34,6 +35,11 @@ void engine_note_other_heap(void)
 int engine_module_defines(const void *address, const char *name)
 {
     return modules_define((uintptr_t)address, name);
+}
+
+bool engine_defined_somewhere(const char *name, const void *behind)
+{
+    return defined_somewhere(name, behind);
 }
 
 uint32_t engine_capture(const struct capture_start *from)

@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "base/print.h"
 #include "engine.h"
+#include "trace/defined.h"
 
 #define VISIBLE __attribute__((visibility("default")))
 #define CHUNK ((size_t)4 << 20)
@@ -223,6 +224,7 @@ void engine_set_entry_points(const uint64_t *addresses)
 }
 void engine_note_other_heap(void) { journal("other heap"); }
 int engine_module_defines(const void *address, const char *name) { (void)address, (void)name; return -1; }
+bool engine_defined_somewhere(const char *name, const void *behind) { return defined_somewhere(name, behind); }
 uint32_t engine_capture(const struct capture_start *from) { return from && from->pc ? 7 : 0; }
 void engine_thread_start(uint32_t create_stack, uint32_t creator, uintptr_t stack_start, uintptr_t stack_end)
 {
