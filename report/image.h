@@ -105,6 +105,8 @@ struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, 
 /* Notes what of the process is not in its copy, or was not frozen (image_uncopied.c). */
 void image_note_uncopied(struct image *image, int pid, int copy_pid);
 void image_fds_close(struct image_fds *fds);
+/* Opens mem and maps of a process by its number, in place of what was there; needs the right to read its memory. false: none is open. */
+bool image_fds_open(int pid, struct image_fds *fds, struct error *error);
 
 /* Opens a living process by its number; needs the right to read its memory. */
 struct image *image_open_pid(int pid, struct error *error);

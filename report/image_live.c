@@ -298,24 +298,28 @@ struct image *image_open_snapshot(int pid, int copy_pid, struct image_fds *fds, 
     return image;
 }
 
-struct image *image_open_pid(int pid, struct error *error)
+bool image_fds_open(int pid, struct image_fds *fds, struct error *error)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/mem", pid);
-    int mem = open(path, O_RDONLY | O_CLOEXEC);
-    if (mem < 0) {
+    image_fds_close(fds);
+    fds->mem = open_file_of(pid, "mem");
+    if (fds->mem < 0) {
         if (errno == ENOENT)
             error_set(error, "there is no process %d", pid);
         else
             error_set(error, "the memory of process %d cannot be opened: %s", pid, strerror(errno));
-        return NULL;
+        return false;
     }
-    snprintf(path, sizeof path, "/proc/%d/maps", pid);
-    int maps = open(path, O_RDONLY | O_CLOEXEC);
-    if (maps < 0) {
+    fds->maps = open_file_of(pid, "maps");
+    if (fds->maps < 0) {
         error_set(error, "the mappings of process %d cannot be opened: %s", pid, strerror(errno));
-        close(mem);
-        return NULL;
+        image_fds_close(fds);
+        return false;
     }
-    return image_open_fds(pid, mem, maps, error);
+    return true;
+}
+
+struct image *image_open_pid(int pid, struct error *error)
+{
+    struct image_fds fds = IMAGE_NO_FDS;
+    return image_fds_open(pid, &fds, error) ? image_open_fds(pid, fds.mem, fds.maps, error) : NULL;
 }

@@ -2,7 +2,7 @@
  *
  * The library connects, sends one struct wire_request with descriptors of its own process attached (SCM_RIGHTS:
  * /proc/self/mem, /proc/self/maps; permission is checked when they are opened, so the agent needs no
- * right to trace), waits for one struct wire_reply, and closes. The stopped threads, if any, stay stopped until then.
+ * right to trace; where the process cannot open them, none, and the agent tries to by its number), waits for one struct wire_reply, and closes. The stopped threads, if any, stay stopped until then.
  *
  * Under `midden run` the agent listens on an abstract socket whose name is in the environment variable MIDDEN_AGENT
  * (without the leading NUL). Otherwise the library starts `midden agent --fd=N` itself and speaks through N.

@@ -35,6 +35,7 @@ static const char *socket_name, *agent_command, *agent_options;
 static uint64_t timeout_seconds;
 static bool complained;
 static bool unreachable;            /* no agent can be started: do not try for every finding */
+static bool unreadable;             /* neither we nor the agent can open our files in /proc: likewise */
 
 /* The channel to an agent of our own. */
 static int kept_fd = -1;
@@ -295,7 +296,7 @@ bool agent_receive(int fd, struct wire_reply *reply)
     return false;
 }
 
-/* Sends a request with descriptors of this process, and waits. size: of the reply, see receive_reply(). */
+/* Sends a request with descriptors of this process, or, if it has no way to them, without, and waits. size: of the reply, see receive_reply(). */
 static bool exchange(struct wire_request *request, struct wire_reply *reply, size_t size)
 {
     no_reply(reply, size);
@@ -303,28 +304,26 @@ static bool exchange(struct wire_request *request, struct wire_reply *reply, siz
     if (fd < 0)
         return false;
     int fds[2] = {-1, -1};
-    unsigned n_fds = 0;
-    long result = 0;
+    long blind = 0;         /* why there are no descriptors, if they are needed */
     if (request->event != WIRE_STARTED) {
         long mem = open_own("/proc/thread-self/mem"), maps = open_own("/proc/thread-self/maps");
         fds[0] = (int)mem;
         fds[1] = (int)maps;
-        n_fds = 2;
-        if (mem < 0 || maps < 0) {
-            result = mem < 0 ? mem : maps;
-            complain("/proc/thread-self cannot be opened", result);
-        }
+        blind = mem < 0 ? mem : maps < 0 ? maps : 0;
     }
-    if (result == 0) {
-        result = send_request(fd, request, fds, n_fds);
-        if (result >= 0)
-            result = receive_reply(fd, reply, size);
-        if (result < 0)
-            complain("the agent did not answer", result);
-    }
-    for (unsigned i = 0; i < n_fds; i++)
+    long result = blind && unreadable ? blind : send_request(fd, request, fds, request->event == WIRE_STARTED || blind ? 0 : 2);
+    if (result >= 0)
+        result = receive_reply(fd, reply, size);
+    if (result < 0)
+        complain("the agent did not answer", result);
+    for (unsigned i = 0; i < 2; i++)
         if (fds[i] >= 0)
             kernel_call(SYS_close, fds[i], 0, 0, 0, 0, 0);
+    if (result >= 0 && blind && reply->status) {    /* it had no way to them either */
+        complain("/proc/thread-self cannot be opened", blind);
+        unreadable = true;
+        result = blind;
+    }
     agent_close(fd, result < 0);
     if (result < 0)
         no_reply(reply, size);
@@ -385,5 +384,5 @@ void agent_fork_child(void)
     kept_fd = -1;
     agent_pid = 0;
     complained = false;
-    unreachable = false;
+    unreachable = unreadable = false;
 }

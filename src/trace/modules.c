@@ -65,6 +65,8 @@ struct modules_quick modules_quick = {.epoch = 1};     /* the epoch: modules_loc
 #define CACHE_WORDS 4096u
 static uint64_t cache[CACHE_WORDS];
 
+static char program_path[4096];     /* of the executable; fixed after start; "": unknown */
+
 static struct record_table *table(void)
 {
     return anchor_table(RECORD_TABLE_MODULES);
@@ -203,14 +205,27 @@ static uint32_t flags_of(const struct object *object, const struct elf_image *im
     return flags;
 }
 
+/* A path from where the process stands, made absolute in buffer[size]: who reads it stands somewhere else. Where that fails: as it is. The
+ * program may have changed its directory since the module was loaded; then the file is another one or none, and its build id says so. */
+static const char *absolute(const char *path, char *buffer, size_t size)
+{
+    long got = kernel_call(SYS_getcwd, (long)(uintptr_t)buffer, (long)size, 0, 0, 0, 0);      /* its bytes, NUL included */
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    size_t folder = got > 1 ? (size_t)got - 1 : 0, n = memory_length(path);
+    if (!folder || buffer[0] != '/' || folder + n + 2 > size)
+        return path;
+    if (buffer[folder - 1] != '/')
+        buffer[folder++] = '/';
+    memory_copy(buffer + folder, path, n + 1);
+    return buffer;
+}
+
 /* The path of an object, NUL terminated, in buffer[size] or where the loader keeps it. "": unknown. */
 static const char *path_of(const struct object *object, char *buffer, size_t size)
 {
-    if (object->name && *object->name)
-        return object->name;
-    long n = kernel_call(SYS_readlinkat, -100 /* AT_FDCWD */, (long)"/proc/self/exe", (long)buffer, (long)size - 1, 0, 0);
-    buffer[n > 0 ? n : 0] = 0;
-    return buffer;
+    const char *path = object->name && *object->name ? object->name : program_path;
+    return *path == '/' || last_component(path) == path ? path : absolute(path, buffer, size);
 }
 
 static void mark_gone(struct record_module *module)
@@ -378,8 +393,16 @@ bool modules_refresh(void)
     return gone;
 }
 
+/* Now, for later /proc may be out of reach, in a chroot or by a change of user. */
+static void learn_program_path(void)
+{
+    long n = kernel_call(SYS_readlinkat, -100 /* AT_FDCWD */, (long)"/proc/self/exe", (long)program_path, (long)sizeof program_path - 1, 0, 0);
+    program_path[n > 0 ? n : 0] = 0;
+}
+
 bool modules_init(void)
 {
+    learn_program_path();
     struct elf_image loader;
     uintptr_t base = getauxval(AT_BASE);
     if (base && elf_open(base, &loader)) {
