@@ -91,25 +91,25 @@ print(ask(request(STARTED))[2], os.getpid())
 
 
 @pytest.mark.parametrize("event", ["FINDING", "END", "EXEC", "CHECK"])
-@pytest.mark.parametrize("descriptors,word", [
-    ("()", "no descriptors"),
-    ("[os.open('/dev/null', os.O_RDONLY)]", "no descriptors"),
-    ("[os.open('/dev/null', os.O_RDONLY)] * 2", "no descriptors"),
-    ("[os.open('/dev/zero', os.O_RDONLY)] * 2", "no descriptors"),
-    ("[os.open('/', os.O_RDONLY)] * 2", "no descriptors"),
-    ("[os.pipe()[0], os.open('/proc/self/maps', os.O_RDONLY)]", "no descriptors"),
-    ("[os.open('/proc/self/mem', os.O_RDONLY), os.open('/etc/passwd', os.O_RDONLY)]", "no descriptors"),
-    ("[os.open('/proc/self/mem', os.O_RDONLY), os.open('/proc/self/mem', os.O_RDONLY)]", "no descriptors"),
-    ("[os.open('/proc/self/mem', os.O_RDONLY), os.open('/proc/kallsyms', os.O_RDONLY)]", "no descriptors"),
-    ("own_memory()", ""),
-    ("own_memory() * 8", ""),
-    ("[os.open('/proc/self/mem', os.O_WRONLY), os.open('/proc/self/maps', os.O_RDONLY)]", ""),
+@pytest.mark.parametrize("descriptors", [
+    "()",
+    "[os.open('/dev/null', os.O_RDONLY)]",
+    "[os.open('/dev/null', os.O_RDONLY)] * 2",
+    "[os.open('/dev/zero', os.O_RDONLY)] * 2",
+    "[os.open('/', os.O_RDONLY)] * 2",
+    "[os.pipe()[0], os.open('/proc/self/maps', os.O_RDONLY)]",
+    "[os.open('/proc/self/mem', os.O_RDONLY), os.open('/etc/passwd', os.O_RDONLY)]",
+    "[os.open('/proc/self/mem', os.O_RDONLY), os.open('/proc/self/mem', os.O_RDONLY)]",
+    "[os.open('/proc/self/mem', os.O_RDONLY), os.open('/proc/kallsyms', os.O_RDONLY)]",
+    "own_memory()",
+    "own_memory() * 8",
+    "[os.open('/proc/self/mem', os.O_WRONLY), os.open('/proc/self/maps', os.O_RDONLY)]",
 ])
-def test_bad_memory(event, descriptors, word, tool):
-    """Descriptors of the wrong kind, or of a process without records: a failure and a line."""
+def test_bad_memory(event, descriptors, tool):
+    """Descriptors of the wrong kind (the agent looks for itself then), or of a process without records: a failure and a line."""
     run = talk(tool, f"print(ask(request({event}, anchor=0x1000, index=1), {descriptors})[2])")
     assert (run.returncode, run.stdout) == (0, "1\n"), run
-    assert len(lines(run, "cannot be read", word)) == 1, run.stderr
+    assert len(lines(run, "cannot be read")) == 1, run.stderr
 
 
 def test_pipe_as_memory_does_not_hang(tool):
