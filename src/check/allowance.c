@@ -31,6 +31,7 @@ static __attribute__((noinline)) bool look_again(struct allowance *allowance, ui
     uint32_t next = left || patience < ALLOWANCE_PATIENCE ? ALLOWANCE_PATIENCE
                   : patience < ALLOWANCE_PATIENCE_MOST ? 2 * patience : patience;
     __atomic_store_n(&allowance->patience, next, __ATOMIC_RELAXED);
+    __atomic_store_n(&allowance->dry, !left, __ATOMIC_RELAXED);
     return left;
 }
 
@@ -53,5 +54,5 @@ void allowance_fork_child(void)
 
 void allowance_reset(struct allowance *allowance)
 {
-    *allowance = (struct allowance){0, 0, 0};
+    *allowance = (struct allowance){0, 0, 0, false};
 }

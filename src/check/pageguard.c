@@ -241,8 +241,12 @@ struct pageguard_choice pageguard_choose(struct thread_state *self, uint32_t sta
     /* Nearly always: a site of which enough was seen, and no luck. */
     uint8_t state = __atomic_load_n(&site->guards, __ATOMIC_RELAXED);
     bool certain = state < CERTAIN || state & SITE_SUSPECT, lucky = !certain && has_luck(self, state);
-    if (__builtin_expect(!certain && !lucky && !guards.every && !guards.n_sites, 1))
+    bool ordinary = !guards.every && !guards.n_sites;
+    if (__builtin_expect(!certain && !lucky && ordinary, 1))
         return none;
+    /* Or there is no time for more: with many sites that is every block. The first one of a site has a share of its own. */
+    if (state && !(state & SITE_SUSPECT) && ordinary && allowance_waits(&guards.time))
+        return (struct pageguard_choice){PAGEGUARD_NONE, state < CERTAIN ? PAGEGUARD_WATCH_IF_FREE : PAGEGUARD_UNWATCHED};
     return choose(self, stack, site, lucky, size, align);
 }
 

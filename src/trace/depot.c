@@ -44,7 +44,9 @@
 #define NODES_MAX (1u << INDEX_BITS)
 #define INDEX_MASK (NODES_MAX - 1)
 #define CHUNK_SHIFT 14
+#define CHUNK_ENTRIES (1u << CHUNK_SHIFT)
 #define FIRST_SLOTS (1u << 14)
+#define PC_MASK ((1ull << RECORD_PC_BITS) - 1)
 
 struct hash {
     uint32_t mask;          /* slots - 1 */
@@ -68,14 +70,20 @@ static struct record_table *table(void)
     return anchor_table(RECORD_TABLE_STACKS);
 }
 
-static struct record_node *node_at(uint32_t index)
+/* As table_known(), with numbers that the compiler knows. */
+static inline void *chunk_of(const struct record_table *of, uint32_t index)
 {
-    return table_known(table(), index);
+    return (void *)(uintptr_t)((const uint64_t *)(uintptr_t)of->chunks)[index >> CHUNK_SHIFT];
 }
 
-static struct side *side_at(uint32_t index)
+static inline struct record_node *node_at(uint32_t index)
 {
-    return table_known(&sides, index);
+    return (struct record_node *)chunk_of(table(), index) + (index & (CHUNK_ENTRIES - 1));
+}
+
+static inline struct side *side_at(uint32_t index)
+{
+    return (struct side *)chunk_of(&sides, index) + (index & (CHUNK_ENTRIES - 1));
 }
 
 /* ---- the hash table --------------------------------------------------------------------------------------------------------- */
@@ -193,31 +201,42 @@ static void hash_grow(void)
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------------------- */
 
-/* depot_lock. 0: full. */
-static uint32_t node_new(uint64_t path, uint32_t parent, uintptr_t pc, unsigned flags, unsigned module)
+/* Puts so many new nodes of a row as fit into one chunk, each called by the one before it, the first by `parent`. Returns how many; 0: full, or
+ * no memory. depot_lock. */
+static unsigned add_nodes(uint32_t parent, struct depot_frame *row, unsigned n)
 {
-    if (hash->used + 2 > hash->mask)
+    uint64_t left = CHUNK_ENTRIES - (table()->count & (CHUNK_ENTRIES - 1));
+    unsigned most = n < left ? n : (unsigned)left;
+    if (hash->used + most + 1 > hash->mask)
         return 0;
-    uint64_t index = table_reserve(table(), 1);
-    if (!index || table_reserve(&sides, 1) != index)
+    uint64_t first = table_reserve(table(), most);
+    if (!first || table_reserve(&sides, most) != first)
         return 0;
-    struct side *side = side_at((uint32_t)index);
-    side->path = path;
-    side->epoch = modules_epoch();
-    struct record_node *node = node_at((uint32_t)index);
-    unsigned depth = parent ? node_at(parent)->depth + 1u : 1u;
-    node->place = (uint64_t)pc | (uint64_t)module << RECORD_PC_BITS;
-    node->parent = parent;
-    node->depth = (uint16_t)(depth > 0xffff ? 0xffff : depth);
-    node->flags = (uint16_t)flags;
-    table_publish(&sides, index, 1);
-    table_publish(table(), index, 1);
-    return (uint32_t)index;
+    struct side *side = side_at((uint32_t)first);
+    struct record_node *node = node_at((uint32_t)first);
+    unsigned depth = parent ? node_at(parent)->depth : 0;
+    uint32_t epoch = modules_epoch();
+    for (unsigned i = 0; i < most; i++, side++, node++) {
+        side->path = row[i].path;
+        side->epoch = epoch;
+        node->place = (row[i].frame & PC_MASK) | (uint64_t)row[i].module << RECORD_PC_BITS;
+        node->parent = parent;
+        node->depth = (uint16_t)(++depth > 0xffff ? 0xffff : depth);
+        node->flags = (uint16_t)(row[i].frame >> DEPOT_FLAGS_SHIFT);
+        parent = row[i].node = (uint32_t)first + i;
+    }
+    table_publish(&sides, first, most);
+    table_publish(table(), first, most);
+    for (unsigned i = 0; i < most; i++)
+        hash_add(hash, row[i].path, row[i].node);
+    if (hash->used > (hash->mask + 1) / 8 * 5)
+        hash_grow();
+    return most;
 }
 
 uint32_t depot_node_inside(uint32_t parent, uintptr_t pc, unsigned flags)
 {
-    pc &= (1ull << RECORD_PC_BITS) - 1;
+    pc &= PC_MASK;
     if (!__atomic_load_n(&hash, __ATOMIC_ACQUIRE))
         return 0;
     uint64_t path = depot_path(parent ? side_at(parent)->path : DEPOT_PATH_START, depot_frame(pc, flags));
@@ -230,7 +249,7 @@ static void find_modules(struct depot_frame *row, unsigned n)
 {
     const struct record_module *module = NULL;
     for (unsigned i = 0; i < n; i++) {
-        uintptr_t pc = row[i].frame & ((1ull << RECORD_PC_BITS) - 1);
+        uintptr_t pc = row[i].frame & PC_MASK;
         if (module && pc - module->start < module->end - module->start) {
             row[i].module = row[i - 1].module;
         } else {
@@ -246,20 +265,15 @@ uint32_t depot_add(uint32_t parent, struct depot_frame *row, unsigned n)
         return 0;
     find_modules(row, n);
     lock_take(&depot_lock);
-    for (unsigned i = 0; i < n; i++) {
-        uintptr_t pc = row[i].frame & ((1ull << RECORD_PC_BITS) - 1);
-        uint32_t index = hash_find(hash, row[i].path);
-        if (!index && (index = node_new(row[i].path, parent, pc, (unsigned)(row[i].frame >> DEPOT_FLAGS_SHIFT), row[i].module)) != 0) {
-            hash_add(hash, row[i].path, index);
-            if (hash->used > (hash->mask + 1) / 8 * 5)
-                hash_grow();
-        }
-        parent = row[i].node = index;
-        if (!index)
+    unsigned i = 0;
+    /* Another thread may have added the outer ones meanwhile. What one does not know it has not called. */
+    while (i < n && (row[i].node = hash_find(hash, row[i].path)) != 0)
+        parent = row[i++].node;
+    for (unsigned added; i < n; i += added, parent = row[i - 1].node)
+        if ((added = add_nodes(parent, row + i, n - i)) == 0)
             break;
-    }
     lock_drop(&depot_lock);
-    return parent;
+    return i < n ? 0 : parent;
 }
 
 uint32_t depot_node(uint32_t parent, uintptr_t pc, unsigned flags)

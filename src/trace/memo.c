@@ -32,6 +32,7 @@ struct capture_memo *memo_renew(struct thread_state *self, uint32_t epoch, uint3
         memo = self->memo = memory_map(sizeof *memo, 0, RECORD_PURPOSE_RECORDS);
         if (!memo)
             return NULL;
+        memo->last.outside.sp = UINTPTR_MAX;
     }
     self->memo_modules = epoch;
     memo->epoch = epoch;
@@ -111,26 +112,33 @@ void memo_remember(struct capture_memo *memo, const struct capture_start *start,
     memo->turn[set] = (uint8_t)((memo->turn[set] & 0xf0) | (way + 1) % MEMO_WAYS);
 }
 
-static inline uint64_t frame_differs(const struct memo_frame *frame)
+static inline uint64_t pc_differs(const struct memo_frame *frame)
 {
-    uint64_t link = frame->link, differ = memo_load(frame->sp - 8) ^ frame->pc;
-    if (__builtin_expect(link > MEMO_FP_LIVE, 0)) {
-        if (link & MEMO_SLOT)
-            differ |= memo_load(link & MEMO_SLOT) ^ frame->fp;
-        if (link >> MEMO_DISTANCE_SHIFT)
-            differ |= memo_load(frame->sp - 8 * (link >> MEMO_DISTANCE_SHIFT)) ^ frame->sp;
+    return memo_load(frame->sp - 8) ^ frame->pc;
+}
+
+/* The same of what else the steps into frames read: mostly only those of a few, the outermost. */
+static inline unsigned verify_linked(const struct memo_walk *walk, unsigned limit)
+{
+    for (unsigned i = 0; i < limit; i++) {
+        const struct memo_frame *frame = &walk->frame[i];
+        uint64_t link = frame->link;
+        if (link > MEMO_FP_LIVE
+            && ((link & MEMO_SLOT && memo_load(link & MEMO_SLOT) != frame->fp)
+                || (link >> MEMO_DISTANCE_SHIFT && memo_load(frame->sp - 8 * (link >> MEMO_DISTANCE_SHIFT)) != frame->sp)))
+            return i;
     }
-    return differ;
+    return limit;
 }
 
 unsigned memo_verify(const struct memo_walk *walk, unsigned limit)
 {
-    const struct memo_frame *frame = walk->frame;
-    unsigned i = 0;
-    for (; i + 4 <= limit; i += 4)
-        if (frame_differs(&frame[i]) | frame_differs(&frame[i + 1]) | frame_differs(&frame[i + 2]) | frame_differs(&frame[i + 3]))
-            break;
-    while (i < limit && !frame_differs(&frame[i]))
-        i++;
-    return i;
+    const struct memo_frame *frame = walk->frame, *end = frame + limit;
+    while (end - frame >= 4 && !(pc_differs(frame) | pc_differs(frame + 1) | pc_differs(frame + 2) | pc_differs(frame + 3)))
+        frame += 4;
+    while (frame < end && !pc_differs(frame))
+        frame++;
+    unsigned same = (unsigned)(frame - walk->frame), linked = same < walk->linked ? same : walk->linked;
+    unsigned good = verify_linked(walk, linked);
+    return good < linked ? good : same;
 }

@@ -32,12 +32,19 @@ struct memo_frame {
 #define MEMO_DISTANCE_MAX 0xffffu
 #define MEMO_SLOT ((1ull << MEMO_DISTANCE_SHIFT) - 8)
 
-/* Outermost frame first, so that what two walks have in common stays where it is. */
+/* Outermost frame first, so that what two walks have in common stays where it is. In front of them all is one whose sp is above every
+ * other: a search outwards ends there. */
 struct memo_walk {
     uint32_t depth;                     /* frames; 0: nothing is remembered */
     uint32_t first;                     /* path[] and node[] are of the stack whose outermost kept frame is this one */
     bool whole;                         /* frame 0 is the outermost of all; else there are more */
-    struct memo_frame frame[MEMO_FRAMES];
+    uint32_t linked;                    /* frames from here inwards depend on no word but their return addresses */
+    union {
+        struct memo_frame all[1 + MEMO_FRAMES];
+        struct {
+            struct memo_frame outside, frame[MEMO_FRAMES];
+        };
+    };
     uint64_t path[MEMO_FRAMES];         /* hash of the frames first … i (depot.h) */
     uint32_t node[MEMO_FRAMES];         /* of the same; 0: not known */
 };

@@ -97,30 +97,31 @@ static inline unsigned walk_own(struct thread_state *self, struct capture_memo *
     struct frame_pointer fp = {start->fp, 0, 0};
     uintptr_t pc = start->pc, sp = start->sp;
     uint64_t link = 0;
-    unsigned meet = last->depth, verified = 0, n = 0;
+    struct memo_frame *met = last->all + last->depth;       /* the innermost one; beyond the outermost is last->outside */
+    unsigned verified = 0, n = 0;
     uint32_t epoch = memo->epoch;
     *kept = 0;
     for (;;) {
-        while (meet > 0 && last->frame[meet - 1].sp < sp)
-            meet--;
-        if (meet > 0) {
-            struct memo_frame *met = &last->frame[meet - 1];
-            if (met->sp == sp && met->pc == pc && (met->fp == fp.value || (!(met->link & MEMO_FP_LIVE) && last->whole))) {
-                if (verified < meet - 1 && (verified = memo_verify(last, meet - 1)) < meet - 1) {
-                    meet = verified + 1;
-                } else if (meet + n < MEMO_FRAMES && (last->whole || meet + n >= max)) {
-                    /* It is entered from another frame now, or from none. */
-                    if (met->link & MEMO_FP_LIVE) {
-                        fp_matters(in, &fp, n);
-                        link |= fp.slot | MEMO_FP_LIVE;
-                    }
-                    met->link = link;
-                    *kept = meet;
-                    *whole = last->whole;
-                    return n;
-                } else {
-                    meet = 0;
+        while (met->sp < sp)
+            met--;
+        if (met->sp == sp && met->pc == pc && (met->fp == fp.value || (!(met->link & MEMO_FP_LIVE) && last->whole))) {
+            unsigned outer = (unsigned)(met - last->frame);
+            if (verified < outer && (verified = memo_verify(last, outer)) < outer) {
+                met = last->frame + verified;
+            } else if (outer + 1 + n < MEMO_FRAMES && (last->whole || outer + 1 + n >= max)) {
+                /* It is entered from another frame now, or from none. */
+                if (met->link & MEMO_FP_LIVE) {
+                    fp_matters(in, &fp, n);
+                    link |= fp.slot | MEMO_FP_LIVE;
                 }
+                met->link = link;
+                if (link > MEMO_FP_LIVE && last->linked <= outer)
+                    last->linked = outer + 1;
+                *kept = outer + 1;
+                *whole = last->whole;
+                return n;
+            } else {
+                met = &last->outside;
             }
         }
         put_frame(&in[n], pc, sp, fp.value, link);
@@ -141,8 +142,8 @@ static inline unsigned walk_own(struct thread_state *self, struct capture_memo *
                 return 0;
             pc = plain_word(walk_load(cfa - 8));
             uintptr_t saved = walk_load(slot);
-            fp.value = loads ? saved : fp.value;
-            fp.slot = loads ? slot : fp.slot;
+            fp.value = plain_word(loads ? saved : fp.value);
+            fp.slot = plain_word(loads ? slot : fp.slot);
             fp.from = loads ? n + 1 : fp.from;
             sp = plain_word(cfa);
         } else if (rule_kind(rule) == RULE_END) {
@@ -171,14 +172,16 @@ static inline void join(struct capture_memo *memo, unsigned kept, unsigned n)
 {
     struct memo_walk *last = &memo->last;
     uint64_t path = kept ? last->path[kept - 1] : DEPOT_PATH_START;
-    unsigned to = kept;
+    unsigned to = kept, linked = last->linked < kept ? last->linked : kept;
     for (unsigned from = n; from > 0; from--, to++) {
         const struct memo_frame *frame = &memo->inner[from - 1];
+        linked = frame->link > MEMO_FP_LIVE ? to + 1 : linked;
         put_frame(&last->frame[to], frame->pc, frame->sp, frame->fp, frame->link);
         last->path[to] = path = depot_path(path, frame->pc);
         last->node[to] = 0;
     }
     last->depth = to;
+    last->linked = linked;
 }
 
 static inline uint64_t frame_word(const struct memo_walk *last, unsigned i, unsigned first, bool cut)

@@ -20,7 +20,7 @@ int main(void)
     CHECK(kernel.cpu_time() > real, "the process's CPU time stands still");
 
     kernel.cpu_time = counted_time;
-    struct allowance allowance = {0, 0, 0};
+    struct allowance allowance = {0};
     const uint64_t grace = 1000000, share = 20, cost = 7000;
     unsigned granted = 0, asked = 0;
     for (; asked < 1000000; asked++) {
@@ -46,6 +46,20 @@ int main(void)
     while (!allowance_left(&allowance, grace, share) && waited <= ALLOWANCE_PATIENCE_MOST)
         waited++;
     CHECK(waited <= ALLOWANCE_PATIENCE_MOST, "not granted again");
+
+    /* Who waits asks no clock, waits only where nothing was left, and is granted again as soon as who does not wait. */
+    allowance_reset(&allowance);
+    CHECK(!allowance_waits(&allowance), "waits before anything was refused");
+    CHECK(allowance_left(&allowance, grace, share) && !allowance_waits(&allowance), "waits although there is time left");
+    allowance_spend(&allowance, 2 * cpu);
+    reads = 0;
+    for (unsigned i = 0; i < 100000; i++)
+        CHECK(allowance_waits(&allowance) || !allowance_left(&allowance, grace, share), "granted when far over");
+    CHECK(reads > 1 && reads < 100, "the clock was read %llu times for nothing", (unsigned long long)reads);
+    cpu += 80 * cpu;
+    for (waited = 0; (allowance_waits(&allowance) || !allowance_left(&allowance, grace, share)) && waited <= ALLOWANCE_PATIENCE_MOST;)
+        waited++;
+    CHECK(waited <= ALLOWANCE_PATIENCE_MOST, "not granted again to who waits");
 
     allowance_reset(&allowance);
     allowance_fork_child();
