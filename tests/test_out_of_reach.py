@@ -1,6 +1,7 @@
 """Programs that a report is hard to make of: where their files are named from another place, or their memory is none of ours to open."""
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 
@@ -93,3 +94,59 @@ def check_secret(program):
     assert (run.returncode, run.stdout) == (7, "done\n"), run
     assert run.stderr.count("cannot be opened") <= 2 and "/proc/thread-self" in run.stderr, run
     assert "double-free" in run.stderr and "out-of-reach+0x" in run.stderr, run
+
+
+ROOMY = PLUGIN + """
+__attribute__((section(".room"), aligned(4096), used)) static const char room[3 << 20] = {1};
+__attribute__((noinline)) int around(int (*call)(void)) { return call() + 1; }
+"""
+CALLS_BACK = """
+#include <dlfcn.h>
+#include <stdlib.h>
+static int inner(void)
+{
+    void *block = malloc(10);
+    free(block);
+    free(block);
+    return 4;
+}
+int main(int argc, char **argv)
+{
+    void *handle = dlopen(argv[1], RTLD_NOW);
+    int (*around)(int (*)(void)) = (int (*)(int (*)(void)))dlsym(handle, "around");
+    return around(inner);
+}
+"""
+
+
+def move_program_headers(file):
+    """Moves them two MiB and more into the file, and says so in an entry of their own, as tools do that rewrite finished programs."""
+    data = bytearray(file.read_bytes())
+    LOAD, PHDR = 1, 6
+    at, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    entries = [struct.unpack_from("<IIQQQQQQ", data, at + i * size) for i in range(count)]
+    home = next(entry for entry in entries if entry[0] == LOAD and entry[5] > 3 << 20)
+    there = (home[2] + home[5] - 8192) & ~4095
+    assert home[2] == home[3] and there > 2 << 20, "the linker laid it out in another way"
+    data[at:at + size * count] = bytes(size * count)
+    count += 1
+    entries.insert(0, (PHDR, 4, there, there, there, size * count, size * count, 8))
+    for i, entry in enumerate(entries):
+        struct.pack_into("<IIQQQQQQ", data, there + i * size, *entry)
+    struct.pack_into("<Q", data, 32, there)
+    struct.pack_into("<H", data, 56, count)
+    file.write_bytes(data)
+
+
+def test_program_headers_elsewhere(tmp_path, midden):
+    """The build id, the unwind tables and the symbols are found all the same: stacks are whole, and named."""
+    for name, text, *options in (("host", CALLS_BACK, "-ldl"), ("roomy.so", ROOMY, "-shared", "-fPIC", "-fomit-frame-pointer", "-O2")):
+        (tmp_path / f"{name}.c").write_text(text)
+        subprocess.run(["gcc", "-g", "-O0", "-fno-builtin", "-w", *options, "-o", tmp_path / name, tmp_path / f"{name}.c", "-ldl"], check=True)
+    move_program_headers(tmp_path / "roomy.so")
+    run = midden([tmp_path / "host", tmp_path / "roomy.so"], "--error-exitcode=0")
+    error, = run.errors()
+    assert run.status == 5 and error["kind"] == "double-free", run.describe()
+    for stack in (error["stack"], error["block"]["alloc"]["stack"]):
+        assert [frame["function"] for frame in stack if frame["function"] not in ("malloc", "free")][:3] == ["inner", "around", "main"], run.describe()

@@ -15,6 +15,8 @@
 #include "base/memory.h"
 
 #define PROGRAM_HEADERS_MAX 64
+#define NEAR_HEADERS ((uint64_t)1 << 20)   /* bytes into the file where program headers may lie unquestioned, */
+#define FAR_HEADERS ((uint64_t)1 << 40)    /* and at all */
 #define NOTES_BYTES_MAX 4096u
 #define CHAIN_MAX 64            /* symbols in one hash chain that are looked at */
 
@@ -55,6 +57,20 @@ static void find_build_id(struct elf_image *image, uintptr_t notes, size_t bytes
     }
 }
 
+/* Program headers that do not follow the ELF header lie where their own entry says, and that is where the file's offset leads: tools that
+ * rewrite a finished program (BOLT, patchelf) put them into a segment of their own. */
+static bool headers_are_there(const Elf64_Ehdr *elf, const Elf64_Phdr *headers)
+{
+    if (elf->e_phoff <= NEAR_HEADERS)
+        return true;
+    for (unsigned i = 0; i < elf->e_phnum; i++)
+        if (headers[i].p_type == PT_PHDR)
+            for (unsigned j = 0; j < elf->e_phnum; j++)
+                if (headers[j].p_type == PT_LOAD && headers[j].p_offset == 0)
+                    return headers[i].p_offset == elf->e_phoff && headers[i].p_vaddr - headers[j].p_vaddr == elf->e_phoff;
+    return false;
+}
+
 bool elf_open(uintptr_t header, struct elf_image *image)
 {
     Elf64_Ehdr elf;
@@ -63,10 +79,12 @@ bool elf_open(uintptr_t header, struct elf_image *image)
     if (!kernel_read_memory(&elf, (const void *)header, sizeof elf)
         || memory_compare(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64
         || elf.e_machine != MACHINE || elf.e_phentsize != sizeof *headers
-        || elf.e_phnum == 0 || elf.e_phnum > PROGRAM_HEADERS_MAX || elf.e_phoff > 1 << 20
+        || elf.e_phnum == 0 || elf.e_phnum > PROGRAM_HEADERS_MAX || elf.e_phoff > FAR_HEADERS || elf.e_phoff % sizeof(uint64_t)
         || !kernel_readable((const void *)(header + elf.e_phoff), elf.e_phnum * sizeof *headers))
         return false;
     headers = (const Elf64_Phdr *)(header + elf.e_phoff);
+    if (!headers_are_there(&elf, headers))
+        return false;
 
     uintptr_t low = UINTPTR_MAX, high = 0, page = kernel_page_size();
     bool has_header = false;
