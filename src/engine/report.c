@@ -67,26 +67,8 @@ bool report_is_one_run(const struct guard_block *block, const struct guard_damag
     return behind->first == block->address + block->size && before->first + before->extent == block->address && before->extent >= 8;
 }
 
-void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
-                   const struct capture_start *from)
-{
-    struct guard_damage damage;
-    size_t size = record_head_size(head);
-    if (blocks_whole(place, size, &damage))
-        return;
-    struct guard_block guarded = blocks_guarded(place, size);
-    struct record_finding finding;
-    fault_of_damage(&guarded, place->record, &damage, false, detected, &finding);
-    finding.block.head = record_head_told(head);
-    uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
-    if (!__atomic_compare_exchange_n(&place->record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
-    site_suspect(place->record->alloc_stack);
-    report_finding(self, &finding, from);
-}
-
-/* Which block a record stands for. The other threads run on during a sweep: what was compared counts only if the record stood
- * for the same block before and after. The head alone does not tell, for the slot may have been given to a block of the same
+/* Which block a record stands for. The other threads run on meanwhile: what was compared counts only if the record stood for the
+ * same block before and after. The head alone does not tell, for the slot may have been given to a block of the same
  * size, at another address, and that one freed as well; the sequence number does. */
 struct version {
     uint64_t head;
@@ -99,6 +81,35 @@ static struct version version_of(const struct record_block *record)
     now.head = __atomic_load_n(&record->head, __ATOMIC_ACQUIRE);
     now.sequence = __atomic_load_n(&record->sequence, __ATOMIC_ACQUIRE);
     return now;
+}
+
+/* Behind what was compared. */
+static bool is_still(const struct record_block *record, const struct version *before)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    struct version now = version_of(record);
+    return now.head == before->head && now.sequence == before->sequence;
+}
+
+void report_damage(struct thread_state *self, const struct place *place, uint64_t head, enum record_detected detected,
+                   const struct capture_start *from)
+{
+    struct guard_damage damage;
+    struct version before = version_of(place->record);
+    size_t size = record_head_size(head);
+    if (before.head != head || blocks_whole(place, size, &damage))
+        return;
+    struct guard_block guarded = blocks_guarded(place, size);
+    struct record_finding finding;
+    fault_of_damage(&guarded, place->record, &damage, false, detected, &finding);
+    finding.block.head = record_head_told(head);
+    if (!is_still(place->record, &before))
+        return;
+    uint64_t marked = head | (uint64_t)RECORD_FLAG_DAMAGED << RECORD_FLAGS_SHIFT;
+    if (!__atomic_compare_exchange_n(&place->record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    site_suspect(place->record->alloc_stack);
+    report_finding(self, &finding, from);
 }
 
 /* Compares one block that a record says is living or held back. before: the record's version when address and room were looked
@@ -123,9 +134,7 @@ static void sweep_block(struct thread_state *self, struct record_block *record, 
     bool both = !freed && behind
              && !(guarded ? pageguard_whole_before(guarded, &before_it) : guard_whole_before(&block, &before_it))
              && !report_is_one_run(&block, &damage, &before_it);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    struct version after = version_of(record);
-    if (after.head != head || after.sequence != before->sequence)
+    if (!is_still(record, before))
         return;
     bool tell = freed || report_is_news(record, address, head, !behind);
     bool tell_before = both && report_is_news(record, address, head, true);

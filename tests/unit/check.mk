@@ -12,3 +12,11 @@ tests_unit_check_allowance_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_allowance_LDADD = libengine.la
 tests_unit_check_quarantine_CPPFLAGS = $(unit_cppflags)
 tests_unit_check_quarantine_LDADD = libengine.la
+
+# Unit tests of src/engine.
+engine_tests = tests/unit/engine_damage
+check_PROGRAMS += $(engine_tests)
+TESTS += $(engine_tests)
+tests_unit_engine_damage_CPPFLAGS = $(unit_cppflags)
+tests_unit_engine_damage_LDFLAGS = -Wl,--wrap=fault_of_damage
+tests_unit_engine_damage_LDADD = libengine.la
