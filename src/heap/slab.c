@@ -190,14 +190,11 @@ static uint32_t take_from(struct slab_cache *cache, struct slab *slab, slab_roun
     uint32_t got = 0, words = (uint32_t)bit_words(cache->slots);
     for (uint32_t word = slab->hint; word < words && got < n; word++) {
         uint32_t in_word = cache->slots - word * 64;
-        uint64_t clear = ~slab->taken[word] & (in_word < 64 ? (1ull << in_word) - 1 : ~0ull);
+        uint64_t clear = ~slab->taken[word] & (in_word < 64 ? (1ull << in_word) - 1 : ~0ull), left = clear;
         slab->hint = word;
-        while (clear != 0 && got < n) {
-            uint32_t bit = (uint32_t)__builtin_ctzll(clear);
-            clear &= clear - 1;
-            slab->taken[word] |= 1ull << bit;
-            rounds[got++] = take_slot(cache, slab, word * 64 + bit);
-        }
+        for (; left != 0 && got < n; left &= left - 1)
+            rounds[got++] = take_slot(cache, slab, word * 64 + (uint32_t)__builtin_ctzll(left));
+        slab->taken[word] |= clear ^ left;
     }
     slab->free -= got;
     struct slab **after = list_of(cache, slab);
@@ -225,26 +222,33 @@ uint32_t slab_take(struct slab_cache *cache, slab_round *rounds, uint32_t n)
     return got;
 }
 
+/* The slab got a slot back: it was full, or is empty now, or both. */
+static __attribute__((noinline)) void change_list(struct slab_cache *cache, struct slab *slab, bool was_full)
+{
+    struct slab **after = list_of(cache, slab);
+    cache->empties += after == &cache->empty;
+    unlink_slab(was_full ? &cache->full : &cache->partial, slab);
+    link_slab(after, slab);
+    if (after == &cache->empty && cache->empties > KEEP_EMPTY)
+        close_slab(cache, slab);
+}
+
 void slab_give(struct slab_cache *cache, const slab_round *rounds, uint32_t n)
 {
+    bool narrow = slab_is_narrow(cache->stride);
+    uint32_t slots = cache->slots;
     for (uint32_t i = 0; i < n; i++) {
         struct slab *slab = round_slab(rounds[i]);
-        uint32_t slot = round_slot(rounds[i]);
-        if (!bit_get(slab->taken, slot) || slab_state(slab, slot) != 0)
+        uint32_t slot = round_slot(rounds[i]), word = slot / 64;
+        uint64_t bit = 1ull << slot % 64, taken = slab->taken[word];
+        if (UNLIKELY(!(taken & bit)) || UNLIKELY(slab_state_of(slab, slot, narrow) != 0))
             continue;           /* of a thread that ended in the middle of an operation: the slot is elsewhere, or lost */
-        struct slab **before = list_of(cache, slab);
-        slab->taken[slot / 64] &= ~(1ull << (slot % 64));
-        if (slot / 64 < slab->hint)
-            slab->hint = slot / 64;
-        slab->free++;
-        struct slab **after = list_of(cache, slab);
-        if (after != before) {
-            cache->empties += after == &cache->empty;
-            unlink_slab(before, slab);
-            link_slab(after, slab);
-            if (after == &cache->empty && cache->empties > KEEP_EMPTY)
-                close_slab(cache, slab);
-        }
+        slab->taken[word] = taken ^ bit;
+        if (word < slab->hint)
+            slab->hint = word;
+        uint32_t free = ++slab->free;
+        if (UNLIKELY(free == 1) || UNLIKELY(free == slots))
+            change_list(cache, slab, free == 1);
     }
 }
 

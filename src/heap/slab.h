@@ -94,15 +94,18 @@ static inline char *slab_address(const struct slab *slab, uint32_t slot) { retur
  * (offset / 16) * (2^31 / (stride / 16) + 1) >> 31 is exact. */
 static inline uint32_t slab_slot_of(size_t offset, uint32_t reciprocal) { return (uint32_t)((offset / GRAIN) * (uint64_t)reciprocal >> 31); }
 
-/* 0: free; else 1 + the bytes of the slot that were not asked for. */
-static inline uint32_t slab_state(const struct slab *slab, uint32_t slot)
+static inline bool slab_is_narrow(uint32_t stride) { return stride <= SLAB_NARROW_MAX; }
+
+/* 0: free; else 1 + the bytes of the slot that were not asked for. narrow: slab_is_narrow() of the stride. */
+static inline uint32_t slab_state_of(const struct slab *slab, uint32_t slot, bool narrow)
 {
-    return slab->region.stride <= SLAB_NARROW_MAX ? LOAD(((uint8_t *)slab->state)[slot]) : LOAD(((uint16_t *)slab->state)[slot]);
+    return narrow ? LOAD(((uint8_t *)slab->state)[slot]) : LOAD(((uint16_t *)slab->state)[slot]);
 }
+static inline uint32_t slab_state(const struct slab *slab, uint32_t slot) { return slab_state_of(slab, slot, slab_is_narrow(slab->region.stride)); }
 
 static inline void slab_set_state(const struct slab *slab, uint32_t slot, uint32_t state)
 {
-    if (slab->region.stride <= SLAB_NARROW_MAX)
+    if (slab_is_narrow(slab->region.stride))
         STORE(((uint8_t *)slab->state)[slot], (uint8_t)state);
     else
         STORE(((uint16_t *)slab->state)[slot], (uint16_t)state);
