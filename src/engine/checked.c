@@ -86,8 +86,10 @@ static inline size_t rest_seen(const struct thread_state *self, uintptr_t addres
 /* What both know. */
 ALWAYS_INLINE size_t rest_known(const struct thread_state *self, uintptr_t address)
 {
-    if (__builtin_expect(!self || !self->magazines, 0))
+    if (__builtin_expect(!self, 0))
         return 0;
+    if (__builtin_expect(!self->magazines, 0))
+        return rest_seen(self, address);    /* it had no block of a slab yet */
     struct heap_region *region = quick_region(self->magazines, (const char *)address);
     if (__builtin_expect(region && __atomic_load_n(&region->engine, __ATOMIC_RELAXED) == HEAP_SLAB, 1))
         return rest_in_slab(region, address);

@@ -418,46 +418,49 @@ static __attribute__((noinline)) void fold_and_end(struct thread_state *self)
     end(self);
 }
 
-/* Calls nothing but what ends it, so that the compiler needs to save no register. The place of the call is `from` or `frame`. false:
- * nothing has changed. */
+/* The quick way where the records of slabs are lean. Calls nothing but what ends it, so that the compiler needs to save few registers. The
+ * engine is entered; it is left if the block is freed. false: nothing has changed. */
+ALWAYS_INLINE bool free_lean(struct thread_state *self, char *address, enum record_allocator call, size_t size, size_t align)
+{
+    struct heap_block block;
+    uint64_t head;
+    if (__builtin_expect(!self->magazines, 0)
+        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, 0, form_bytes(FORM_LEAN), &block), 0)
+        || __builtin_expect(!claim_plain(block.tag, address, call, size, align, &head), 0))
+        return false;
+    size_t had = record_head_lean_size(head);
+    set_dead(block.tag, head | lean_freed_by(self), RECORD_BLOCK_FREE);
+    if (__builtin_expect(!quick_give(self->magazines, &block), 0))
+        unload(self, block.region, block.slot, had);
+    else if (__builtin_expect(blocks_add_free(self, had) || self->deferred, 0))
+        fold_and_end(self);
+    else
+        engine_leave(self);
+    return true;
+}
+
+/* The place of the call is `from` or `frame`. false: nothing has changed. */
 ALWAYS_INLINE bool free_quickly(char *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from,
                                 const struct capture_frame *frame)
 {
     struct thread_state *self = thread_self_pointer;
+    struct heap_block block;
     if (__builtin_expect(!self || !__atomic_load_n(&engine.quick_below, __ATOMIC_RELAXED), 0) || __builtin_expect(self->depth, 0)
         || __builtin_expect(modules_is_loader(from ? from->pc : frame->pc), 0))
         return false;
     engine_enter(self);
-    struct heap_block block;
-    if (__builtin_expect(!self->magazines, 0)
-        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, form_bytes(FORM_LEAN), &block), 0))
-        goto other;
-    if (!engine.lean) {         /* the slot is looked for anew: its record lies elsewhere */
-        if (from)
-            free_checked_from(address, block.region, block.slot, call, size, align, from);
-        else
-            free_checked_frame(self, address, block.region, block.slot, call, frame);
+    if (engine.lean && free_lean(self, address, call, size, align))
         return true;
+    if (engine.lean || __builtin_expect(!self->magazines, 0)
+        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, form_bytes(FORM_LONG), &block), 0)) {
+        engine_leave(self);
+        return false;
     }
-    struct record_block *record = block.tag;
-    uint64_t head;
-    if (__builtin_expect(!claim_plain(record, address, call, size, align, &head), 0))
-        goto other;
-    size_t had = record_head_lean_size(head);
-    set_dead(record, head | lean_freed_by(self), RECORD_BLOCK_FREE);
-    if (__builtin_expect(!quick_give(self->magazines, &block), 0)) {
-        unload(self, block.region, block.slot, had);
-        return true;
-    }
-    if (__builtin_expect(blocks_add_free(self, had) || self->deferred, 0)) {
-        fold_and_end(self);
-        return true;
-    }
-    engine_leave(self);
+    if (from)
+        free_checked_from(address, block.region, block.slot, call, size, align, from);
+    else
+        free_checked_frame(self, address, block.region, block.slot, call, frame);
     return true;
-other:
-    engine_leave(self);
-    return false;
 }
 
 void engine_free(void *address, enum record_allocator call, size_t size, size_t align, const struct capture_start *from)
