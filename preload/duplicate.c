@@ -35,7 +35,7 @@ CALL_NAMED(wcsdup);
 
 EXPORT char *strdup(const char *text)
 {
-    struct check check = {&call_strdup, CAPTURE_HERE()};
+    struct inspected check = {&call_strdup, CAPTURE_HERE()};
     if (__builtin_expect(real_heap_elsewhere, 0))
         return REAL(strdup)(text);
     return copy(text, text_length(&check, text), 1, RECORD_BY_STRDUP, &check.from);
@@ -43,7 +43,7 @@ EXPORT char *strdup(const char *text)
 
 EXPORT char *strndup(const char *text, size_t most)
 {
-    struct check check = {&call_strndup, CAPTURE_HERE()};
+    struct inspected check = {&call_strndup, CAPTURE_HERE()};
     if (__builtin_expect(real_heap_elsewhere, 0))
         return REAL(strndup)(text, most);
     return copy(text, text_length_within(&check, text, most), 1, RECORD_BY_STRNDUP, &check.from);
@@ -51,7 +51,7 @@ EXPORT char *strndup(const char *text, size_t most)
 
 EXPORT wchar_t *wcsdup(const wchar_t *text)
 {
-    struct check check = {&call_wcsdup, CAPTURE_HERE()};
+    struct inspected check = {&call_wcsdup, CAPTURE_HERE()};
     if (__builtin_expect(real_heap_elsewhere, 0))
         return REAL(wcsdup)(text);
     return copy(text, wide_length(&check, text) * sizeof *text, sizeof *text, RECORD_BY_WCSDUP, &check.from);

@@ -13,13 +13,20 @@ preload_sources = \
 noinst_LTLIBRARIES += libchecked.la
 libchecked_la_SOURCES = \
 	preload/checked/checked.def preload/checked/checked.h preload/checked/next.h preload/checked/next.c \
-	preload/checked/calls.c preload/checked/text.c preload/checked/wide.c preload/checked/number.c preload/checked/token.c \
+	preload/checked/text.c preload/checked/wide.c preload/checked/number.c preload/checked/token.c \
 	preload/checked/bounce.h preload/checked/bounce.c preload/checked/input.c preload/checked/vectors.c \
 	preload/checked/line.h preload/checked/streams.c \
 	preload/checked/format.h preload/checked/format.c preload/checked/print.c \
 	preload/checked/scan.h preload/checked/scan.c preload/checked/scans.c
 libchecked_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/preload
 libchecked_la_CFLAGS = $(plain_cflags)
+libchecked_la_LIBADD = libcalls.la
+
+# Interposers that end in a jump and have no frame (calls.c).
+noinst_LTLIBRARIES += libcalls.la
+libcalls_la_SOURCES = preload/checked/calls.c
+libcalls_la_CPPFLAGS = $(libchecked_la_CPPFLAGS)
+libcalls_la_CFLAGS = $(plain_cflags) -fomit-frame-pointer -foptimize-sibling-calls
 
 # For itself, so that the tests can put it on another engine.
 noinst_LTLIBRARIES += libpreload.la

@@ -225,20 +225,40 @@ const struct engine_child_env *engine_child_env(void);
  * below. They do nothing when the calling thread is inside the engine already (a signal handler that interrupted it). */
 
 /* All memory that holds blocks, page guards included, lies in [low, high). Both 0 when calls are not checked (profile); else they
- * only ever grow apart, from (UINTPTR_MAX, 1) on. Atomic. An address on the stack is one less than `stack` bytes above the caller of engine_on_stack(). */
+ * only ever grow apart, from (UINTPTR_MAX, 1) on. Atomic. An address on the stack is one less than `stack` bytes above the caller
+ * of engine_on_stack(). */
 struct engine_bounds {
     uintptr_t low, high;
     uintptr_t stack;            /* bytes above a frame that are taken for its stack */
+    uint32_t objects;           /* 1: there is, or was, an object that the program placed itself, maybe in a block; atomic */
 };
 extern struct engine_bounds engine_bounds __attribute__((visibility("hidden")));
+#define ENGINE_FRONT 16         /* where calls are checked: from a slot's first byte to its block's */
 
 static inline bool engine_may_be_heap(const void *address)
 {
     return (int)((uintptr_t)address >= __atomic_load_n(&engine_bounds.low, __ATOMIC_RELAXED))
          & (int)((uintptr_t)address < __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED));
 }
-#define engine_on_stack(address) \
-    ((uintptr_t)(address) - (uintptr_t)__builtin_frame_address(0) < __atomic_load_n(&engine_bounds.stack, __ATOMIC_RELAXED))
+/* The stack pointer, of a function that need not have a frame of its own. */
+static inline __attribute__((always_inline)) uintptr_t engine_stack_pointer(void)
+{
+#if defined(__x86_64__)
+    uintptr_t sp;
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return sp;
+#elif defined(__aarch64__)
+    uintptr_t sp;
+    __asm__("mov %0, sp" : "=r"(sp));
+    return sp;
+#else
+    return (uintptr_t)__builtin_frame_address(0);
+#endif
+}
+static inline __attribute__((always_inline)) bool engine_on_stack(const void *address)
+{
+    return (uintptr_t)address - engine_stack_pointer() < __atomic_load_n(&engine_bounds.stack, __ATOMIC_RELAXED);
+}
 static inline bool engine_checks_calls(void) { return __atomic_load_n(&engine_bounds.high, __ATOMIC_RELAXED) != 0; }
 
 /* An interposed function, as findings name it. One per function, zero but for the name. */

@@ -54,7 +54,7 @@ void bounce_drop(struct bounce *bounce)
     memory_unmap(bounce->start, (bounce->mapped + page - 1) & ~(page - 1));
 }
 
-void bounce_spill(const struct check *check, void *asked, const void *from, size_t n)
+void bounce_spill(const struct inspected *check, void *asked, const void *from, size_t n)
 {
     if (!n)
         return;
@@ -67,7 +67,7 @@ void bounce_spill(const struct check *check, void *asked, const void *from, size
     memory_copy(asked, from, n);
 }
 
-void bounce_give(const struct check *check, struct bounce *bounce, void *asked, size_t n)
+void bounce_give(const struct inspected *check, struct bounce *bounce, void *asked, size_t n)
 {
     bounce_spill(check, asked, bounce->start, n);
     bounce->touched = n;

@@ -20,11 +20,11 @@ struct bounce {
 bool bounce_take(struct bounce *bounce, size_t n);
 
 /* `n` of its bytes arrived: they go to `asked`, where the program wanted them, once what does not fit there is reported; the buffer goes. */
-void bounce_give(const struct check *check, struct bounce *bounce, void *asked, size_t n);
+void bounce_give(const struct inspected *check, struct bounce *bounce, void *asked, size_t n);
 void bounce_drop(struct bounce *bounce);
 
 /* Reports and copies n bytes that were meant for `asked`. What lies beyond mapped memory is lost, as it would have been. */
-void bounce_spill(const struct check *check, void *asked, const void *from, size_t n);
+void bounce_spill(const struct inspected *check, void *asked, const void *from, size_t n);
 
 /* Bytes of a string that a call has put in a bounce buffer of n bytes, its NUL included; 0: the call touched nothing. */
 size_t bounce_string(const char *start, size_t n);

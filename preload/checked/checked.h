@@ -11,23 +11,22 @@
 #include "next.h"
 
 /* One call that is being checked. */
-struct check {
+struct inspected {
     struct engine_call *call;
     struct capture_start from;      /* the program's call */
 };
 
-/* An interposer is named checked_NAME in C and NAME to the linker, so that the compiler takes it for no function that it knows; the
- * checks of a row are in inspect_NAME, out of the way of the call that needs none. */
+/* An interposer is named checked_NAME in C and NAME to the linker, so that the compiler takes it for no function that it knows. */
 #define INTERPOSER(result, name, parameters) \
     EXPORT result checked_##name parameters __asm__(#name); \
     result checked_##name parameters
 #define CALL_NAMED(name) static struct engine_call call_##name = {#name, 0}
 #define ANOTHER_NAME(alias_name, name) \
     extern __typeof__(checked_##name) checked_##alias_name __asm__(#alias_name) __attribute__((visibility("default"), alias(#name)))
-#define WITH_CHECK(...) (const struct check *check, __VA_ARGS__)
+#define WITH_CHECK(...) (const struct inspected *check, __VA_ARGS__)
 #define PASS_CHECK(...) (&this_check, __VA_ARGS__)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 
 /* ---- when it is worth looking ---- */
 
@@ -35,8 +34,6 @@ struct check {
 /* Of a place that is written to: the stack is watched as well. */
 #define AIMED(p) ((unsigned)(NEAR(p) || engine_on_stack(p)))
 #define DISTANCE(a, b) ((size_t)((uintptr_t)(a) - (uintptr_t)(b)))
-/* The same where it is known how much is written. */
-#define AIMED_AT(p, n) ((unsigned)(NEAR(p) || (engine_on_stack(p) && may_hold_return_address((p), (n)))))
 #define MEET(to, tn, from, fn) \
     ((((unsigned)(DISTANCE(to, from) < (size_t)(fn)) | (unsigned)(DISTANCE(from, to) < (size_t)(tn))) & ((const void *)(to) != (const void *)(from))) \
      && engine_checks_calls())
@@ -100,14 +97,14 @@ static inline size_t units(size_t n, size_t size)
     return __builtin_mul_overflow(n, size, &bytes) ? SIZE_MAX : bytes;
 }
 
-static inline void to_be_read(const struct check *check, const void *start, size_t n)
+static inline void to_be_read(const struct inspected *check, const void *start, size_t n)
 {
     if (NEAR(start) && n)
         engine_check_range(check->call, RECORD_ACCESS_READ, start, n, &check->from);
 }
 
 /* content: the n bytes that will be there; NULL: not known. */
-static inline void to_be_written(const struct check *check, const void *start, size_t n, const void *content)
+static inline void to_be_written(const struct inspected *check, const void *start, size_t n, const void *content)
 {
     if (NEAR(start) && n)
         engine_check_range(check->call, RECORD_ACCESS_WRITE, start, n, &check->from);
@@ -116,13 +113,13 @@ static inline void to_be_written(const struct check *check, const void *start, s
 }
 
 /* Bytes that have been checked leave the process. */
-static inline void put_out(const struct check *check, const void *start, size_t n)
+static inline void put_out(const struct inspected *check, const void *start, size_t n)
 {
     if (NEAR(start) && n)
         engine_check_output(check->call, start, n, &check->from);
 }
 
-static inline void sent(const struct check *check, const void *start, size_t n)
+static inline void sent(const struct inspected *check, const void *start, size_t n)
 {
     to_be_read(check, start, n);
     put_out(check, start, n);
@@ -135,35 +132,35 @@ static inline size_t room_at(const void *p)
 }
 
 /* Bytes that may be written at p. */
-static inline size_t room_for(const struct check *check, const void *p)
+static inline size_t room_for(const struct inspected *check, const void *p)
 {
     return NEAR(p) ? engine_room(p) : engine_on_stack(p) ? engine_stack_room(p, &check->from) : SIZE_MAX;
 }
 
 /* text.c: strings. Each reports what is read past the block, once, and answers what the call itself will find. Lengths without the
  * terminator, in characters. */
-size_t text_length(const struct check *check, const char *p);
-size_t text_length_within(const struct check *check, const char *p, size_t n);
-size_t bytes_until(const struct check *check, const void *p, int c, size_t n);      /* how many are read: the first c included, at most n */
-void text_until_end(const struct check *check, const char *p, int c);
-void texts_compared(const struct check *check, const char *a, const char *b, size_t n, int (*differ)(const char *, const char *, size_t));
+size_t text_length(const struct inspected *check, const char *p);
+size_t text_length_within(const struct inspected *check, const char *p, size_t n);
+size_t bytes_until(const struct inspected *check, const void *p, int c, size_t n);      /* how many are read: the first c included, at most n */
+void text_until_end(const struct inspected *check, const char *p, int c);
+void texts_compared(const struct inspected *check, const char *a, const char *b, size_t n, int (*differ)(const char *, const char *, size_t));
 /* How many characters are in (or not in) the set; SIZE_MAX: not known, or reported. */
-size_t text_spanned(const struct check *check, const char *p, const char *set, bool in);
-void text_found(const struct check *check, const char *p, const char *sought, bool folded);
-void bytes_matched(const struct check *check, const void *p, size_t n, const void *sought, size_t m);
+size_t text_spanned(const struct inspected *check, const char *p, const char *set, bool in);
+void text_found(const struct inspected *check, const char *p, const char *sought, bool folded);
+void bytes_matched(const struct inspected *check, const void *p, size_t n, const void *sought, size_t m);
 
 /* wide.c: the same for wide ones. */
-size_t wide_length(const struct check *check, const wchar_t *p);
-size_t wide_length_within(const struct check *check, const wchar_t *p, size_t n);
-size_t wide_until(const struct check *check, const wchar_t *p, wchar_t c, size_t n);
-void wide_until_end(const struct check *check, const wchar_t *p, wchar_t c);
-void wides_compared(const struct check *check, const wchar_t *a, const wchar_t *b, size_t n,
+size_t wide_length(const struct inspected *check, const wchar_t *p);
+size_t wide_length_within(const struct inspected *check, const wchar_t *p, size_t n);
+size_t wide_until(const struct inspected *check, const wchar_t *p, wchar_t c, size_t n);
+void wide_until_end(const struct inspected *check, const wchar_t *p, wchar_t c);
+void wides_compared(const struct inspected *check, const wchar_t *a, const wchar_t *b, size_t n,
                     int (*differ)(const wchar_t *, const wchar_t *, size_t));
-size_t wide_spanned(const struct check *check, const wchar_t *p, const wchar_t *set, bool in);
-void wide_found(const struct check *check, const wchar_t *p, const wchar_t *sought);
+size_t wide_spanned(const struct inspected *check, const wchar_t *p, const wchar_t *set, bool in);
+void wide_found(const struct inspected *check, const wchar_t *p, const wchar_t *sought);
 
 /* vectors.c */
 bool pieces_readable(const void *start, size_t n);
-void sent_pieces(const struct check *check, const struct iovec *pieces, size_t n);
+void sent_pieces(const struct inspected *check, const struct iovec *pieces, size_t n);
 
 #endif

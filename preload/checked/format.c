@@ -206,7 +206,7 @@ static void fetch(const struct walk *walk, uintptr_t *values, va_list args)
 
 /* A wide string of which as many characters are read as make `bytes` bytes in the locale's encoding; one that is not ASCII may make any
  * number up to that. */
-static void wide_within_bytes(const struct check *check, const wchar_t *p, int bytes)
+static void wide_within_bytes(const struct inspected *check, const wchar_t *p, int bytes)
 {
     size_t room = room_at(p) / sizeof *p, read = 0;
     int made = 0;
@@ -218,7 +218,7 @@ static void wide_within_bytes(const struct check *check, const wchar_t *p, int b
         READ(p, (room + 1) * sizeof *p);
 }
 
-static void look(const struct check *check, const struct walk *walk, const struct looked *looked, const uintptr_t *values)
+static void look(const struct inspected *check, const struct walk *walk, const struct looked *looked, const uintptr_t *values)
 {
     const void *p = (const void *)values[looked->position];
     int precision = looked->by_argument ? (int)(intptr_t)values[looked->by_argument] : looked->precision;
@@ -238,7 +238,7 @@ static void look(const struct check *check, const struct walk *walk, const struc
         wide_within_bytes(check, p, precision);
 }
 
-static void checked(const struct check *check, struct walk *walk, va_list args)
+static void checked(const struct inspected *check, struct walk *walk, va_list args)
 {
     while (format_at(&walk->format, walk->at = format_next(&walk->format, walk->at))) {
         walk->at++;
@@ -256,7 +256,7 @@ static void checked(const struct check *check, struct walk *walk, va_list args)
         look(check, walk, &walk->looked[i], values);
 }
 
-void format_checked(const struct check *check, const char *format, va_list args)
+void format_checked(const struct inspected *check, const char *format, va_list args)
 {
     struct walk walk;
     if (!format)
@@ -267,7 +267,7 @@ void format_checked(const struct check *check, const char *format, va_list args)
     checked(check, &walk, args);
 }
 
-void wide_format_checked(const struct check *check, const wchar_t *format, va_list args)
+void wide_format_checked(const struct inspected *check, const wchar_t *format, va_list args)
 {
     struct walk walk;
     if (!format)

@@ -5,8 +5,8 @@
 #include "checked.h"
 
 /* Checks the format itself, the strings of its %s conversions, and the places of its %n. `args` is left as it is. */
-void format_checked(const struct check *check, const char *format, va_list args);
-void wide_format_checked(const struct check *check, const wchar_t *format, va_list args);
+void format_checked(const struct inspected *check, const char *format, va_list args);
+void wide_format_checked(const struct inspected *check, const wchar_t *format, va_list args);
 
 /* Characters of a format, narrow or wide. What is no ASCII character reads as one that is no part of a conversion. */
 struct format_text {

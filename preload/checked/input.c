@@ -33,7 +33,7 @@
     {                                                                                                                \
         if (LIKELY(!(pointers)))                                                                                     \
             return NEXT(name) arguments;                                                                             \
-        struct check this_check = {&call_##name, CAPTURE_HERE()};                                                    \
+        struct inspected this_check = {&call_##name, CAPTURE_HERE()};                                                    \
         return fill_##name PASS_CHECK arguments;                                                                     \
     }
 #define SAME(file, alias_name, name) SAME_##file(alias_name, name)

@@ -8,7 +8,7 @@
  * no harm. */
 
 /* Reads at most n - 1 characters, as `get` does, where the block at `to` has room for `room` < n. */
-static CHARACTER *FILL_LINE(const struct check *check, CHARACTER *to, size_t n, void *stream, size_t room,
+static CHARACTER *FILL_LINE(const struct inspected *check, CHARACTER *to, size_t n, void *stream, size_t room,
                             CHARACTER *(*get)(CHARACTER *, int, void *))
 {
     enum { REST = 512, MARK = 1 };

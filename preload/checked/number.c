@@ -64,7 +64,7 @@ OPEN_END(wchar_t, uint32_t, open_end_wchar_t)
     INTERPOSER(result, name, parameters)                                                                             \
     {                                                                                                                \
         if (UNLIKELY(NEAR(text))) {                                                                                  \
-            struct check this_check = {&call_##name, CAPTURE_HERE()};                                                \
+            struct inspected this_check = {&call_##name, CAPTURE_HERE()};                                                \
             inspect_##name PASS_CHECK arguments;                                                                     \
         }                                                                                                            \
         return NEXT(name) arguments;                                                                                 \

@@ -13,7 +13,7 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 /* The call is about to print to `to`, at most n bytes of it. */
-static void measured(const struct check *check, char *to, size_t n, const char *format, va_list args)
+static void measured(const struct inspected *check, char *to, size_t n, const char *format, va_list args)
 {
     if (!AIMED(to) || room_for(check, to) >= n)
         return;
@@ -32,7 +32,7 @@ static void measured(const struct check *check, char *to, size_t n, const char *
 /* Is made before libc's own: the call `name`, checked as `form` is. */
 #define CHECK_FORM(name, form, arguments)                                                                            \
     if (engine_checks_calls()) {                                                                                     \
-        struct check this_check = {&call_##name, CAPTURE_HERE()};                                                    \
+        struct inspected this_check = {&call_##name, CAPTURE_HERE()};                                                    \
         inspect_##form PASS_CHECK arguments;                                                                         \
     }
 
@@ -125,7 +125,7 @@ static size_t stored_wide(const wchar_t *to, size_t n, int printed)
     return length < n ? length + 1 : n;
 }
 
-static int print_wide(const struct check *check, wchar_t *to, size_t n, int flag, size_t known, const wchar_t *format, va_list args)
+static int print_wide(const struct inspected *check, wchar_t *to, size_t n, int flag, size_t known, const wchar_t *format, va_list args)
 {
     struct bounce bounce;
     wide_format_checked(check, format, args);
@@ -142,7 +142,7 @@ INTERPOSER(int, vswprintf, (wchar_t *to, size_t n, const wchar_t *format, va_lis
 {
     if (!engine_checks_calls())
         return NEXT(vswprintf)(to, n, format, args);
-    struct check check = {&call_vswprintf, CAPTURE_HERE()};
+    struct inspected check = {&call_vswprintf, CAPTURE_HERE()};
     return print_wide(&check, to, n, 0, SIZE_MAX, format, args);
 }
 
@@ -150,7 +150,7 @@ INTERPOSER(int, __vswprintf_chk, (wchar_t *to, size_t n, int flag, size_t known,
 {
     if (!engine_checks_calls() || known < n)
         return NEXT(__vswprintf_chk)(to, n, flag, known, format, args);
-    struct check check = {&call_vswprintf, CAPTURE_HERE()};
+    struct inspected check = {&call_vswprintf, CAPTURE_HERE()};
     return print_wide(&check, to, n, flag, known, format, args);
 }
 
@@ -159,7 +159,7 @@ INTERPOSER(int, swprintf, (wchar_t *to, size_t n, const wchar_t *format, ...))
 {
     va_list args;
     va_start(args, format);
-    struct check check = {&call_swprintf, CAPTURE_HERE()};
+    struct inspected check = {&call_swprintf, CAPTURE_HERE()};
     int printed = engine_checks_calls() ? print_wide(&check, to, n, 0, SIZE_MAX, format, args) : NEXT(vswprintf)(to, n, format, args);
     va_end(args);
     return printed;
@@ -169,7 +169,7 @@ INTERPOSER(int, __swprintf_chk, (wchar_t *to, size_t n, int flag, size_t known, 
 {
     va_list args;
     va_start(args, format);
-    struct check check = {&call_swprintf, CAPTURE_HERE()};
+    struct inspected check = {&call_swprintf, CAPTURE_HERE()};
     int printed = engine_checks_calls() && known >= n ? print_wide(&check, to, n, flag, known, format, args)
                                                       : NEXT(__vswprintf_chk)(to, n, flag, known, format, args);
     va_end(args);

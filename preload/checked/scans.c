@@ -23,7 +23,7 @@
 
 /* One call: what it scans, and libc's form of it. */
 struct scanned {
-    const struct check *check;
+    const struct inspected *check;
     struct format_text format;
     size_t characters;              /* of the text; SIZE_MAX: a stream */
     bool gnu_a;
@@ -74,7 +74,7 @@ static void list_of(va_list *list, void **pointers)
 }
 
 /* Whether the conversion might store more than there is room for. */
-static bool doubtful(const struct check *check, const struct scan_target *target, const void *p)
+static bool doubtful(const struct inspected *check, const struct scan_target *target, const void *p)
 {
     return AIMED(p) && room_for(check, p) < most_stored(target);
 }
@@ -181,7 +181,7 @@ typedef int scan_wide_input(const wchar_t *, va_list);
 typedef int scan_wide_stream(void *, const wchar_t *, va_list);
 typedef int scan_wide_text(const wchar_t *, const wchar_t *, va_list);
 
-static int scan_from_input(const struct check *check, scan_input *next, bool gnu_a, const char *format, va_list args)
+static int scan_from_input(const struct inspected *check, scan_input *next, bool gnu_a, const char *format, va_list args)
 {
     ENDED(format);
     struct scanned scanned = {check, {format, false}, SIZE_MAX, gnu_a};
@@ -190,7 +190,7 @@ static int scan_from_input(const struct check *check, scan_input *next, bool gnu
 #undef NEXT_CALL
 }
 
-static int scan_from_stream(const struct check *check, scan_stream *next, bool gnu_a, void *stream, const char *format, va_list args)
+static int scan_from_stream(const struct inspected *check, scan_stream *next, bool gnu_a, void *stream, const char *format, va_list args)
 {
     ENDED(format);
     struct scanned scanned = {check, {format, false}, SIZE_MAX, gnu_a};
@@ -199,7 +199,7 @@ static int scan_from_stream(const struct check *check, scan_stream *next, bool g
 #undef NEXT_CALL
 }
 
-static int scan_from_text(const struct check *check, scan_text *next, bool gnu_a, const char *text, const char *format, va_list args)
+static int scan_from_text(const struct inspected *check, scan_text *next, bool gnu_a, const char *text, const char *format, va_list args)
 {
     ENDED(format);
     struct scanned scanned = {check, {format, false}, TEXT(text), gnu_a};
@@ -208,7 +208,7 @@ static int scan_from_text(const struct check *check, scan_text *next, bool gnu_a
 #undef NEXT_CALL
 }
 
-static int scan_from_wide_input(const struct check *check, scan_wide_input *next, bool gnu_a, const wchar_t *format, va_list args)
+static int scan_from_wide_input(const struct inspected *check, scan_wide_input *next, bool gnu_a, const wchar_t *format, va_list args)
 {
     WENDED(format);
     struct scanned scanned = {check, {format, true}, SIZE_MAX, gnu_a};
@@ -217,7 +217,7 @@ static int scan_from_wide_input(const struct check *check, scan_wide_input *next
 #undef NEXT_CALL
 }
 
-static int scan_from_wide_stream(const struct check *check, scan_wide_stream *next, bool gnu_a, void *stream, const wchar_t *format,
+static int scan_from_wide_stream(const struct inspected *check, scan_wide_stream *next, bool gnu_a, void *stream, const wchar_t *format,
                                  va_list args)
 {
     WENDED(format);
@@ -227,7 +227,7 @@ static int scan_from_wide_stream(const struct check *check, scan_wide_stream *ne
 #undef NEXT_CALL
 }
 
-static int scan_from_wide_text(const struct check *check, scan_wide_text *next, bool gnu_a, const wchar_t *text, const wchar_t *format,
+static int scan_from_wide_text(const struct inspected *check, scan_wide_text *next, bool gnu_a, const wchar_t *text, const wchar_t *format,
                                va_list args)
 {
     WENDED(format);
@@ -250,14 +250,14 @@ static int scan_from_wide_text(const struct check *check, scan_wide_text *next, 
     {                                                                                                                \
         if (!engine_checks_calls())                                                                                  \
             return NEXT(vname)(UNPACK arguments);                                                                   \
-        struct check check = {&call_##vname, CAPTURE_HERE()};                                                        \
+        struct inspected check = {&call_##vname, CAPTURE_HERE()};                                                        \
         return scan(&check, REAL_OF(vname), gnu_a, UNPACK arguments);                                               \
     }                                                                                                                \
     INTERPOSER(int, name, dotted)                                                                                    \
     {                                                                                                                \
         va_list args;                                                                                                \
         va_start(args, format);                                                                                      \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         int assigned = engine_checks_calls() ? scan(&check, REAL_OF(vname), gnu_a, UNPACK arguments)                \
                                              : NEXT(vname)(UNPACK arguments);                                       \
         va_end(args);                                                                                                \

@@ -22,7 +22,7 @@ int getchar(void);
 
 typedef size_t reader(void *, size_t, size_t, void *);
 
-static size_t read_elements(const struct check *check, void *to, size_t size, size_t n, void *stream, reader *read)
+static size_t read_elements(const struct inspected *check, void *to, size_t size, size_t n, void *stream, reader *read)
 {
     size_t bytes = units(n, size);
     struct bounce bounce;
@@ -39,14 +39,14 @@ static size_t read_elements(const struct check *check, void *to, size_t size, si
     {                                                                                                                \
         if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(name)(to, size, n, stream);                                                                  \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         return read_elements(&check, to, size, n, stream, NEXT_OF(name));                                            \
     }                                                                                                                \
     INTERPOSER(size_t, __##name##_chk, (void *to, size_t room, size_t size, size_t n, void *stream))                 \
     {                                                                                                                \
         if (LIKELY(!AIMED(to)) || units(n, size) > room)                                                              \
             return NEXT(__##name##_chk)(to, room, size, n, stream);                                                  \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         return read_elements(&check, to, size, n, stream, NEXT_OF(name));                                            \
     }
 #define NEXT_OF(name) (&NEXT(name))
@@ -71,7 +71,7 @@ FREAD(fread_unlocked)
     {                                                                                                                \
         if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(name)(to, n, stream);                                                                        \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         size_t room = room_for(&check, to) / sizeof *to;                                                                      \
         return n < 1 || room >= (size_t)n ? NEXT(name)(to, n, stream)                                                \
                                           : fill(&check, to, (size_t)n, stream, room, NEXT_OF(name));                \
@@ -80,7 +80,7 @@ FREAD(fread_unlocked)
     {                                                                                                                \
         if (LIKELY(!AIMED(to)))                                                                                       \
             return NEXT(__##name##_chk)(to, known, n, stream);                                                       \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         size_t room = room_for(&check, to) / sizeof *to;                                                                      \
         return n < 1 || room >= (size_t)n || known < (size_t)n ? NEXT(__##name##_chk)(to, known, n, stream)          \
                                                                : fill(&check, to, (size_t)n, stream, room, NEXT_OF(name)); \
@@ -92,7 +92,7 @@ FGETS(fgetws, wchar_t, fill_wide_line)
 FGETS(fgetws_unlocked, wchar_t, fill_wide_line)
 
 /* gets knows no bound at all: a character at a time. */
-static char *get_line(const struct check *check, char *to)
+static char *get_line(const struct inspected *check, char *to)
 {
     size_t room = room_for(check, to), at = 0;
     bool over = false;
@@ -120,20 +120,20 @@ INTERPOSER(char *, gets, (char *to))
 {
     if (LIKELY(!AIMED(to)))
         return NEXT(gets)(to);
-    struct check check = {&call_gets, CAPTURE_HERE()};
+    struct inspected check = {&call_gets, CAPTURE_HERE()};
     return get_line(&check, to);
 }
 
 INTERPOSER(char *, __gets_chk, (char *to, size_t room))
 {
-    struct check check = {&call_gets, CAPTURE_HERE()};
+    struct inspected check = {&call_gets, CAPTURE_HERE()};
     return LIKELY(!AIMED(to)) || room_for(&check, to) >= room ? NEXT(__gets_chk)(to, room) : get_line(&check, to);
 }
 
 /* ---- lines of any length ------------------------------------------------------------------------------------------------------- */
 
 /* The buffer that the program brings is smaller than it says (*n). */
-static ssize_t get_delimited(const struct check *check, char **line, size_t *n, int delimiter, void *stream)
+static ssize_t get_delimited(const struct inspected *check, char **line, size_t *n, int delimiter, void *stream)
 {
     char *fresh = NULL, *old = *line;
     size_t room = 0;
@@ -155,7 +155,7 @@ static ssize_t get_delimited(const struct check *check, char **line, size_t *n, 
     {                                                                                                                \
         if (!engine_checks_calls() || !line || !n)                                                                   \
             return NEXT(name) arguments;                                                                             \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         to_be_written(&check, line, sizeof *line, NULL);                                                    \
         to_be_written(&check, n, sizeof *n, NULL);                                                          \
         return room_at(*line) >= *n ? NEXT(name) arguments : get_delimited(&check, line, n, (delimiter), stream);    \

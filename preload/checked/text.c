@@ -13,12 +13,12 @@
 #define FIRST_STEP ((size_t)256)
 
 /* The call reads past the room at p. */
-static void past_end(const struct check *check, const void *p, size_t room, size_t unit)
+static void past_end(const struct inspected *check, const void *p, size_t room, size_t unit)
 {
     engine_check_range(check->call, RECORD_ACCESS_READ, p, room + unit, &check->from);
 }
 
-size_t text_length(const struct check *check, const char *p)
+size_t text_length(const struct inspected *check, const char *p)
 {
     size_t room = room_at(p);
     if (room == SIZE_MAX)
@@ -30,7 +30,7 @@ size_t text_length(const struct check *check, const char *p)
     return NEXT(strlen)(p);
 }
 
-size_t text_length_within(const struct check *check, const char *p, size_t n)
+size_t text_length_within(const struct inspected *check, const char *p, size_t n)
 {
     size_t room = room_at(p), length = NEXT(strnlen)(p, n < room ? n : room);
     if (LIKELY(n <= room || length < room))
@@ -39,7 +39,7 @@ size_t text_length_within(const struct check *check, const char *p, size_t n)
     return NEXT(strnlen)(p, n);
 }
 
-size_t bytes_until(const struct check *check, const void *p, int c, size_t n)
+size_t bytes_until(const struct inspected *check, const void *p, int c, size_t n)
 {
     size_t room = room_at(p), most = n < room ? n : room;
     const void *found = most == SIZE_MAX ? NEXT(rawmemchr)(p, c) : NEXT(memchr)(p, c, most);
@@ -52,7 +52,7 @@ size_t bytes_until(const struct check *check, const void *p, int c, size_t n)
     return found ? DISTANCE(found, p) + 1 : n;
 }
 
-void text_until_end(const struct check *check, const char *p, int c)
+void text_until_end(const struct inspected *check, const char *p, int c)
 {
     size_t room = room_at(p), at = 0;
     if (room == SIZE_MAX)
@@ -66,7 +66,7 @@ void text_until_end(const struct check *check, const char *p, int c)
     past_end(check, p, room, 1);
 }
 
-void texts_compared(const struct check *check, const char *a, const char *b, size_t n,
+void texts_compared(const struct inspected *check, const char *a, const char *b, size_t n,
                     int (*differ)(const char *, const char *, size_t))
 {
     size_t room_a = room_at(a), room_b = room_at(b), room = room_a < room_b ? room_a : room_b;
@@ -80,7 +80,7 @@ void texts_compared(const struct check *check, const char *a, const char *b, siz
         past_end(check, b, room, 1);
 }
 
-size_t text_spanned(const struct check *check, const char *p, const char *set, bool in)
+size_t text_spanned(const struct inspected *check, const char *p, const char *set, bool in)
 {
     uint64_t members[4] = {0};
     size_t room = room_at(p);
@@ -105,7 +105,7 @@ static bool found_folded(const char *p, size_t n, const char *sought, size_t len
     return false;
 }
 
-void text_found(const struct check *check, const char *p, const char *sought, bool folded)
+void text_found(const struct inspected *check, const char *p, const char *sought, bool folded)
 {
     size_t length = text_length(check, sought), room = room_at(p);
     if (room == SIZE_MAX || !length)
@@ -121,7 +121,7 @@ void text_found(const struct check *check, const char *p, const char *sought, bo
     past_end(check, p, room, 1);
 }
 
-void bytes_matched(const struct check *check, const void *p, size_t n, const void *sought, size_t m)
+void bytes_matched(const struct inspected *check, const void *p, size_t n, const void *sought, size_t m)
 {
     size_t room = room_at(p);
     if (n <= room || !m)

@@ -5,7 +5,7 @@
  * strtok_r with a place of ours. */
 #include "checked.h"
 
-static void read_token(const struct check *check, const char *p, const char *set)
+static void read_token(const struct inspected *check, const char *p, const char *set)
 {
     ENDED(set);
     if (!p || !NEAR(p))
@@ -15,7 +15,7 @@ static void read_token(const struct check *check, const char *p, const char *set
         text_spanned(check, p + separators, set, false);
 }
 
-static void read_wide_token(const struct check *check, const wchar_t *p, const wchar_t *set)
+static void read_wide_token(const struct inspected *check, const wchar_t *p, const wchar_t *set)
 {
     WENDED(set);
     if (!p || !NEAR(p))
@@ -32,7 +32,7 @@ CALL_NAMED(wcstok);
 INTERPOSER(char *, strtok_r, (char *p, const char *set, char **rest))
 {
     if (UNLIKELY(engine_checks_calls())) {
-        struct check check = {&call_strtok_r, CAPTURE_HERE()};
+        struct inspected check = {&call_strtok_r, CAPTURE_HERE()};
         to_be_written(&check, rest, sizeof *rest, NULL);
         read_token(&check, p ? p : *rest, set);
     }
@@ -44,7 +44,7 @@ INTERPOSER(char *, strtok, (char *p, const char *set))
 {
     static char *stopped;
     if (UNLIKELY(engine_checks_calls())) {
-        struct check check = {&call_strtok, CAPTURE_HERE()};
+        struct inspected check = {&call_strtok, CAPTURE_HERE()};
         read_token(&check, p ? p : stopped, set);
     }
     return NEXT(strtok_r)(p, set, &stopped);
@@ -53,7 +53,7 @@ INTERPOSER(char *, strtok, (char *p, const char *set))
 INTERPOSER(wchar_t *, wcstok, (wchar_t *p, const wchar_t *set, wchar_t **rest))
 {
     if (UNLIKELY(engine_checks_calls())) {
-        struct check check = {&call_wcstok, CAPTURE_HERE()};
+        struct inspected check = {&call_wcstok, CAPTURE_HERE()};
         to_be_written(&check, rest, sizeof *rest, NULL);
         read_wide_token(&check, p ? p : *rest, set);
     }

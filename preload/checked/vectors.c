@@ -26,7 +26,7 @@ bool pieces_readable(const void *start, size_t n)
 }
 
 /* true: the list can be looked at, and is checked itself. */
-static bool list_checked(const struct check *check, const struct iovec *pieces, size_t n)
+static bool list_checked(const struct inspected *check, const struct iovec *pieces, size_t n)
 {
     if (n > MOST_PIECES || !pieces_readable(pieces, n * sizeof *pieces))
         return false;
@@ -34,7 +34,7 @@ static bool list_checked(const struct check *check, const struct iovec *pieces, 
     return true;
 }
 
-void sent_pieces(const struct check *check, const struct iovec *pieces, size_t n)
+void sent_pieces(const struct inspected *check, const struct iovec *pieces, size_t n)
 {
     if (!list_checked(check, pieces, n))
         return;
@@ -49,7 +49,7 @@ struct scatter {
 };
 
 /* Prepares a list to be filled. */
-static void scatter_begin(const struct check *check, struct scatter *scatter, const struct iovec *pieces, size_t n)
+static void scatter_begin(const struct inspected *check, struct scatter *scatter, const struct iovec *pieces, size_t n)
 {
     scatter->list = (struct iovec *)(uintptr_t)pieces;
     if (!list_checked(check, pieces, n))
@@ -72,7 +72,7 @@ static void scatter_begin(const struct check *check, struct scatter *scatter, co
 }
 
 /* `got` bytes have arrived. */
-static void scatter_end(const struct check *check, struct scatter *scatter, const struct iovec *pieces, size_t n, ssize_t got)
+static void scatter_end(const struct inspected *check, struct scatter *scatter, const struct iovec *pieces, size_t n, ssize_t got)
 {
     if (scatter->list == pieces)
         return;
@@ -93,7 +93,7 @@ static void scatter_end(const struct check *check, struct scatter *scatter, cons
     {                                                                                                                \
         if (!engine_checks_calls() || n < 0)                                                                         \
             return NEXT(name)(fd, pieces, __VA_ARGS__);                                                              \
-        struct check check = {&call_##name, CAPTURE_HERE()};                                                         \
+        struct inspected check = {&call_##name, CAPTURE_HERE()};                                                         \
         struct scatter scatter;                                                                                      \
         scatter_begin(&check, &scatter, pieces, (size_t)n);                                                          \
         ssize_t got = NEXT(name)(fd, scatter.list, __VA_ARGS__);                                                     \
@@ -112,7 +112,7 @@ INTERPOSER(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags))
 {
     if (!engine_checks_calls() || !pieces_readable(message, sizeof *message))
         return NEXT(recvmsg)(fd, message, flags);
-    struct check check = {&call_recvmsg, CAPTURE_HERE()};
+    struct inspected check = {&call_recvmsg, CAPTURE_HERE()};
     struct scatter scatter;
     struct msghdr own;
     to_be_written(&check, message, sizeof *message, NULL);

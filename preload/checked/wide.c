@@ -11,12 +11,12 @@ static size_t wide_room(const wchar_t *p)
     return room == SIZE_MAX ? room : room / UNIT;
 }
 
-static void past_end(const struct check *check, const wchar_t *p, size_t room)
+static void past_end(const struct inspected *check, const wchar_t *p, size_t room)
 {
     engine_check_range(check->call, RECORD_ACCESS_READ, p, (room + 1) * UNIT, &check->from);
 }
 
-size_t wide_length(const struct check *check, const wchar_t *p)
+size_t wide_length(const struct inspected *check, const wchar_t *p)
 {
     size_t room = wide_room(p);
     if (room == SIZE_MAX)
@@ -28,7 +28,7 @@ size_t wide_length(const struct check *check, const wchar_t *p)
     return NEXT(wcslen)(p);
 }
 
-size_t wide_length_within(const struct check *check, const wchar_t *p, size_t n)
+size_t wide_length_within(const struct inspected *check, const wchar_t *p, size_t n)
 {
     size_t room = wide_room(p), length = NEXT(wcsnlen)(p, n < room ? n : room);
     if (LIKELY(n <= room || length < room))
@@ -37,7 +37,7 @@ size_t wide_length_within(const struct check *check, const wchar_t *p, size_t n)
     return NEXT(wcsnlen)(p, n);
 }
 
-size_t wide_until(const struct check *check, const wchar_t *p, wchar_t c, size_t n)
+size_t wide_until(const struct inspected *check, const wchar_t *p, wchar_t c, size_t n)
 {
     size_t room = wide_room(p), most = n < room ? n : room;
     const wchar_t *found = NEXT(wmemchr)(p, c, most);
@@ -48,7 +48,7 @@ size_t wide_until(const struct check *check, const wchar_t *p, wchar_t c, size_t
     return n;
 }
 
-void wide_until_end(const struct check *check, const wchar_t *p, wchar_t c)
+void wide_until_end(const struct inspected *check, const wchar_t *p, wchar_t c)
 {
     size_t room = wide_room(p);
     if (room == SIZE_MAX)
@@ -59,7 +59,7 @@ void wide_until_end(const struct check *check, const wchar_t *p, wchar_t c)
     past_end(check, p, room);
 }
 
-void wides_compared(const struct check *check, const wchar_t *a, const wchar_t *b, size_t n,
+void wides_compared(const struct inspected *check, const wchar_t *a, const wchar_t *b, size_t n,
                     int (*differ)(const wchar_t *, const wchar_t *, size_t))
 {
     size_t room_a = wide_room(a), room_b = wide_room(b), room = room_a < room_b ? room_a : room_b;
@@ -73,7 +73,7 @@ void wides_compared(const struct check *check, const wchar_t *a, const wchar_t *
         past_end(check, b, room);
 }
 
-size_t wide_spanned(const struct check *check, const wchar_t *p, const wchar_t *set, bool in)
+size_t wide_spanned(const struct inspected *check, const wchar_t *p, const wchar_t *set, bool in)
 {
     size_t room = wide_room(p);
     if (room == SIZE_MAX)
@@ -86,7 +86,7 @@ size_t wide_spanned(const struct check *check, const wchar_t *p, const wchar_t *
     return SIZE_MAX;
 }
 
-void wide_found(const struct check *check, const wchar_t *p, const wchar_t *sought)
+void wide_found(const struct inspected *check, const wchar_t *p, const wchar_t *sought)
 {
     size_t length = wide_length(check, sought), room = wide_room(p);
     if (room == SIZE_MAX || !length)

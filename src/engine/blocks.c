@@ -257,7 +257,7 @@ bool blocks_init(void)
 {
     midden_anchor.engines = (uintptr_t)engine_stats_record;
     if (guard_setting.rear)     /* a profile that checks calls: nothing is in bounds yet */
-        engine_bounds = (struct engine_bounds){UINTPTR_MAX, 1, STACK_SPAN};
+        engine_bounds = (struct engine_bounds){UINTPTR_MAX, 1, STACK_SPAN, 0};
     return table_init(anchor_table(RECORD_TABLE_REGIONS), sizeof(struct record_region), 10, (uint64_t)1 << 26);
 }
 

@@ -2,9 +2,9 @@
  *
  * 1. The place around the first byte is looked up (engine/blocks: lock-free for slots of slabs and page guards), its record's head read
  *    once, and the range judged by it (check/range). Nearly always that is all.
- *    Before that: slots of slabs are looked up inline (rest_in_slab), as free does it. Other blocks that checked calls of the thread met
+ *    Before that: slots of slabs are looked up inline (inside.h), as free does it. Other blocks that checked calls of the thread met
  *    lately are remembered with their records, by the page that the range began in. A record that still has the same head and number is of
- *    the same block.
+ *    the same block. The calls that are made most have that compiled into themselves and come here only with the rest.
  * 2. Of a range that begins outside its block, in the zone between two, the nearer block is the one that was meant.
  * 3. A fault is published and told at once, named after the function called and the place it was called from.
  * 4. Then the way is cleared for the call to do what it would have done without us: every inaccessible page in the range is opened,
@@ -28,9 +28,9 @@
 #include "check/range.h"
 #include "check/sites.h"
 #include "check/watch.h"
+#include "engine/inside.h"
 #include "engine/objects.h"
 #include "engine/state.h"
-#include "heap/quick.h"
 #include "trace/modules.h"
 #include "trace/walk.h"
 
@@ -40,78 +40,28 @@
 
 struct engine_bounds engine_bounds;
 
-/* The rest of the living block that `address` lies in, if it is of this slab and nothing is unusual; 0: that takes a closer look. Any context. */
-ALWAYS_INLINE size_t rest_in_slab(struct heap_region *slab, uintptr_t address)
+/* Remembers where a block was met, whose record's head was `head`. Precondition: the engine was entered. */
+static void note(struct thread_state *self, uintptr_t start, const struct place *place, uint64_t head)
 {
-    struct heap_block block;
-    if (__builtin_expect(!quick_slot(slab, (const char *)address, sizeof(struct record_block), &block), 0))
-        return 0;
-    uint64_t head = __atomic_load_n(&((const struct record_block *)block.tag)->head, __ATOMIC_ACQUIRE), size = record_head_long_size(head);
-    uintptr_t offset = address - (uintptr_t)block.start - engine.front;
-    return __builtin_expect(record_head_state(head) == RECORD_BLOCK_LIVE && offset < size, 1) ? (size_t)(size - offset) : 0;
-}
-
-/* Precondition: the engine was entered. */
-static inline void meet(struct thread_state *self, const void *address)
-{
-    if (self->magazines)
-        quick_meet(engine.heap, self->magazines, address);
-}
-
-/* A block that was met, as its record was then; by the page that the range began in. */
-struct seen_block {
-    uintptr_t address;
-    const struct record_block *record;      /* NULL: a free entry. Records are never unmapped */
-    uint64_t head;
-    uint32_t sequence;
-};
-#define SEEN_ENTRIES 1024u
-
-static inline size_t seen_place(uintptr_t at) { return (at >> 12 ^ at >> 22) & (SEEN_ENTRIES - 1); }
-
-/* The rest of the living block that `address` lies in, if it was met lately; 0: it was not. Any context: a handler that comes in the middle of
- * seen_note() finds an entry that may be of two blocks, whose record then has another head or number. */
-static inline size_t rest_seen(const struct thread_state *self, uintptr_t address)
-{
-    const struct seen_block *seen = self->seen;
-    if (!seen)
-        return 0;
-    seen += seen_place(address);
-    uintptr_t offset = address - seen->address;
-    uint64_t size = record_head_long_size(seen->head);
-    return offset < size && seen->record && __atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == seen->head
-        && __atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence ? (size_t)(size - offset) : 0;
-}
-
-/* What both know. */
-ALWAYS_INLINE size_t rest_known(const struct thread_state *self, uintptr_t address)
-{
-    if (__builtin_expect(!self, 0))
-        return 0;
-    if (__builtin_expect(!self->magazines, 0))
-        return rest_seen(self, address);    /* it had no block of a slab yet */
-    struct heap_region *region = quick_region(self->magazines, (const char *)address);
-    if (__builtin_expect(region && __atomic_load_n(&region->engine, __ATOMIC_RELAXED) == HEAP_SLAB, 1))
-        return rest_in_slab(region, address);
-    return rest_seen(self, address);
-}
-
-static void seen_note(struct thread_state *self, uintptr_t start, const struct place *place, uint64_t head)
-{
-    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared || (!place->guarded && place->block.region->stride))
-        return;         /* not to be remembered; of a slab: found as fast as here */
-    if (!self->seen && !(self->seen = memory_keep(SEEN_ENTRIES * sizeof *self->seen, 64)))
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared || (!self->inside && !(self->inside = memory_keep(sizeof *self->inside, 64))))
         return;
-    struct seen_block *seen = &self->seen[seen_place(start)];
-    seen->record = NULL;
+    uintptr_t *entry = &self->inside->places[inside_place(start)];
+    if (!place->guarded && place->block.region->engine == HEAP_SLAB) {
+        if (place->owner == engine.heap)
+            __atomic_store_n(entry, (uintptr_t)place->block.region + INSIDE_SLAB, __ATOMIC_RELAXED);
+        return;
+    }
+    struct seen_block *seen = &self->inside->seen[inside_seen(start)];
+    __atomic_store_n(&seen->head, 0, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     seen->address = (uintptr_t)place->address;
-    seen->head = head;
+    seen->record = place->record;
     seen->sequence = __atomic_load_n(&place->record->sequence, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     /* The number is of the block that had this head if the head is still the same. */
     if (__atomic_load_n(&place->record->head, __ATOMIC_ACQUIRE) == head)
-        seen->record = place->record;
+        __atomic_store_n(&seen->head, head, __ATOMIC_RELAXED);
+    __atomic_store_n(entry, (uintptr_t)seen, __ATOMIC_RELEASE);
 }
 
 /* The place around an address, if there is a record of it. */
@@ -240,7 +190,7 @@ size_t engine_room(const void *address)
 {
     struct thread_state *self = threads_self();
     size_t room = RANGE_UNKNOWN;
-    size_t rest = rest_known(self, (uintptr_t)address);
+    size_t rest = inside_rest(inside_own(), (uintptr_t)address);
     if (__builtin_expect(rest != 0, 1))
         return rest;
     if (engine_enter(self)) {
@@ -249,9 +199,8 @@ size_t engine_room(const void *address)
             uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
             room = range_room((uintptr_t)address, (uintptr_t)place.address, head);
             if (room && room != RANGE_UNKNOWN)
-                seen_note(self, (uintptr_t)address, &place, head);
+                note(self, (uintptr_t)address, &place, head);
         }
-        meet(self, address);
     }
     engine_leave(self);
     return room;
@@ -311,8 +260,7 @@ static __attribute__((noinline)) void look_up_range(struct engine_call *call, en
         else if (objects_check((const void *)start, n, access, &finding))
             tell(self, call, &finding, caller);
         else if (head)
-            seen_note(self, start, &place, head);
-        meet(self, (const void *)start);
+            note(self, start, &place, head);
     }
     engine_leave(self);
 }
@@ -320,8 +268,7 @@ static __attribute__((noinline)) void look_up_range(struct engine_call *call, en
 void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n,
                         const struct capture_start *caller)
 {
-    bool objects = __atomic_load_n(&objects_any, __ATOMIC_RELAXED);     /* which may lie in a block */
-    if (__builtin_expect(objects || n > rest_known(thread_self_pointer, (uintptr_t)start), 0))
+    if (__builtin_expect(inside_unsure(start, n), 0))
         look_up_range(call, access, (uintptr_t)start, n, caller);
 }
 

@@ -34,7 +34,6 @@ static struct lock mutex = LOCK_INIT(LOCK_RANK_OBJECTS);
 static struct index by_address, by_anchor;
 static uint32_t oldest, newest;         /* freed records, linked by next_free */
 static uint64_t n_freed;
-uint32_t objects_any;
 
 bool objects_init(void)
 {
@@ -131,7 +130,7 @@ static bool enter_object(const struct record_object *from)
     __atomic_store_n(&object->block.head, head, __ATOMIC_RELEASE);
     if (pool_at(object->pool))
         pool_at(object->pool)->objects++;
-    __atomic_store_n(&objects_any, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&engine_bounds.objects, 1, __ATOMIC_RELAXED);
     blocks_extend_bounds((uintptr_t)from->address, (uintptr_t)from->address + record_head_size(head));
     return index_put(&by_address, from->address, index);
 }
@@ -448,7 +447,7 @@ bool engine_pool_trim(const void *anchor, const void *start, size_t bytes, const
 struct record_block *objects_living(const void *address)
 {
     struct record_object *object = NULL;
-    if (!__atomic_load_n(&objects_any, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&engine_bounds.objects, __ATOMIC_RELAXED))
         return NULL;
     objects_lock();
     object = object_at(index_get(&by_address, (uintptr_t)address));

@@ -10,8 +10,6 @@
 #include "format/record.h"
 #include "trace/threads.h"
 
-extern uint32_t objects_any __attribute__((visibility("hidden")));   /* 1: there was an object; atomic */
-
 bool objects_init(void);
 
 /* Around fork, and whenever what lies in the tables must stand still. */
@@ -29,7 +27,7 @@ bool objects_name_pool(const void *anchor, uint64_t name);
 bool objects_check_known(const void *start, size_t n, enum record_access access, struct record_finding *finding);
 static inline bool objects_check(const void *start, size_t n, enum record_access access, struct record_finding *finding)
 {
-    return __builtin_expect(__atomic_load_n(&objects_any, __ATOMIC_RELAXED), 0) && objects_check_known(start, n, access, finding);
+    return __builtin_expect(__atomic_load_n(&engine_bounds.objects, __ATOMIC_RELAXED), 0) && objects_check_known(start, n, access, finding);
 }
 
 #endif

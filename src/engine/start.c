@@ -201,7 +201,7 @@ static void apply_profile(void)
     enum config_profile profile = (enum config_profile)config_of(OPTION_PROFILE);
     bool checks = profile == PROFILE_FULL || profile == PROFILE_PARANOID;
     bool fill = checks && config_yes(OPTION_FILL);
-    guard_setting.front = checks ? 16 : 0;
+    guard_setting.front = checks ? ENGINE_FRONT : 0;
     guard_setting.rear = checks ? 16 : 0;
     guard_setting.apart = checks ? guard_setting.front + guard_setting.rear : 1;
     guard_setting.fill_alloc = fill ? GUARD_FILL_ALLOC : GUARD_NO_FILL;

@@ -31,7 +31,7 @@ struct thread_state {
     struct capture_memo *memo;
     uint64_t memo_modules;          /* modules_now() while the memo is good; 0: never, as when another thread takes the state over */
     struct quarantine_own *quarantine;
-    struct seen_block *seen;        /* blocks that checked calls met lately (engine/checked.c); NULL: none yet */
+    struct inside *inside;          /* blocks that checked calls met lately (engine/inside.h); NULL: none yet */
     struct guard_step *step;        /* instructions that are let past a page guard (engine/step.c); NULL: none yet */
     void *sigstack;                 /* stack of the tool's handlers, and its size */
     size_t sigstack_bytes;

@@ -20,6 +20,7 @@
 #include "base/print.h"
 #include "engine.h"
 #include "trace/defined.h"
+#include "trace/threads.h"
 
 #define VISIBLE __attribute__((visibility("default")))
 #define CHUNK ((size_t)4 << 20)
@@ -350,6 +351,7 @@ const struct engine_child_env *engine_child_env(void) { return &child; }
 /* ---- checked calls: none here ---- */
 
 struct engine_bounds engine_bounds;
+_Thread_local struct thread_state *thread_self_pointer;
 size_t engine_room(const void *address) { (void)address; return ENGINE_NO_SIZE; }
 void engine_check_range(struct engine_call *call, enum record_access access, const void *start, size_t n, const struct capture_start *caller)
 {
