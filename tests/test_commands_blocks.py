@@ -264,10 +264,10 @@ def test_who_freed_a_block_that_is_freed_again(profile, workshop, midden):
         assert (len(block["free"]["stack"]) > 1) == (profile == "full"), run.describe()
 
 
-def test_a_sampled_block_keeps_the_stack_that_freed_it(workshop, tmp_path):
-    with Standing(workshop.build("commands/handed.c"), tmp_path, "--profile=production", "--leak-check=no", "--guard-budget=0", words=["many"]) as handed:
-        rows = csv.DictReader(io.StringIO(midden("blocks", handed.pid, "--state=all", "--size=700", "--csv").stdout))
+@pytest.mark.parametrize("how, size", [("many", 700), ("resized", 690)])
+def test_a_sampled_block_keeps_the_stack_that_freed_it(how, size, workshop, tmp_path):
+    with Standing(workshop.build("commands/handed.c"), tmp_path, "--profile=production", "--leak-check=no", "--guard-budget=0", words=[how]) as handed:
+        rows = csv.DictReader(io.StringIO(midden("blocks", handed.pid, "--state=all", f"--size={size}", "--csv").stdout))
         sampled = [row["address"] for row in rows if row["state"] == "freed" and "sampled" in row["flags"]]
-        assert sampled
-        told = midden("why", handed.pid, sampled[0]).stdout
-    assert "free_many" in told, told
+        told = [midden("why", handed.pid, address).stdout for address in sampled]
+    assert told and all("free_many" in text for text in told), told

@@ -1,4 +1,5 @@
-/* Blocks of one thread that another one frees. "twice": and one of them is freed again. "many": many of them, of which a sample may be taken. */
+/* Blocks of one thread that another one frees. "twice": and one of them is freed again. "many": many of them, of which a sample may be taken;
+ * "resized": which become smaller before. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static void *other(void *argument)
     theirs = malloc(219);
     free(mine[0]);
     free(mine[1]);
-    if (strcmp(argument, "many") == 0)
+    if (many[0])
         free_many();
     return NULL;
 }
@@ -33,8 +34,10 @@ int main(int argc, char **argv)
     char byte, *what = argc > 1 ? argv[1] : "";
     for (int i = 0; i < 3; i++)
         mine[i] = malloc(201);
-    for (int i = 0; i < MANY && strcmp(what, "many") == 0; i++)
+    for (int i = 0; i < MANY && (!strcmp(what, "many") || !strcmp(what, "resized")); i++)
         many[i] = malloc(700);
+    for (int i = 0; i < MANY && !strcmp(what, "resized"); i++)
+        many[i] = realloc(many[i], 690);
     if (pthread_create(&thread, NULL, other, what) || pthread_join(thread, NULL))
         return 2;
     printf("freed0 %p\nfreed1 %p\nkept %p\ntheirs %p\nready\n", (void *)mine[0], (void *)mine[1], (void *)mine[2], (void *)theirs);
