@@ -41,7 +41,7 @@ struct request {
 ALWAYS_INLINE void *in_heap(struct thread_state *self, const struct heap_block *block, enum record_form form, bool witnesses, size_t size,
                             enum record_allocator call, bool zero, unsigned kept, uint32_t stack)
 {
-    char *address = block->start + engine.front;
+    char *address = block->start + form_front(form);
     struct record_block *record = block->tag;
     uint64_t head = new_head(self, form, size, call, kept);
     mark_busy(record, head);
@@ -257,7 +257,7 @@ ALWAYS_INLINE void *alloc_traced(struct thread_state *self, size_t size, size_t 
     engine_enter(self);
     uint32_t stack = capture(from);
     if (__builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, form_bytes(FORM_LEAN), &block))
+        || !quick_alloc(engine.heap, self->magazines, 0, size + form_apart(FORM_LEAN), form_bytes(FORM_LEAN), &block))
         return alloc_on(self, size, align, call, flags, from, stack, (struct pageguard_choice){PAGEGUARD_NONE, PAGEGUARD_UNWATCHED});
     void *result = in_heap(self, &block, FORM_LEAN, false, size, call, flags & ENGINE_ZERO, 0, stack);
     engine_leave(self);
@@ -311,12 +311,12 @@ ALWAYS_INLINE bool alloc_lean(struct thread_state *self, size_t size, enum recor
     engine_enter(self);
     int64_t left = self->sample_left - (int64_t)size - 1;
     if (__builtin_expect(left <= 0, 0) || __builtin_expect(self->sequence == self->sequence_end, 0) || __builtin_expect(!self->magazines, 0)
-        || !quick_alloc(engine.heap, self->magazines, 0, size + engine.apart, form_bytes(FORM_LEAN), &block)) {
+        || !quick_alloc(engine.heap, self->magazines, 0, size + form_apart(FORM_LEAN), form_bytes(FORM_LEAN), &block)) {
         engine_leave(self);
         return false;
     }
     struct record_block *record = block.tag;
-    char *result = block.start + engine.front;
+    char *result = block.start + form_front(FORM_LEAN);
     uint64_t head = new_head(self, FORM_LEAN, size, call, 0);
     self->sample_left = left;
     mark_busy(record, head);

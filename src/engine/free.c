@@ -425,7 +425,7 @@ ALWAYS_INLINE bool free_lean(struct thread_state *self, char *address, enum reco
     struct heap_block block;
     uint64_t head;
     if (__builtin_expect(!self->magazines, 0)
-        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, 0, form_bytes(FORM_LEAN), &block), 0)
+        || __builtin_expect(!quick_find(engine.heap, self->magazines, address, LEAN_FRONT, form_bytes(FORM_LEAN), &block), 0)
         || __builtin_expect(!claim_plain(block.tag, address, call, size, align, &head), 0))
         return false;
     size_t had = record_head_lean_size(head);

@@ -58,6 +58,9 @@ static inline unsigned new_flags(const struct thread_state *self, uint32_t stack
 enum record_form { FORM_LONG, FORM_LEAN };
 
 static inline size_t form_bytes(enum record_form form) { return form == FORM_LEAN ? sizeof(struct record_lean) : sizeof(struct record_block); }
+/* Bytes of a slot in front of the block, and more bytes of it than were asked for. */
+static inline size_t form_front(enum record_form form) { return form == FORM_LEAN ? LEAN_FRONT : engine.front; }
+static inline size_t form_apart(enum record_form form) { return form == FORM_LEAN ? LEAN_APART : engine.apart; }
 static inline size_t slab_record_bytes(void) { return form_bytes(engine.lean ? FORM_LEAN : FORM_LONG); }
 static inline enum record_form form_of(const struct heap_block *block) { return engine.lean && block->region->stride ? FORM_LEAN : FORM_LONG; }
 

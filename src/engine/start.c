@@ -201,9 +201,9 @@ static void apply_profile(void)
     enum config_profile profile = (enum config_profile)config_of(OPTION_PROFILE);
     bool checks = profile == PROFILE_FULL || profile == PROFILE_PARANOID;
     bool fill = checks && config_yes(OPTION_FILL);
-    guard_setting.front = checks ? ENGINE_FRONT : 0;
+    guard_setting.front = checks ? ENGINE_FRONT : LEAN_FRONT;
     guard_setting.rear = checks ? 16 : 0;
-    guard_setting.apart = checks ? guard_setting.front + guard_setting.rear : 1;
+    guard_setting.apart = checks ? guard_setting.front + guard_setting.rear : LEAN_APART;
     guard_setting.fill_alloc = fill ? GUARD_FILL_ALLOC : GUARD_NO_FILL;
     guard_setting.fill_free = fill ? GUARD_FILL_FREE : GUARD_NO_FILL;
     engine.stacks = true;

@@ -21,11 +21,15 @@ enum engine_stage { ENGINE_NOT_STARTED, ENGINE_STARTING, ENGINE_READY, ENGINE_EN
  * ready; memory for records was refused of late; the profile is paranoid; the heap has no slabs. */
 #define ENGINE_QUICK_ALIGN 16u  /* alignments up to here may */
 
+/* Where records are lean there are no zones. One byte behind a block keeps a pointer past its end off the next block. */
+#define LEAN_FRONT ((size_t)0)
+#define LEAN_APART ((size_t)1)
+
 struct engine {
     /* What each malloc and free reads: one line, seldom written. */
     size_t quick_below;         /* atomic */
     struct heap *heap;
-    size_t front, apart;        /* of guard_setting */
+    size_t front, apart;        /* of guard_setting; LEAN_FRONT and LEAN_APART if `lean` is set */
     bool sampled;               /* stacks are captured only once per SAMPLE_BYTES allocated */
     bool guards_pages;          /* some blocks stand between page guards; there may be watchpoints */
     bool witnesses;             /* new blocks have zones or a fill */

@@ -105,7 +105,7 @@ static inline uint32_t slab_state(const struct slab *slab, uint32_t slot) { retu
 
 static inline void slab_set_state(const struct slab *slab, uint32_t slot, uint32_t state)
 {
-    if (slab_is_narrow(slab->region.stride))
+    if (LIKELY(slab_is_narrow(slab->region.stride)))
         STORE(((uint8_t *)slab->state)[slot], (uint8_t)state);
     else
         STORE(((uint16_t *)slab->state)[slot], (uint16_t)state);
