@@ -23,6 +23,7 @@
 #include "finish.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,8 +174,12 @@ long system_call(long number, long a, long b, long c, long d, long e, long f)
     case SYS_execveat:
         return execveat((int)a, (const char *)b, (char *const *)c, (char *const *)d, (int)e);
     case SYS_seccomp:
-        if (finish_own_process())
-            engine_before_sandbox();
+        if ((a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c)) && finish_own_process()) {
+            struct sandbox *sandbox = engine_before_sandbox(a == SECCOMP_SET_MODE_FILTER ? (const void *)c : NULL);
+            long result = raw_call(number, (const long[6]){a, b, c, d, e, f});
+            engine_after_sandbox(sandbox, result >= 0);     /* a descriptor, where one was asked for */
+            return result;
+        }
         __attribute__((fallthrough));
     default:
         return raw_call(number, (const long[6]){a, b, c, d, e, f});

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -195,9 +196,11 @@ EXPORT int prctl(int option, ...)
     unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
     unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
     va_end(rest);
-    if (option == PR_SET_SECCOMP && finish_own_process())
-        engine_before_sandbox();
+    bool enters = option == PR_SET_SECCOMP && (a == SECCOMP_MODE_STRICT || (a == SECCOMP_MODE_FILTER && b)) && finish_own_process();
+    struct sandbox *sandbox = enters ? engine_before_sandbox(a == SECCOMP_MODE_FILTER ? (const void *)b : NULL) : NULL;
     int result = REAL(prctl)(option, a, b, c, d);
+    if (enters)
+        engine_after_sandbox(sandbox, result == 0);
     if (option == PR_SET_NAME && result == 0)
         engine_thread_renamed();
     return result;

@@ -81,8 +81,11 @@ void engine_other_thread_renamed(void);
 /* true: the caller is a signal handler that interrupted the engine on this thread, which may hold its locks. */
 bool engine_interrupted(void);
 
-/* The thread is about to enter a seccomp filter, which may forbid what the engine can do without. */
-void engine_before_sandbox(void);
+/* The thread is about to enter a seccomp filter, which may forbid what the engine can do without. filter: as for sandbox_enter() (base). Returns
+ * what engine_after_sandbox() takes when the kernel has answered. entered: it took the filter. */
+struct sandbox;
+struct sandbox *engine_before_sandbox(const void *filter);
+void engine_after_sandbox(struct sandbox *sandbox, bool entered);
 
 /* fork, by handlers registered before all others. */
 void engine_fork_prepare(void);

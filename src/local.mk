@@ -2,8 +2,8 @@ engine_sources += \
 	src/format/allocators.def src/format/kinds.def src/format/options.def \
 	src/format/record.h src/format/wire.h src/format/site.h src/format/witness.h src/format/options.h src/format/options.c
 engine_sources += \
-	src/base/anchor.h src/base/plain.h src/base/kernel.h src/base/lock.h src/base/memory.h src/base/index.h src/base/print.h src/base/table.h \
-	src/base/anchor.c src/base/bytes.c src/base/index.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/table.c
+	src/base/anchor.h src/base/plain.h src/base/kernel.h src/base/lock.h src/base/memory.h src/base/index.h src/base/print.h src/base/sandbox.h src/base/table.h \
+	src/base/anchor.c src/base/bytes.c src/base/index.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/sandbox.c src/base/table.c
 engine_sources += \
 	src/engine.h \
 	src/engine/state.h src/engine/start.c src/engine/blocks.c src/engine/held.h src/engine/publish.h src/engine/alloc.c src/engine/resize.c src/engine/free.c src/engine/deferred.c src/engine/objects.h src/engine/objects.c src/engine/marks.c \

@@ -1,7 +1,7 @@
 
 # Unit tests of src/base and src/trace: C programs linked with the engine.
 unit_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
-base_tests = tests/unit/base_print tests/unit/base_bytes tests/unit/base_lock tests/unit/base_memory tests/unit/base_index
+base_tests = tests/unit/base_print tests/unit/base_bytes tests/unit/base_lock tests/unit/base_memory tests/unit/base_index tests/unit/base_sandbox
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 EXTRA_DIST += tests/unit/unit.h
@@ -13,6 +13,8 @@ tests_unit_base_lock_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_lock_LDADD = libengine.la -lpthread
 tests_unit_base_index_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_index_LDADD = libengine.la
+tests_unit_base_sandbox_CPPFLAGS = $(unit_cppflags)
+tests_unit_base_sandbox_LDADD = libengine.la
 tests_unit_base_memory_CPPFLAGS = $(unit_cppflags)
 tests_unit_base_memory_LDADD = libengine.la -lpthread
 

@@ -150,3 +150,27 @@ def test_program_headers_elsewhere(tmp_path, midden):
     assert run.status == 5 and error["kind"] == "double-free", run.describe()
     for stack in (error["stack"], error["block"]["alloc"]["stack"]):
         assert [frame["function"] for frame in stack if frame["function"] not in ("malloc", "free")][:3] == ["inner", "around", "main"], run.describe()
+
+
+@pytest.mark.parametrize("profile", ["full", "leaks", "production"])
+@pytest.mark.parametrize("how", ["narrow", "by-number"])
+def test_a_filter_that_kills(how, profile, workshop, midden):
+    """The program lives: no call is made in it that its filter forbids. A line says what is lost, and the mistake is told all the same."""
+    program = workshop.build("attack/sandboxed.c")
+    if harness.execute([program, how, "well"]).status != 5:
+        pytest.skip("no seccomp filters here")
+    run = midden([program, how], f"--profile={profile}", "--error-exitcode=0", json_report=False, text_report=False)
+    assert (run.status, run.stdout) == (5, b"done\n"), run.describe()
+    assert run.stderr.count(b"no report is made") == 1, run.describe()
+    assert b"double-free" in run.stderr and b"sandboxed+0x" in run.stderr, run.describe()
+
+
+@pytest.mark.parametrize("how", ["lenient", "probe"])
+def test_a_filter_that_does_not_mind(how, workshop, midden):
+    """What it lets pass is done: the report is whole."""
+    run = midden([workshop.build("attack/sandboxed.c"), how], "--error-exitcode=0")
+    if run.status == 3:
+        pytest.skip("no seccomp filters here")
+    assert (run.status, run.stdout) == (5, b"done\n"), run.describe()
+    assert [error["kind"] for error in run.errors()] == ["double-free"], run.describe()
+    assert run.leaks("definite") == (1234, 1), run.describe()

@@ -11,6 +11,7 @@
 #include "base/anchor.h"
 #include "base/kernel.h"
 #include "base/memory.h"
+#include "base/sandbox.h"
 #include "check/allowance.h"
 #include "check/finding.h"
 #include "check/quarantine.h"
@@ -73,13 +74,21 @@ void engine_thread_end(void)
     threads_ended();
 }
 
-void engine_before_sandbox(void)
+struct sandbox *engine_before_sandbox(const void *filter)
 {
     struct thread_state *self = threads_self();
     if (engine_enter(self))
         watch_stop(true);
     snapshot_stop();
+    struct sandbox *sandbox = sandbox_enter(filter);
     engine_leave(self);
+    return sandbox;
+}
+
+void engine_after_sandbox(struct sandbox *sandbox, bool entered)
+{
+    if (!entered)
+        sandbox_failed(sandbox);
 }
 
 uint32_t engine_thread_index(void)

@@ -1,7 +1,7 @@
 # The interposers on the stand-in engine: libmidden-standin.so, preloaded by tests/test_preload_*.py.
 check_LTLIBRARIES += libmidden-standin.la
 libmidden_standin_la_SOURCES = tests/standin/standin.h tests/standin/standin.c \
-	src/base/anchor.c src/base/bytes.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/table.c src/trace/defined.c
+	src/base/anchor.c src/base/bytes.c src/base/kernel.c src/base/lock.c src/base/memory.c src/base/print.c src/base/sandbox.c src/base/table.c src/trace/defined.c
 libmidden_standin_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/standin
 libmidden_standin_la_CFLAGS = $(engine_cflags)
 libmidden_standin_la_LIBADD = libpreload.la

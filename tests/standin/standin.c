@@ -240,7 +240,8 @@ void engine_thread_end(void)
     journal("thread ends");
 }
 uint32_t engine_thread_index(void) { return 1; }
-void engine_before_sandbox(void) {}
+struct sandbox *engine_before_sandbox(const void *filter) { (void)filter; return NULL; }
+void engine_after_sandbox(struct sandbox *sandbox, bool entered) { (void)sandbox, (void)entered; }
 void engine_thread_renamed(void) { journal("thread renamed"); }
 bool engine_interrupted(void) { return false; }
 void engine_other_thread_renamed(void) { journal("other thread renamed"); }
