@@ -255,7 +255,7 @@ ALWAYS_INLINE void *alloc_traced(struct thread_state *self, size_t size, size_t 
 {
     struct heap_block block;
     engine_enter(self);
-    uint32_t stack = capture(from);
+    uint32_t stack = capture_once(from);
     if (__builtin_expect(!self->magazines, 0)
         || !quick_alloc(engine.heap, self->magazines, 0, size + form_apart(FORM_LEAN), form_bytes(FORM_LEAN), &block))
         return alloc_on(self, size, align, call, flags, from, stack, (struct pageguard_choice){PAGEGUARD_NONE, PAGEGUARD_UNWATCHED});
@@ -271,7 +271,7 @@ ALWAYS_INLINE void *alloc_checked(struct thread_state *self, size_t size, size_t
     struct pageguard_choice choice = {PAGEGUARD_NONE, PAGEGUARD_UNWATCHED};
     struct heap_block block;
     engine_enter(self);
-    uint32_t stack = capture(from);
+    uint32_t stack = capture_once(from);
     if (engine.guards_pages) {
         watch_tick();
         if (stack)

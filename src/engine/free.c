@@ -221,7 +221,7 @@ static __attribute__((noinline)) uint32_t stack_through(uint32_t stack, enum rec
 static inline uint32_t take_free_stack(const struct thread_state *self, uint64_t head, const struct capture_start *from)
 {
     bool wanted = engine.free_stacks && from && !self->internal && (!engine.sampled || record_head_flags(head) & RECORD_FLAG_SAMPLED);
-    return wanted ? capture(from) : 0;
+    return wanted ? capture_once(from) : 0;
 }
 
 static void take_back(struct thread_state *self, void *address, enum record_allocator call, size_t size, size_t align,
@@ -357,7 +357,7 @@ ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct
     if (zones)
         prefetch_freed(&block);
     bool stack = engine.free_stacks && !engine.sampled && !self->internal;
-    uint32_t free_stack = stack ? capture(from) : 0;
+    uint32_t free_stack = stack ? capture_once(from) : 0;
     if (__builtin_expect(NOT_PLAIN >> call & 1, 0))
         free_stack = stack_through(free_stack, call);
     uint64_t head;

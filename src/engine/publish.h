@@ -38,7 +38,7 @@ static inline uint32_t take_stack(struct thread_state *self, size_t size, const 
         return 0;
     if (engine.sampled && !sample_taken(self, size))
         return 0;
-    return capture(from);
+    return capture_once(from);
 }
 
 /* The room a block of `size` bytes needs; false: it cannot be had. */

@@ -94,10 +94,23 @@ static __attribute__((noinline)) bool realloc_inside(void *old, size_t size, enu
     return true;
 }
 
+/* Both blocks of a move get the stack of the one call, if every block gets one. */
+static void capture_for_both(struct capture_start *from)
+{
+    struct thread_state *self = thread_self_pointer;
+    if (!engine.free_stacks || engine.sampled || !self || self->internal)
+        return;
+    if (engine_enter(self))
+        from->stack = capture(from);
+    engine_leave(self);
+}
+
 /* The block's contents go to a new one, and the old one is freed. head: of its record. */
-static bool move(void *old, size_t size, uint64_t head, enum record_allocator call, const struct capture_start *from, unsigned flags,
+static bool move(void *old, size_t size, uint64_t head, enum record_allocator call, const struct capture_start *caller, unsigned flags,
                  void **moved)
 {
+    struct capture_start here = *caller, *from = &here;
+    capture_for_both(from);
     void *new = engine_alloc(size, 0, call, flags, from);
     if (!new)
         return false;

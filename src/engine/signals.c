@@ -82,7 +82,7 @@ void engine_sigaction(int number, const void *new, void *old)
 
 static struct capture_start start_of(const ucontext_t *context)
 {
-    return (struct capture_start){sigframe_pc(context), sigframe_sp(context), sigframe_fp(context), true};
+    return (struct capture_start){sigframe_pc(context), sigframe_sp(context), sigframe_fp(context), true, 0};
 }
 
 /* Reports a touch of a block that must not be touched there, once for each place of the program. false: it is known. */

@@ -85,7 +85,7 @@ static void tell(struct thread_state *self, const struct watch_hit *hit, const s
     if (!__atomic_compare_exchange_n(&record->head, &head, marked, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return;     /* another thread's hit came first, or the block was freed */
     struct record_finding finding;
-    struct capture_start from = {verdict->pc, sigframe_sp(context), sigframe_fp(context), true};
+    struct capture_start from = {verdict->pc, sigframe_sp(context), sigframe_fp(context), true, 0};
     fault_of_access((const void *)(uintptr_t)verdict->address, (enum record_access)verdict->access, record, hit->subject.address,
                     &finding);
     finding.block.head = record_head_told(head);

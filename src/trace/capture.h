@@ -14,6 +14,7 @@ struct capture_start {
     uintptr_t sp;       /* the caller's stack pointer once the call has returned */
     uintptr_t fp;       /* the caller's frame pointer register (rbp, x29) */
     bool exact;         /* pc is of an interrupted instruction, not a return address */
+    uint32_t stack;     /* the stack id, where it was captured already; 0: it was not */
 };
 
 /* CAPTURE_HERE(): filled in by a function that has a frame pointer (-fno-omit-frame-pointer) and makes no sibling call afterwards.
@@ -26,7 +27,7 @@ struct capture_frame {
 #define CAPTURE_FRAME() ((const struct capture_frame *)__builtin_frame_address(0))
 static inline struct capture_start capture_start_of(const struct capture_frame *frame)
 {
-    return (struct capture_start){frame->pc, (uintptr_t)(frame + 1), frame->fp, false};
+    return (struct capture_start){frame->pc, (uintptr_t)(frame + 1), frame->fp, false, 0};
 }
 #define CAPTURE_HERE() capture_start_of(CAPTURE_FRAME())
 #elif defined(__aarch64__)
@@ -38,7 +39,7 @@ struct capture_frame {
         (uintptr_t)__builtin_dwarf_cfa(), *(const uintptr_t *)__builtin_frame_address(0)})
 static inline struct capture_start capture_start_of(const struct capture_frame *frame)
 {
-    return (struct capture_start){frame->pc, frame->sp, frame->fp, false};
+    return (struct capture_start){frame->pc, frame->sp, frame->fp, false, 0};
 }
 #define CAPTURE_HERE() capture_start_of(CAPTURE_FRAME())
 #else
@@ -48,6 +49,12 @@ static inline struct capture_start capture_start_of(const struct capture_frame *
 /* The stack that starts at `start`, as an id of the depot (index of its innermost node); 0: none could be taken (no memory, or
  * called from within itself by a signal handler). It may have more than anchor.num_callers frames: who reads it stops there. */
 uint32_t capture(const struct capture_start *start);
+
+/* The same, for a call that is told of twice (realloc takes a block and gives one back). */
+static inline uint32_t capture_once(const struct capture_start *start)
+{
+    return __builtin_expect(start->stack != 0, 0) ? start->stack : capture(start);
+}
 
 /* The same walk written to pcs[max], innermost first, for tests: returns the frames. By which layer: 0 best, 1 rule cache only,
  * 2 all registers, no cache. */
