@@ -53,6 +53,7 @@ struct analysis *analysis_read(const struct analysis_order *order)
     struct both both = {order->suppressions, wishes_apply(records, order->given, &options)};
     options.excuse = both.users || both.own ? excuse : NULL;
     options.excuse_ctx = &both;
+    records->to_main = order->to_main && !options.excuse;
     if (!order->finding && !order->about && records->anchor.phase != RECORD_EXITING)
         heap_map_refresh(records);  /* the library makes these figures at the end only */
     struct model *model = order->about ? model_new_about(records, order->symbols, order->about_address, &options)

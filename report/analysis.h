@@ -30,6 +30,7 @@ struct analysis_order {
     bool about;                 /* only what is known about this address */
     uint64_t about_address;
     struct model_options options;
+    bool to_main;               /* frames outside of main are not wanted; suppressions may want them all the same */
     const bool *given;          /* [OPTIONS]: what the user said himself; NULL: nothing */
     struct symbols *symbols;
     struct suppressions *suppressions;  /* NULL: none */

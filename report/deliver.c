@@ -303,13 +303,25 @@ void deliver_started(struct delivery *delivery, struct process *process)
     }
 }
 
+/* true: reports are read as text alone, which ends with main. What is outside of main is libc's, of which most reports need no other name; where
+ * libc's debug information is installed, unpacking it takes 30 ms, for which a program that ends would wait. */
+static bool is_text_alone(const struct delivery *delivery)
+{
+    if (delivery->settings->valgrind || delivery->options.gen_suppressions)
+        return false;
+    for (int i = 0; i < FORMATS; i++)
+        if (place_has_file(delivery->settings, (enum format_id)i))
+            return false;
+    return true;
+}
+
 bool deliver_order(const struct delivery *delivery, struct process *process, struct wire_message *message, struct analysis_order *order)
 {
     enum { LEAKS_FULL, LEAKS_SUMMARY, LEAKS_NO };
     *order = (struct analysis_order){
         .pid = process->pid, .command = process->command, .image = process->image, .request = &message->request,
         .options = delivery->options, .symbols = delivery->symbols, .suppressions = delivery->suppressions,
-        .baseline = delivery->baseline, .given = delivery->settings->given,
+        .baseline = delivery->baseline, .given = delivery->settings->given, .to_main = is_text_alone(delivery),
     };
     switch ((enum wire_event)message->request.event) {
     case WIRE_FINDING:

@@ -118,20 +118,40 @@ static bool is_our_header(const struct frame *frame)
     return frame->function && strncmp(frame->function, "midden_", 7) == 0 && frame->file && strcmp(frames_basename(frame->file), "midden.h") == 0;
 }
 
+static bool is_ours(struct records *records, const struct record_node *node)
+{
+    unsigned index = record_node_module(node->place);
+    const struct record_module *module = index ? records_module(records, index) : NULL;
+    return module && module->flags & RECORD_MODULE_SELF;
+}
+
+/* libc's part of every stack, our two frames around main and the start, and the file's own _start. */
+#define FRAMES_OUTSIDE_MAIN 6u
+
+/* true: what was found at nodes[i] of n is main, and was called by libc as a program begins. */
+static bool is_outermost_main(const struct record_node *const *nodes, size_t i, size_t n, const struct frame *found, size_t count)
+{
+    const char *name = count ? found[count - 1].function : NULL;
+    return name && strcmp(name, "main") == 0 && i + 1 < n && n - i - 1 <= FRAMES_OUTSIDE_MAIN
+        && record_node_module(nodes[i + 1]->place) != record_node_module(nodes[i]->place);
+}
+
 struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call)
 {
     const struct record_node *nodes[RECORDS_STACK_MAX];
     const struct frame *found[RECORDS_STACK_MAX];
-    size_t counts[RECORDS_STACK_MAX], n = records_stack(records, id, nodes, RECORDS_STACK_MAX), total = call != RECORD_BY_NONE;
+    size_t counts[RECORDS_STACK_MAX], all = records_stack(records, id, nodes, RECORDS_STACK_MAX), n = all, total = call != RECORD_BY_NONE;
     for (size_t i = 0; i < n; i++) {
         unsigned index = record_node_module(nodes[i]->place);
         const struct record_module *module = index ? records_module(records, index) : NULL;
         counts[i] = 0;
-        if (module && (module->flags & RECORD_MODULE_SELF))
+        if (is_ours(records, nodes[i]))
             continue;
         counts[i] = symbols_at(symbols, module, module && index < records->n_modules ? records->module_paths[index] : NULL,
                                record_node_pc(nodes[i]->place), nodes[i]->flags & RECORD_NODE_EXACT_PC, &found[i]);
         total += counts[i];
+        if (records->to_main && is_outermost_main(nodes, i, all, found[i], counts[i]))
+            n = i + 1;
     }
     struct stack stack = {.frames = arena_new(arena, total * sizeof *stack.frames)};
     if (call != RECORD_BY_NONE)
@@ -146,7 +166,9 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
             stack.frames[stack.n++] = frame;
         }
     stack.exact = n && call == RECORD_BY_NONE && (nodes[0]->flags & RECORD_NODE_EXACT_PC);
-    stack.truncated = n && (nodes[n - 1]->parent || nodes[n - 1]->flags & RECORD_NODE_TRUNCATED);
+    stack.truncated = all && (nodes[all - 1]->parent || nodes[all - 1]->flags & RECORD_NODE_TRUNCATED);
+    for (size_t i = n; i < all; i++)    /* what is left out goes on behind main, which is then the end */
+        stack.truncated &= is_ours(records, nodes[i]);
     return stack;
 }
 

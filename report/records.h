@@ -43,6 +43,7 @@ struct records {
     size_t n_findings;                  /* entries of the findings table, entry 0 included */
 
     uint64_t entry_points[RECORD_ALLOCATORS];   /* 0 where unknown */
+    bool to_main;                       /* nobody will ask for frames outside of main: libc's start-up is not named (frames.h) */
     struct record_engine_stats engines[RECORD_ENGINES];
 
     const char *command;                /* argv, NUL separated, and its length */

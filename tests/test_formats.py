@@ -4,6 +4,7 @@ import html.parser
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import urllib.parse
@@ -478,3 +479,62 @@ def test_a_mapped_directory_is_there_once(dwarf, midden, tmp_path):
     run = midden([place / "one"])
     record, = run.report["leaks"]["records"]
     assert record["stack"][1]["file"] == "part/one.c", run.describe()
+
+
+MAIN_CALLS_ITSELF = r"""
+#include <stdlib.h>
+#include <string.h>
+
+static void *volatile kept;
+static int compare(const void *a, const void *b)
+{
+    kept = strcpy(malloc(32), "lost below qsort");
+    kept = NULL;
+    return *(const char *)a - *(const char *)b;
+}
+
+int main(int argc, char **argv)
+{
+    char letters[] = "ba";
+    if (argc > 1) {
+        qsort(letters, 2, 1, compare);
+        kept = strcpy(malloc(16), "lost");
+        kept = NULL;
+        char *freed = malloc(24);
+        free(freed);
+        free(freed);
+        return 0;
+    }
+    argv[1] = letters;
+    return main(2, argv);
+}
+"""
+
+
+@pytest.mark.parametrize("callers", [30, 3, 2])
+def test_text_alone_says_the_same(callers, tmp_path):
+    """Where nobody asks for more than text, which ends with main, nothing outside of main is named. No word of the text is another for that."""
+    (tmp_path / "main.c").write_text(MAIN_CALLS_ITSELF)
+    subprocess.run(["gcc", "-g", "-O0", "-o", tmp_path / "main", tmp_path / "main.c"], check=True)
+    told = []
+    for more in [], [f"--json={tmp_path}/r.json"]:
+        subprocess.run([harness.COMMAND, "run", f"--num-callers={callers}", f"--log-file={tmp_path}/r.txt", *more, "--", tmp_path / "main"], check=False)
+        told.append(re.sub(r"pid \d+|0x[0-9a-f]+|[0-9.,]+ (bytes for records|%)|guarded .*|slab .*|in quarantine.*", "", (tmp_path / "r.txt").read_text()))
+    assert told[0] == told[1]
+    assert "main at" in told[0] or callers == 2
+    assert "double" in told[0] and "definitely lost" in told[0]
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_libc_is_not_opened_for_what_nobody_reads(tmp_path):
+    """libc's debug information takes longer to unpack than a small program runs, and the program's end would wait for it."""
+    (tmp_path / "lost.c").write_text("#include <stdlib.h>\nint main(void) { return malloc(10) == (void *)1; }\n")
+    subprocess.run(["gcc", "-g", "-O0", "-o", tmp_path / "lost", tmp_path / "lost.c"], check=True)
+    opened = []
+    for more in [], [f"--json={tmp_path}/r.json"]:
+        subprocess.run(["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=openat", harness.COMMAND, "run", f"--log-file={tmp_path}/r.txt", *more, "--",
+                        tmp_path / "lost"], check=False, capture_output=True)
+        assert "definitely lost: 10 bytes" in (tmp_path / "r.txt").read_text()
+        # The loader opens it, too, with other flags.
+        opened.append(bool(re.search(r'/libc\.so\.6", \S*O_NONBLOCK', (tmp_path / "trace").read_text())))
+    assert opened == [False, True]

@@ -61,7 +61,7 @@
 #define WANTED_ARMED_GRACE_NS 200000000ull
 #define WANTED_ARMED_SHARE 4u
 #define ARMED_MOST_NS 10000000ull   /* after this long without a new setting all are cleared */
-#define LOOK_TICKS ((uint64_t)1 << 24) /* of the processor's time stamp between two looks: 3 to 16 ms */
+#define LOOK_TICKS ((uint64_t)1 << 21) /* of the processor's time stamp between two looks: 0.4 to 2 ms */
 #define DEBUGGER_EVERY_NS 1000000000ull
 
 enum watch_state {
