@@ -13,6 +13,7 @@
 #include "say.h"
 #include "settings.h"
 #include "suppressions.h"
+#include "unseen.h"
 
 static uint64_t default_gate(void)
 {
@@ -36,6 +37,8 @@ static struct model *analyse(const struct opened *opened, const struct arguments
     };
     if (!(parts & RENDER_ERRORS))
         options.fail_on &= ~(uint64_t)SETTINGS_FAIL_ERRORS;
+    if (parts & RENDER_ERRORS)
+        unseen_look(opened->records);
     progress_begin(&progress, "looking for leaks");
     struct model *model = model_new(opened->records, opened->symbols, &options);
     progress_end(&progress);

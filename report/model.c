@@ -207,7 +207,7 @@ static void errors_of(struct model *model, struct symbols *symbols)
 {
     size_t room = 0;
     struct model_error error, *errors = NULL;
-    for (size_t i = 1; i < model->records->n_findings; i++) {
+    for (size_t i = 1; i < model->records->n_findings + model->records->n_unseen; i++) {
         if (!model_finding(model, symbols, i, &error) || is_repeated(errors, model->n_errors, &error))
             continue;
         if (model->n_errors == room)

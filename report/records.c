@@ -353,6 +353,7 @@ void records_close(struct records *records)
     free(records->labels);
     free(records->pools);
     free(records->objects);
+    free(records->unseen);
     free(records->problems);
     arena_free(&records->arena);
     free(records);
@@ -362,6 +363,10 @@ void records_close(struct records *records)
 
 bool records_finding(struct records *records, size_t index, struct record_finding *finding)
 {
+    if (index >= records->n_findings && index - records->n_findings < records->n_unseen) {
+        *finding = records->unseen[index - records->n_findings];
+        return true;
+    }
     return index > 0 && index < records->n_findings && table_fetch(&records->tables[RECORD_TABLE_FINDINGS], index, finding)
         && finding->state == 2 && finding->kind > RECORD_KIND_NONE && finding->kind < RECORD_KINDS;
 }

@@ -41,6 +41,8 @@ struct records {
     struct record_object *objects;      /* of pools, by address, living and freed */
     size_t n_objects;
     size_t n_findings;                  /* entries of the findings table, entry 0 included */
+    struct record_finding *unseen;      /* damage that the process has not met yet (unseen.c): findings from number n_findings on */
+    size_t n_unseen;
 
     uint64_t entry_points[RECORD_ALLOCATORS];   /* 0 where unknown */
     bool to_main;                       /* nobody will ask for frames outside of main: libc's start-up is not named (frames.h) */

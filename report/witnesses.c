@@ -5,7 +5,10 @@
  *   page-guarded                 the zones between the block and the ends of its pages
  *   fill                         of a block in quarantine
  *
- * A block whose memory was given back to the heap has none: whatever the heap did with it since is its own business. */
+ * A block whose memory was given back to the heap has none: whatever the heap did with it since is its own business.
+ *
+ * Where all blocks of an image are asked about (unseen.c), in address order, a window of its memory is held and compared in place; only what
+ * differs is read again, with all that a reader wants to see of it. */
 #include "witnesses.h"
 
 #include <string.h>
@@ -15,12 +18,22 @@
 
 enum { LONGEST = 4096 };        /* the library keeps a longer zone behind a block only up to there */
 
+/* What should be where. */
+struct zone {
+    const char *name;
+    uint64_t address, n;        /* bytes */
+    uint64_t word;              /* magic word; 0: every byte is `expected` */
+    uint8_t expected;
+};
+enum { MOST_ZONES = 4 };
+
 /* Reads a zone and holds it against one byte. */
-static void compare(const struct records *records, struct witnesses *witnesses, const char *name, uint64_t address, uint64_t n, uint8_t expected)
+static void compare(const struct records *records, struct witnesses *witnesses, const struct zone *zone)
 {
     struct witness *witness = &witnesses->list[witnesses->n++];
-    uint8_t buffer[4096];
-    *witness = (struct witness){.name = name, .address = address, .n = (size_t)n, .expected = expected};
+    uint64_t address = zone->address, n = zone->n;
+    uint8_t buffer[4096], expected = zone->expected;
+    *witness = (struct witness){.name = zone->name, .address = address, .n = (size_t)n, .expected = expected};
     if (n == 0 || !image_read_all(records->image, address, witness->bytes, n < WITNESS_SHOWN ? n : WITNESS_SHOWN)) {
         witness->state = WITNESS_UNREADABLE;
         witnesses->n -= n == 0;
@@ -52,12 +65,12 @@ static void compare(const struct records *records, struct witnesses *witnesses, 
     }
 }
 
-static void magic(const struct records *records, const struct walked *block, struct witnesses *witnesses)
+static void magic(const struct records *records, const struct walked *block, struct witnesses *witnesses, const struct zone *zone)
 {
     bool live = walked_state(block) == RECORD_BLOCK_LIVE;
-    uint64_t word, expected = witness_word(block->address, live ? WITNESS_USED : WITNESS_FREE);
+    uint64_t word, expected = zone->word;
     struct witness *witness = &witnesses->list[witnesses->n++];
-    *witness = (struct witness){.name = "magic word", .address = block->address - 16, .n = 8, .expected_word = expected, .n_shown = 8};
+    *witness = (struct witness){.name = zone->name, .address = zone->address, .n = 8, .expected_word = expected, .n_shown = 8};
     if (!image_read_all(records->image, witness->address, &word, sizeof word)) {
         witness->state = WITNESS_UNREADABLE;
         witness->n_shown = 0;
@@ -102,43 +115,59 @@ static void forgive_missing(struct witnesses *witnesses)
         witnesses->n_contents = 0;
 }
 
-static void look(const struct records *records, const struct walked *block, struct witnesses *witnesses)
+/* The block's zones, by address. 0: it has none, for the reason *none_why. */
+static size_t zones_of(const struct records *records, const struct walked *block, struct zone zones[MOST_ZONES], const char **none_why)
 {
     const struct record_anchor *anchor = &records->anchor;
     const struct record_region *region = &records->regions[block->region];
-    uint64_t size = walked_size(block), page = anchor->page_size ? anchor->page_size : 4096;
+    uint64_t size = walked_size(block), page = anchor->page_size ? anchor->page_size : 4096, end = block->address + size;
     unsigned state = walked_state(block), flags = record_head_flags(block->block.head);
     bool quarantined = state == RECORD_BLOCK_QUARANTINED;
+    size_t n = 0;
+    *none_why = NULL;
+    if (state != RECORD_BLOCK_LIVE && !quarantined)
+        *none_why = "its memory was given back to the heap";
+    else if (!anchor->rear_guard)
+        *none_why = "the profile has no guard zones";
+    else if (quarantined && (flags & RECORD_FLAG_INACCESSIBLE))
+        *none_why = "its pages cannot be touched by anybody: an access would have been told at once";
+    else if (block->address < 16 || size > UINT64_MAX - block->address - LONGEST)
+        *none_why = "its record makes no sense";
+    else if (records->image->contents_removed)
+        *none_why = "the dump was made without contents";
+    else if (core_lost_block(records, block->address, size))
+        *none_why = "gdb, which made the core, did not copy it";
+    if (*none_why)
+        return 0;
+    if (region->engine == RECORD_ENGINE_GUARDED) {
+        uint64_t start = block->address / page * page, limit = (end + page - 1) / page * page;
+        zones[n++] = (struct zone){"guard in front", start, block->address - start, 0, WITNESS_BYTE};
+        zones[n++] = (struct zone){"guard behind", end, limit - end, 0, WITNESS_BYTE};
+        return n;
+    }
+    if (anchor->front_guard == 16) {
+        zones[n++] = (struct zone){"magic word", block->address - 16, 8, witness_word(block->address, quarantined ? WITNESS_FREE : WITNESS_USED), 0};
+        zones[n++] = (struct zone){"guard in front", block->address - 8, 8, 0, WITNESS_BYTE};
+    }
+    if (quarantined && anchor->fill_free <= 255 && size)
+        zones[n++] = (struct zone){"fill", block->address, size < WITNESS_FILL_MAX ? size : WITNESS_FILL_MAX, 0, (uint8_t)anchor->fill_free};
+    zones[n++] = (struct zone){"guard behind", end, rear_zone(records, region, block), 0, WITNESS_BYTE};
+    return n;
+}
+
+static void look(const struct records *records, const struct walked *block, struct witnesses *witnesses)
+{
+    struct zone zones[MOST_ZONES];
+    uint64_t size = walked_size(block);
     memset(witnesses, 0, sizeof *witnesses);
     witnesses->n_contents = image_read(records->image, block->address, witnesses->contents,
                                        size < WITNESS_SHOWN ? (size_t)size : WITNESS_SHOWN);
-    if (state != RECORD_BLOCK_LIVE && !quarantined)
-        witnesses->none_why = "its memory was given back to the heap";
-    else if (!anchor->rear_guard)
-        witnesses->none_why = "the profile has no guard zones";
-    else if (quarantined && (flags & RECORD_FLAG_INACCESSIBLE))
-        witnesses->none_why = "its pages cannot be touched by anybody: an access would have been told at once";
-    else if (block->address < 16 || size > UINT64_MAX - block->address - LONGEST)
-        witnesses->none_why = "its record makes no sense";
-    else if (records->image->contents_removed)
-        witnesses->none_why = "the dump was made without contents";
-    else if (core_lost_block(records, block->address, size))
-        witnesses->none_why = "gdb, which made the core, did not copy it";
-    if (witnesses->none_why)
-        return;
-    if (region->engine == RECORD_ENGINE_GUARDED) {
-        uint64_t start = block->address / page * page, end = block->address + size, limit = (end + page - 1) / page * page;
-        compare(records, witnesses, "guard in front", start, block->address - start, WITNESS_BYTE);
-        compare(records, witnesses, "guard behind", end, limit - end, WITNESS_BYTE);
-        return;
-    }
-    if (anchor->front_guard == 16) {
-        magic(records, block, witnesses);
-        compare(records, witnesses, "guard in front", block->address - 8, 8, WITNESS_BYTE);
-    }
-    if (quarantined && anchor->fill_free <= 255 && size)
-        compare(records, witnesses, "fill", block->address, size < WITNESS_FILL_MAX ? size : WITNESS_FILL_MAX, (uint8_t)anchor->fill_free);
-    compare(records, witnesses, "guard behind", block->address + size, rear_zone(records, region, block), WITNESS_BYTE);
+    size_t n = zones_of(records, block, zones, &witnesses->none_why);
+    for (size_t i = 0; i < n; i++)
+        if (zones[i].word)
+            magic(records, block, witnesses, &zones[i]);
+        else
+            compare(records, witnesses, &zones[i]);
 }
 
 void witnesses_read(const struct records *records, const struct walked *block, struct witnesses *witnesses)
@@ -146,4 +175,42 @@ void witnesses_read(const struct records *records, const struct walked *block, s
     look(records, block, witnesses);
     if (records->image->guards_unseen)
         forgive_missing(witnesses);
+}
+
+/* [address, address + n) of the image's memory, n <= WITNESSES_WINDOW; NULL: it is not all there. */
+static const uint8_t *view(const struct records *records, struct witnesses_window *window, uint64_t address, size_t n)
+{
+    if (address < window->start || address - window->start > window->n || n > window->n - (size_t)(address - window->start)) {
+        window->start = address;
+        window->n = image_read(records->image, address, window->bytes, sizeof window->bytes);
+    }
+    return n <= window->n ? window->bytes : NULL;
+}
+
+static bool is_intact(const struct records *records, struct witnesses_window *window, const struct zone *zone)
+{
+    for (uint64_t done = 0; done < zone->n;) {
+        size_t n = zone->n - done < WITNESSES_WINDOW ? (size_t)(zone->n - done) : WITNESSES_WINDOW;
+        const uint8_t *all = view(records, window, zone->address + done, n);
+        if (!all)
+            return true;    /* nothing is known of it */
+        const uint8_t *bytes = all + (zone->address + done - window->start);
+        uint64_t word;
+        memcpy(&word, bytes, zone->word ? 8 : 0);
+        if (zone->word ? word != zone->word : bytes[0] != zone->expected || memcmp(bytes, bytes + 1, n - 1) != 0)
+            return false;
+        done += n;
+    }
+    return true;
+}
+
+bool witnesses_intact(const struct records *records, const struct walked *block, struct witnesses_window *window)
+{
+    struct zone zones[MOST_ZONES];
+    const char *none_why;
+    size_t n = zones_of(records, block, zones, &none_why);
+    for (size_t i = 0; i < n; i++)
+        if (!is_intact(records, window, &zones[i]))
+            return false;
+    return true;
 }

@@ -36,4 +36,15 @@ struct witnesses {
 
 void witnesses_read(const struct records *records, const struct walked *block, struct witnesses *witnesses);
 
+/* A stretch of the image's memory that is kept for the next blocks, which are asked about in address order. Zero before the first. */
+enum { WITNESSES_WINDOW = 262144 };
+struct witnesses_window {
+    uint64_t start;
+    size_t n;
+    uint8_t bytes[WITNESSES_WINDOW];
+};
+
+/* true: no witness of the block that is in the image is damaged. */
+bool witnesses_intact(const struct records *records, const struct walked *block, struct witnesses_window *window);
+
 #endif

@@ -39,7 +39,7 @@ def midden(*words, env=None, timeout=harness.TIMEOUT, cwd=None):
 class Standing(contextlib.AbstractContextManager):
     """A program under `midden run` that prints "name address" lines and then `until`, and stands still from then on."""
 
-    def __init__(self, program, place, *options, until="ready", words=()):
+    def __init__(self, program, place, *options, until="ready", words=(), still=True):
         self.json_file = str(place / f"exit-{time.monotonic_ns()}.json")
         self.log = open(place / "standing.log", "ab")
         self.runner = subprocess.Popen(
@@ -51,7 +51,8 @@ class Standing(contextlib.AbstractContextManager):
                 name, address = line.split()
                 self.at[name] = int(address, 16)
         self.pid = self.find_program(program)
-        harness.until_all_wait(self.pid)
+        if still:
+            harness.until_all_wait(self.pid)
 
     def line(self):
         line = self.runner.stdout.readline().decode().rstrip("\n")

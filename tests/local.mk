@@ -73,7 +73,7 @@ EXTRA_DIST += tests/subjects tests/annotations.py tests/conftest.py tests/harnes
 # Those of memcheck's forms and command line.
 EXTRA_DIST += tests/valgrind_xml.py tests/test_valgrind_xml.py tests/test_valgrind_command.py tests/test_valgrind_text.py tests/test_formats.py
 # Those of the command itself: usage, transparency, signals, the agent's protocol.
-EXTRA_DIST += tests/test_api.py tests/test_ends.py tests/test_out_of_reach.py
+EXTRA_DIST += tests/test_api.py tests/test_ends.py tests/test_out_of_reach.py tests/test_unseen.py
 EXTRA_DIST += tests/seccomp_filter.py tests/test_deep_stacks.py tests/test_watchpoints.py tests/test_snapshot.py tests/live_kit.py
 EXTRA_DIST += tests/run_tool.py tests/test_run_agent.py tests/test_run_signals.py tests/test_run_transparent.py tests/test_run_tree.py tests/test_run_usage.py
 # The gate, as CI meets it: suppressions, baselines, thresholds, and a sample project.
