@@ -23,8 +23,9 @@
 
 static inline __attribute__((always_inline)) bool unsure_of_two(const void *a, const void *b, size_t n, bool a_written)
 {
-    bool a_near = engine_may_be_heap(a), b_near = engine_may_be_heap(b);
-    return ((a_near || b_near) && inside_unsure_of_two(a_near, a, b_near, b, n)) || (a_written && !a_near && UNSURE_STACK(a, n));
+    if (NEAR(a))
+        return inside_unsure_of_two(a, b, n);
+    return UNSURE(b, n) || (a_written && UNSURE_STACK(a, n));
 }
 
 #ifdef __OPTIMIZE__

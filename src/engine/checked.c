@@ -2,9 +2,8 @@
  *
  * 1. The place around the first byte is looked up (engine/blocks: lock-free for slots of slabs and page guards), its record's head read
  *    once, and the range judged by it (check/range). Nearly always that is all.
- *    Before that: slots of slabs are looked up inline (inside.h), as free does it. Other blocks that checked calls of the thread met
- *    lately are remembered with their records, by the page that the range began in. A record that still has the same head and number is of
- *    the same block. The calls that are made most have that compiled into themselves and come here only with the rest.
+ *    Before that: what the thread's checked calls met by page is asked first (inside.h). The calls that are made most have that compiled into
+ *    themselves and come here only with the rest.
  * 2. Of a range that begins outside its block, in the zone between two, the nearer block is the one that was meant.
  * 3. A fault is published and told at once, named after the function called and the place it was called from.
  * 4. Then the way is cleared for the call to do what it would have done without us: every inaccessible page in the range is opened,
@@ -43,25 +42,21 @@ struct engine_bounds engine_bounds;
 /* Remembers where a block was met, whose record's head was `head`. Precondition: the engine was entered. */
 static void note(struct thread_state *self, uintptr_t start, const struct place *place, uint64_t head)
 {
-    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared || (!self->inside && !(self->inside = memory_keep(sizeof *self->inside, 64))))
+    if (record_head_state(head) != RECORD_BLOCK_LIVE || self->shared)
         return;
-    uintptr_t *entry = &self->inside->places[inside_place(start)];
-    if (!place->guarded && place->block.region->engine == HEAP_SLAB) {
-        if (place->owner == engine.heap)
-            __atomic_store_n(entry, (uintptr_t)place->block.region + INSIDE_SLAB, __ATOMIC_RELAXED);
-        return;
+    uintptr_t found;
+    if (!place->guarded && place->block.region->stride) {
+        found = (uintptr_t)place->block.region + INSIDE_SLAB;
+        if (place->block.region->engine != HEAP_SLAB || place->owner != engine.heap)
+            return;
+    } else {
+        found = (uintptr_t)place->record - offsetof(struct record_placed, block);
+        if (((const struct record_placed *)found)->address != (uintptr_t)place->address)
+            return;
     }
-    struct seen_block *seen = &self->inside->seen[inside_seen(start)];
-    __atomic_store_n(&seen->head, 0, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    seen->address = (uintptr_t)place->address;
-    seen->record = place->record;
-    seen->sequence = __atomic_load_n(&place->record->sequence, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    /* The number is of the block that had this head if the head is still the same. */
-    if (__atomic_load_n(&place->record->head, __ATOMIC_ACQUIRE) == head)
-        __atomic_store_n(&seen->head, head, __ATOMIC_RELAXED);
-    __atomic_store_n(entry, (uintptr_t)seen, __ATOMIC_RELEASE);
+    if (!self->inside && !(self->inside = memory_keep(sizeof *self->inside, 64)))
+        return;
+    __atomic_store_n(&self->inside->places[inside_place(start)], found, __ATOMIC_RELEASE);
 }
 
 /* The place around an address, if there is a record of it. */

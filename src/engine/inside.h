@@ -1,10 +1,13 @@
 /* What nearly every checked call comes to, as inline functions: the range lies in one living block, and that is all.
  *
- *     address ─▶ places[page of 4 KiB] ─┬▶ slab ─▶ slot ─▶ its record: LIVE, and as long as that?
- *                                       └▶ another block, as it was when it was met: has its record still the same head and number?
+ *     address ─▶ places[page of 4 KiB] ─┬▶ slab ─▶ slot ─▶ its record ─┬▶ LIVE, and as long as that?
+ *                                       └▶ another block's record ─────┘
  *
- * Each thread remembers places by page, the last of those that fall on one entry; nothing of that is believed: a slab's base, extent and version
- * tell whether the address is one of its, a block's address and record the same of a block.
+ * Each thread remembers places by page, the last one that was met of those that fall on one entry. Nothing of that is believed: a slab's base,
+ * extent and version tell whether the address is one of its, a record's address and size whether it is in that block. A record that has become
+ * another block's meanwhile answers for that one. (Records are never unmapped. Where a region was given up, something else may lie in their
+ * memory; if that looked like a record of a living block around the very address, a call would go unchecked, as it does when a block is freed
+ * between check and call.)
  *
  * Nothing is called and nothing is written. What is not found here, or not so, is looked into by the functions of engine.h, which decide:
  * here is only said yes. Any context. */
@@ -15,26 +18,15 @@
 #include "heap/quick.h"
 #include "trace/threads.h"
 
-/* A block that is no slab's, as its record was when it was met. */
-struct seen_block {
-    uintptr_t address;
-    const struct record_block *record;      /* records are never unmapped */
-    uint64_t head;                          /* 0: a free entry, or one that is being changed */
-    uint32_t sequence;
-};
-
 #define INSIDE_PAGE_SHIFT 12
-#define INSIDE_PLACES 4096u                 /* 16 MiB of heap */
-#define INSIDE_SEEN 1024u
+#define INSIDE_PLACES 32768u                /* 128 MiB of heap; memory as far as touched */
 #define INSIDE_SLAB 1u
 
 struct inside {
-    uintptr_t places[INSIDE_PLACES];        /* a struct slab, + INSIDE_SLAB; or a struct seen_block; 0: none */
-    struct seen_block seen[INSIDE_SEEN];
+    uintptr_t places[INSIDE_PLACES];        /* a struct slab, + INSIDE_SLAB; or a struct record_placed; 0: none; atomic */
 };
 
 static inline size_t inside_place(uintptr_t address) { return address >> INSIDE_PAGE_SHIFT & (INSIDE_PLACES - 1); }
-static inline size_t inside_seen(uintptr_t address) { return (address >> 12 ^ address >> 22) & (INSIDE_SEEN - 1); }
 
 /* The head of the record of the slot of a slab that `address` lies in, and in *at how far behind the first byte of a block there. 0: it lies in
  * none, or the slab changes. (quick_slot with only what is needed here.) */
@@ -58,13 +50,12 @@ ALWAYS_INLINE uint64_t inside_head(const struct inside *inside, uintptr_t addres
     uintptr_t place = __atomic_load_n(&inside->places[inside_place(address)], __ATOMIC_RELAXED);
     if (LIKELY(place & INSIDE_SLAB))
         return inside_slab((const struct slab *)(place - INSIDE_SLAB), address, at);
-    const struct seen_block *seen = (const struct seen_block *)place;
-    if (UNLIKELY(!seen))
+    const struct record_placed *placed = (const struct record_placed *)place;   /* records are never unmapped */
+    if (UNLIKELY(!placed))
         return 0;
-    uint64_t head = __atomic_load_n(&seen->head, __ATOMIC_RELAXED);
-    *at = address - seen->address;
-    return LIKELY(__atomic_load_n(&seen->record->head, __ATOMIC_ACQUIRE) == head)
-        && LIKELY(__atomic_load_n(&seen->record->sequence, __ATOMIC_RELAXED) == seen->sequence) ? head : 0;
+    uint64_t head = __atomic_load_n(&placed->block.head, __ATOMIC_ACQUIRE);
+    *at = address - __atomic_load_n(&placed->address, __ATOMIC_RELAXED);
+    return head;
 }
 
 /* What the calling thread remembers; NULL: nothing. */
@@ -100,12 +91,12 @@ ALWAYS_INLINE bool inside_unsure(const void *start, size_t n)
     return UNLIKELY(__atomic_load_n(&engine_bounds.objects, __ATOMIC_RELAXED)) || UNLIKELY(!own) || UNLIKELY(!inside_block(own, start, n));
 }
 
-/* The same of two ranges of n bytes, each of which may be the heap's if that is said of it. */
-ALWAYS_INLINE bool inside_unsure_of_two(bool a_near, const void *a, bool b_near, const void *b, size_t n)
+/* The same of two ranges of n bytes, when the first may be the heap's. */
+ALWAYS_INLINE bool inside_unsure_of_two(const void *a, const void *b, size_t n)
 {
     const struct inside *own = inside_own();
     return UNLIKELY(__atomic_load_n(&engine_bounds.objects, __ATOMIC_RELAXED)) || UNLIKELY(!own)
-        || (LIKELY(a_near) && UNLIKELY(!inside_block(own, a, n))) || (b_near && UNLIKELY(!inside_block(own, b, n)));
+        || UNLIKELY(!inside_block(own, a, n)) || (engine_may_be_heap(b) && UNLIKELY(!inside_block(own, b, n)));
 }
 
 #endif
