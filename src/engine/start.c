@@ -36,6 +36,8 @@
 
 #define PARANOID_BUDGET 65536u
 
+_Static_assert(SLAB_STRIDE_MAX - LEAN_APART <= RECORD_LEAN_SIZE_MASK, "a lean record can tell the size of any block of a slab");
+
 struct engine engine;
 
 extern char **environ;
