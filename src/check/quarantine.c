@@ -11,7 +11,7 @@
  *    come back at once leave holes everywhere, what the program allocates later lies scattered, and its own code pays: of python3 with
  *    json, holding back one block in eight at random cost as much as holding back all.
  * 3. All others go into the calling thread's short queue, a ring of handles: RECENT_BYTES of memory, which is small beside a second-level cache, so
- *    that the program finds the memory it is given next still there. With each one that comes in the oldest goes out; how many
+ *    that the program finds the memory it is given next still there. Before each one that comes in the oldest goes out; how many
  *    there may be is reckoned anew from their mean size every RECENT_STEP blocks, for a number that is the same each time is no branch to
  *    guess. Only blocks of slabs, of 2 KiB at most, go there.
  *
@@ -35,6 +35,7 @@
 #define RECENT_BYTES ((size_t)64 << 10)     /* records included */
 #define RECENT_ENTRIES 1024u                /* a power of two */
 #define RECENT_STEP 64u
+#define RECENT_MOST (RECENT_ENTRIES - RECENT_STEP)  /* between two reckonings there may be RECENT_STEP more */
 #define COUNTED_ONE_IN 4u                   /* of a site's frees: 255 are 1020 */
 
 _Static_assert(SITES_TURNS * QUARANTINE_RUN == 1u << 20 && SITE_FREES_FORGOTTEN * COUNTED_ONE_IN == 64, "quarantine.h says one in 16,384");
@@ -42,7 +43,7 @@ _Static_assert(SITES_TURNS * QUARANTINE_RUN == 1u << 20 && SITE_FREES_FORGOTTEN 
 struct quarantine_own {
     struct queue_batch *batch;
     uint32_t first, end;        /* the entries held are those from first up to end, modulo RECENT_ENTRIES; both only grow, and wrap */
-    uint32_t most;              /* so many may be held, < RECENT_ENTRIES */
+    uint32_t most;              /* so many may be held, 1 to RECENT_MOST */
     size_t bytes;               /* of memory that they hold, records included */
     slab_round blocks[RECENT_ENTRIES];
 };
@@ -155,7 +156,7 @@ static __attribute__((noinline)) struct quarantine_own *make_own(struct thread_s
 {
     struct quarantine_own *own = self->shared ? NULL : memory_keep(sizeof *own, 64);
     if (own)
-        own->most = RECENT_ENTRIES - 1;
+        own->most = RECENT_MOST;
     return self->quarantine = own;
 }
 
@@ -163,9 +164,16 @@ static __attribute__((noinline)) struct quarantine_own *make_own(struct thread_s
 static __attribute__((noinline)) void reckon(struct thread_state *self, struct quarantine_own *own)
 {
     uint32_t count = own->end - own->first;
-    size_t most = own->bytes ? RECENT_BYTES * count / own->bytes : RECENT_ENTRIES;
-    own->most = most < RECENT_ENTRIES ? (uint32_t)most : RECENT_ENTRIES - 1;
+    size_t most = own->bytes ? RECENT_BYTES * count / own->bytes : RECENT_MOST;
+    own->most = most > RECENT_MOST ? RECENT_MOST : most ? (uint32_t)most : 1;
     while (own->end - own->first > own->most)
+        release_recent(self, own);
+}
+
+void quarantine_make_way(struct thread_state *self)
+{
+    struct quarantine_own *own = self->quarantine;
+    if (__builtin_expect(own != NULL, 1) && own->end - own->first >= own->most)
         release_recent(self, own);
 }
 
@@ -180,10 +188,7 @@ bool quarantine_put(struct thread_state *self, const struct heap_block *block, s
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     own->bytes += block->room + sizeof(struct record_block);
     self->record->held_briefly++;
-    uint32_t end = ++own->end;
-    if (end - own->first > own->most)
-        release_recent(self, own);
-    if (__builtin_expect(end % RECENT_STEP == 0, 0))
+    if (__builtin_expect(++own->end % RECENT_STEP == 0, 0))
         reckon(self, own);
     return true;
 }

@@ -50,6 +50,10 @@ static inline bool quarantine_wants(const struct thread_state *self, uint32_t st
     return site && __atomic_load_n(&site->frees, __ATOMIC_RELAXED) == SITE_FREES_MOST;
 }
 
+/* To be called before quarantine_put, by the same thread: lets the oldest go if there are as many as may be. That is work which needs nothing of the
+ * block that comes, so it can be done while its lines are on their way. */
+void quarantine_make_way(struct thread_state *self);
+
 /* Takes a block in, which holds `bytes` beside its record, and may let older ones go. self: the calling thread. The record is
  * complete and its head is QUARANTINED already. Returns false when there is no memory to note it: the caller gives the block back itself. */
 bool quarantine_put(struct thread_state *self, const struct heap_block *block, size_t bytes);

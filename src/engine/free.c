@@ -172,6 +172,8 @@ static void let_go(struct thread_state *self, struct place *place, uint64_t head
     else
         write_death(record, free_stack, (uint16_t)self->index);
     size_t held_bytes = place->guarded ? 0 : place->block.room;
+    if (held)
+        quarantine_make_way(self);
     if (place->guarded) {
         flags |= RECORD_FLAG_INACCESSIBLE;
     } else if (held && size >= GUARD_SHUT_LEAST && place->block.region->engine == HEAP_HUGE
@@ -356,6 +358,9 @@ ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct
     bool zones = guard_setting.rear;
     if (zones)
         prefetch_freed(&block);
+    bool held = quarantine_on();
+    if (held)
+        quarantine_make_way(self);
     bool stack = engine.free_stacks && !engine.sampled && !self->internal;
     uint32_t free_stack = stack ? capture_once(from) : 0;
     if (__builtin_expect(NOT_PLAIN >> call & 1, 0))
@@ -374,7 +379,6 @@ ALWAYS_INLINE void free_checked(struct thread_state *self, char *address, struct
             tell_zones(self, address, head, call, from);    /* and mends them */
         compare_neighbours(self, &block, from);
     }
-    bool held = quarantine_on();
     write_death(record, free_stack, (uint16_t)self->index);
     guard_retire_whole(&guarded);
     set_dead(record, head, held ? RECORD_BLOCK_QUARANTINED : RECORD_BLOCK_FREE);

@@ -65,6 +65,7 @@ static bool put(size_t size, uint32_t stack, uint32_t sequence, struct record_bl
     if (!freed(&block, size, stack, sequence))
         return false;
     *record = block.tag;
+    quarantine_make_way(&thread);
     CHECK(quarantine_put(&thread, &block, block.room), "put");
     return true;
 }
@@ -223,6 +224,7 @@ static void test_short_queue(uint64_t *random)
     CHECK(told == 0, "%u told of without reason", told);
     struct heap_block block;
     if (freed(&block, 40, 12, ++sequence)) {
+        quarantine_make_way(&thread);
         quarantine_put(&thread, &block, block.room);
         block.start[16 + unit_random(random) % 40] ^= 1;
         for (unsigned i = 0; i < RECENT_MOST + 64; i++)
@@ -294,6 +296,7 @@ static void test_order(uint64_t seed)
         rooms[i] = block.room;
         bytes += block.room + sizeof(struct record_block);
         most = block.room > most ? block.room : most;
+        quarantine_make_way(&thread);
         CHECK(quarantine_put(&thread, &block, block.room), "put");
         /* Nothing is let go before the limit is reached, and then all but the limit, a batch under way and one outgoing. */
         uint64_t held = living();
