@@ -37,8 +37,8 @@
 #define CERTAIN 4                   /* guarded for certain: the first allocations of a site, two on each side */
 #define MOST_SITES 16
 
-#define CYCLE_NS 9000u              /* of a slot's open, first touch and shut: for the first page, */
-#define CYCLE_PAGE_NS 2700u         /* and for each further one */
+#define CYCLE_NS 13000u             /* of a slot's open, first touch and shut: for the first page, */
+#define CYCLE_PAGE_NS 3500u         /* and for each further one */
 /* What it may come to: a grace, so that a small program is watched from its first allocation, and one part in so many of the CPU
  * time. The first block of a site may use more than the following ones: it is the one that a program with many sites and a
  * short life will not see again. */
@@ -46,7 +46,7 @@
 #define FIRST_SHARE 40u
 #define GRACE_NS 700000ull
 #define SHARE 64u
-#define SUSPECT_GRACE_NS 50000000ull
+#define SUSPECT_GRACE_NS 72000000ull
 #define SUSPECT_SHARE 8u
 #define FAULT_NS 30000u             /* of a touch that is told, and let past (engine/step) */
 
