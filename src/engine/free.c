@@ -334,15 +334,21 @@ ALWAYS_INLINE bool claim_plain(struct record_block *record, const char *address,
         && __builtin_expect(!align || !((uintptr_t)address & (align - 1)), 1) && __builtin_expect(claim(record, address, head), 1);
 }
 
-/* The program may have left the block long ago: its record, those beside it and its ends come while the stack is captured. */
+/* The program may have left the block long ago. Where it begins is known before anything else: the lines of the zone in front, and of the
+ * neighbour's behind which it lies. */
+static inline void prefetch_front(const char *address)
+{
+    __builtin_prefetch(address - 48);
+    __builtin_prefetch(address - 16, 1);
+}
+
+/* Its record, those beside it and its end come while the stack is captured. */
 static inline void prefetch_freed(const struct heap_block *block)
 {
     const struct record_block *record = block->tag;
     __builtin_prefetch(record, 1);
     __builtin_prefetch((const char *)(record + 1) + sizeof record->head - 1);
     __builtin_prefetch(record - 1);
-    __builtin_prefetch(block->start - 32);
-    __builtin_prefetch(block->start, 1);
     __builtin_prefetch(block->start + block->room - 48);
     __builtin_prefetch(block->start + block->room, 1);
 }
@@ -455,6 +461,7 @@ ALWAYS_INLINE bool free_quickly(char *address, enum record_allocator call, size_
     engine_enter(self);
     if (engine.lean && free_lean(self, address, call, size, align))
         return true;
+    prefetch_front(address);
     if (engine.lean || __builtin_expect(!self->magazines, 0)
         || __builtin_expect(!quick_find(engine.heap, self->magazines, address, engine.front, form_bytes(FORM_LONG), &block), 0)) {
         engine_leave(self);
