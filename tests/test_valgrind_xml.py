@@ -94,7 +94,8 @@ def figures(elements):
         frames = frames_of(error.find("stack"))
         if any(function in memcheck.LOADER for function, _, _ in frames):
             continue
-        own = next((harness.bare(function) for function, file, _ in frames if file in SOURCES), None)
+        # clang names a source from where it was called, if that has the beginning of its path.
+        own = next((harness.bare(function) for function, file, _ in frames if os.path.basename(file or "") in SOURCES), None)
         sums[0][kind, own] += int(error.findtext("xwhat/leakedbytes"))
         sums[1][kind, own] += int(error.findtext("xwhat/leakedblocks"))
     return {key: (sums[0][key], sums[1][key]) for key in sums[0]}
