@@ -81,6 +81,30 @@ static inline bool keep_words(struct kept *kept, const struct memo_frame *frame)
         && (!(link >> MEMO_DISTANCE_SHIFT) || keep_word(kept, frame->sp - 8 * (link >> MEMO_DISTANCE_SHIFT), frame->sp));
 }
 
+static void swap_words(struct memo_chunk *a, unsigned i, struct memo_chunk *b, unsigned k)
+{
+    uint32_t offset = a->offsets[i];
+    uint64_t value = a->values[i];
+    a->offsets[i] = b->offsets[k];
+    a->values[i] = b->values[k];
+    b->offsets[k] = offset;
+    b->values[k] = value;
+}
+
+/* Two stacks of one place: a word in which they differ, if there is one that both have in the same order, becomes the first of each, so that one
+ * look tells which it is not. */
+static void tell_apart(struct memo_stack *a, struct memo_stack *b)
+{
+    unsigned chunks = a->near < b->near ? a->near : b->near;
+    for (unsigned c = 0; c < chunks; c++)
+        for (unsigned i = 0; i < MEMO_CHUNK; i++)
+            if (a->chunk[c].offsets[i] == b->chunk[c].offsets[i] && a->chunk[c].values[i] != b->chunk[c].values[i]) {
+                swap_words(&a->chunk[c], i, &a->chunk[0], 0);
+                swap_words(&b->chunk[c], i, &b->chunk[0], 0);
+                return;
+            }
+}
+
 void memo_remember(struct capture_memo *memo, const struct capture_start *start, unsigned first, uint32_t node)
 {
     const struct memo_walk *last = &memo->last;
@@ -108,6 +132,11 @@ void memo_remember(struct capture_memo *memo, const struct capture_start *start,
     stack->fp = start->fp;
     stack->fp_live = last->frame[last->depth - 1].link & MEMO_FP_LIVE;
     stack->node = node;
+    for (unsigned other = 0; other < MEMO_WAYS; other++) {
+        struct memo_stack *beside = &memo->stacks[set * MEMO_WAYS + other];
+        if (memo->tags[set][other] && beside->pc == stack->pc && beside->sp == stack->sp)
+            tell_apart(stack, beside);
+    }
     memo->tags[set][way] = memo_tag(hash);
     memo->turn[set] = (uint8_t)((memo->turn[set] & 0xf0) | (way + 1) % MEMO_WAYS);
 }

@@ -158,6 +158,9 @@ static inline bool memo_same(const struct capture_memo *memo, const struct memo_
 {
     if (__builtin_expect(stack->pc != start->pc || stack->sp != start->sp, 0) || (stack->fp_live && stack->fp != start->fp))
         return false;
+    /* Where several stacks were met at a place, mostly by this one word (memo_remember). */
+    if (memo_load(start->sp + stack->chunk[0].offsets[0]) != stack->chunk[0].values[0])
+        return false;
     return memo_chunks_same(stack->chunk, stack->near, start->sp)
         && (__builtin_expect(!stack->further, 1) || memo_chunks_same(memo->further[stack - memo->stacks], stack->further, start->sp));
 }
