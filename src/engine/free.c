@@ -242,8 +242,10 @@ static void take_back(struct thread_state *self, void *address, enum record_allo
         return;
     }
     uint64_t head = __atomic_load_n(&place.record->head, __ATOMIC_ACQUIRE);
-    if (__builtin_expect(record_head_state(head) != RECORD_BLOCK_LIVE || place.address != (char *)address
-                         || !claim(place.record, address, &head), 0)) {
+    bool living = record_head_state(head) == RECORD_BLOCK_LIVE && place.address == (char *)address;
+    while (living && __builtin_expect(!claim(place.record, address, &head), 0))
+        living = record_head_state(head) == RECORD_BLOCK_LIVE;     /* still: another thread found it damaged just now, and marked it */
+    if (__builtin_expect(!living, 0)) {
         bad_free(self, address, call, &place, from);
         return;
     }
