@@ -118,11 +118,16 @@ static bool is_our_header(const struct frame *frame)
     return frame->function && strncmp(frame->function, "midden_", 7) == 0 && frame->file && strcmp(frames_basename(frame->file), "midden.h") == 0;
 }
 
-static bool is_ours(struct records *records, const struct record_node *node)
+static unsigned module_flags(struct records *records, const struct record_node *node)
 {
     unsigned index = record_node_module(node->place);
     const struct record_module *module = index ? records_module(records, index) : NULL;
-    return module && module->flags & RECORD_MODULE_SELF;
+    return module ? module->flags : 0;
+}
+
+static bool is_ours(struct records *records, const struct record_node *node)
+{
+    return module_flags(records, node) & RECORD_MODULE_SELF;
 }
 
 /* libc's part of every stack, our two frames around main and the start, and the file's own _start. */
@@ -136,11 +141,39 @@ static bool is_outermost_main(const struct record_node *const *nodes, size_t i, 
         && record_node_module(nodes[i + 1]->place) != record_node_module(nodes[i]->place);
 }
 
+/* Of a stack that goes to its end, the frames without those by which libc begins a program, known by their modules: the file's _start, and
+ * libc's that it called. n: it does not end so. */
+static size_t without_start(struct records *records, const struct record_node *const *nodes, size_t n)
+{
+    const unsigned libc = RECORD_MODULE_LIBC | RECORD_MODULE_SELF;
+    unsigned seen = 0;
+    size_t i = n;
+    if (!n || nodes[n - 1]->parent || nodes[n - 1]->flags & RECORD_NODE_TRUNCATED || !(module_flags(records, nodes[n - 1]) & RECORD_MODULE_MAIN))
+        return n;
+    for (i = n - 1; i > 0 && module_flags(records, nodes[i - 1]) & libc; i--)
+        seen |= module_flags(records, nodes[i - 1]);
+    return i && seen & RECORD_MODULE_LIBC ? i : n;
+}
+
+size_t frames_to_main(const struct stack *stack)
+{
+    for (size_t i = stack->n; i-- > 0;)
+        if (stack->frames[i]->function && strcmp(stack->frames[i]->function, "main") == 0)
+            return i + 1;
+    if (stack->to_main || stack->truncated || stack->n < 2 || !(stack->frames[stack->n - 1]->module_flags & RECORD_MODULE_MAIN))
+        return stack->n;
+    size_t n = stack->n - 1;
+    while (n > 0 && stack->frames[n - 1]->module_flags & RECORD_MODULE_LIBC)
+        n--;
+    return n && n < stack->n - 1 ? n : stack->n;
+}
+
 struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call)
 {
     const struct record_node *nodes[RECORDS_STACK_MAX];
     const struct frame *found[RECORDS_STACK_MAX];
-    size_t counts[RECORDS_STACK_MAX], all = records_stack(records, id, nodes, RECORDS_STACK_MAX), n = all, total = call != RECORD_BY_NONE;
+    size_t counts[RECORDS_STACK_MAX], all = records_stack(records, id, nodes, RECORDS_STACK_MAX), total = call != RECORD_BY_NONE;
+    size_t n = records->to_main ? without_start(records, nodes, all) : all;
     for (size_t i = 0; i < n; i++) {
         unsigned index = record_node_module(nodes[i]->place);
         const struct record_module *module = index ? records_module(records, index) : NULL;
@@ -153,7 +186,7 @@ struct stack frames_of(struct records *records, struct symbols *symbols, struct 
         if (records->to_main && is_outermost_main(nodes, i, all, found[i], counts[i]))
             n = i + 1;
     }
-    struct stack stack = {.frames = arena_new(arena, total * sizeof *stack.frames)};
+    struct stack stack = {.frames = arena_new(arena, total * sizeof *stack.frames), .to_main = n < all};
     if (call != RECORD_BY_NONE)
         stack.frames[stack.n++] = frames_entry(records, arena, call);
     for (size_t i = 0; i < n; i++)

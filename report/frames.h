@@ -17,8 +17,12 @@ struct stack {
     const struct frame **frames;    /* innermost first */
     size_t n;
     bool truncated;                 /* the program's stack had more */
+    bool to_main;                   /* what is outside of main was left out (records->to_main) */
     bool exact;                     /* frame 0 stands at an instruction that was interrupted, not behind a call */
 };
+
+/* The frames of it that a reader with a bug to find wants to see: up to main, or where that has no name, to what libc called as the program began. */
+size_t frames_to_main(const struct stack *stack);
 
 /* The stack `id` (0: empty but for frame 0). call: the function called, RECORD_BY_NONE: no frame 0. */
 struct stack frames_of(struct records *records, struct symbols *symbols, struct arena *arena, uint32_t id, enum record_allocator call);

@@ -112,19 +112,10 @@ void page_place(const struct page *page, const struct frame *frame)
     }
 }
 
-/* Frames that a reader with a bug to find wants to see: libc's start-up below main is the same in every stack (JSON has all of it). */
-static size_t frames_shown(const struct stack *stack)
-{
-    for (size_t i = stack->n; i-- > 0;)
-        if (stack->frames[i]->function && strcmp(stack->frames[i]->function, "main") == 0)
-            return i + 1;
-    return stack->n;
-}
-
 void page_stack(const struct page *page, const struct stack *stack)
 {
     const struct frame *guilty = frames_guilty(stack);
-    size_t shown = frames_shown(stack);
+    size_t shown = frames_to_main(stack);      /* libc's start-up is the same in every stack (JSON has all of it) */
     for (size_t i = 0; i < shown; i++) {
         const struct frame *frame = stack->frames[i];
         if (frame == guilty)

@@ -511,25 +511,33 @@ int main(int argc, char **argv)
 """
 
 
+@pytest.mark.parametrize("stripped", [False, True])
 @pytest.mark.parametrize("callers", [30, 3, 2])
-def test_text_alone_says_the_same(callers, tmp_path):
+def test_text_alone_says_the_same(callers, stripped, tmp_path):
     """Where nobody asks for more than text, which ends with main, nothing outside of main is named. No word of the text is another for that."""
     (tmp_path / "main.c").write_text(MAIN_CALLS_ITSELF)
     subprocess.run(["gcc", "-g", "-O0", "-o", tmp_path / "main", tmp_path / "main.c"], check=True)
+    if stripped:
+        subprocess.run(["strip", tmp_path / "main"], check=True)
     told = []
     for more in [], [f"--json={tmp_path}/r.json"]:
         subprocess.run([harness.COMMAND, "run", f"--num-callers={callers}", f"--log-file={tmp_path}/r.txt", *more, "--", tmp_path / "main"], check=False)
         told.append(re.sub(r"pid \d+|0x[0-9a-f]+|[0-9.,]+ (bytes for records|%)|guarded .*|slab .*|in quarantine.*", "", (tmp_path / "r.txt").read_text()))
     assert told[0] == told[1]
-    assert "main at" in told[0] or callers == 2
+    assert "main at" in told[0] or callers == 2 or stripped
+    assert "_start" not in told[0] and "__libc_start" not in told[0] or stripped and callers < 30
+    assert callers < 30 or re.search(r"#[2-4] .*(sort|libc\.so)", told[0])     # libc's, too, and no part of the start
     assert "double" in told[0] and "definitely lost" in told[0]
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
-def test_libc_is_not_opened_for_what_nobody_reads(tmp_path):
+@pytest.mark.parametrize("stripped", [False, True])
+def test_libc_is_not_opened_for_what_nobody_reads(stripped, tmp_path):
     """libc's debug information takes longer to unpack than a small program runs, and the program's end would wait for it."""
     (tmp_path / "lost.c").write_text("#include <stdlib.h>\nint main(void) { return malloc(10) == (void *)1; }\n")
     subprocess.run(["gcc", "-g", "-O0", "-o", tmp_path / "lost", tmp_path / "lost.c"], check=True)
+    if stripped:
+        subprocess.run(["strip", tmp_path / "lost"], check=True)
     opened = []
     for more in [], [f"--json={tmp_path}/r.json"]:
         subprocess.run(["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=openat", harness.COMMAND, "run", f"--log-file={tmp_path}/r.txt", *more, "--",
