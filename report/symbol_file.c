@@ -76,11 +76,13 @@ void symbol_file_rest(struct symbol_file *file)
 {
     dwfl_end(file->dwfl);
     scopes_free(file->functions);
+    symbol_table_free(file->table);
     symbol_data_free(file->data);
     free(file->ranges);
     file->dwfl = NULL;
     file->module = NULL;
     file->functions = NULL;
+    file->table = NULL;
     file->data = NULL;
     file->ranges = NULL;
     file->n_ranges = 0;
@@ -289,21 +291,31 @@ static size_t look_up_dwarf(struct symbol_file *file, struct arena *arena, Dwarf
     return n ? n : frames[0].file != NULL;
 }
 
+/* The name that the ELF symbols have for `at`; NULL: none. */
+static const char *symbol_at(struct symbol_file *file, Dwarf_Addr at)
+{
+    const char *name = NULL;
+    GElf_Off offset;
+    GElf_Sym symbol;
+    if (!file->table)
+        file->table = symbol_table_new(file->module);
+    if (symbol_table_at(file->table, at, &name) != SYMBOL_ASK)
+        return name;
+    name = dwfl_module_addrinfo(file->module, at, &offset, &symbol, NULL, NULL, NULL);
+    /* A label without a size, or a far away one, says nothing about where we are. */
+    return name && (symbol.st_size == 0 || offset >= symbol.st_size) && GELF_ST_TYPE(symbol.st_info) != STT_NOTYPE ? NULL : name;
+}
+
 size_t symbol_file_look_up(struct symbol_file *file, struct arena *arena, uint64_t address, struct frame *frames)
 {
     if (file->unusable)
         return 0;
     Dwarf_Addr at = address + file->bias;
-    GElf_Off offset;
-    GElf_Sym symbol;
     bool described = false;
     size_t n = look_up_dwarf(file, arena, at, frames, &described);
     if (n && described)
         return n;
-    const char *name = dwfl_module_addrinfo(file->module, at, &offset, &symbol, NULL, NULL, NULL);
-    /* A label without a size, or a far away one, says nothing about where we are. */
-    if (name && (symbol.st_size == 0 || offset >= symbol.st_size) && GELF_ST_TYPE(symbol.st_info) != STT_NOTYPE)
-        name = NULL;
+    const char *name = symbol_at(file, at);
     struct frame *host = &frames[n ? n - 1 : 0];
     bool mangled = name && (strncmp(name, "_Z", 2) == 0 || strncmp(name, "_R", 2) == 0);
     if (name && (!host->function || mangled))   /* a mangled name tells the parameters as well */

@@ -9,6 +9,7 @@
 
 #include "memory.h"
 #include "symbol_scopes.h"
+#include "symbol_table.h"
 #include "module_search.h"
 #include "symbols.h"
 
@@ -31,6 +32,7 @@ struct symbol_file {
     size_t n_ranges;
     bool ranges_made;
     struct unit_functions *functions;   /* of the units that were asked about */
+    struct symbol_table *table; /* NULL: not asked for yet */
     struct symbol_data *data;   /* symbol_data.h; NULL: not asked for yet */
 };
 

@@ -1,5 +1,5 @@
 # Unit tests of report/, on images that are made up (fake_image.h).
-report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_flow tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_cores tests/unit/report_hit tests/unit/report_names tests/unit/report_direct tests/unit/report_source
+report_tests = tests/unit/report_leaks tests/unit/report_paths tests/unit/report_flow tests/unit/report_render tests/unit/report_hostile tests/unit/report_symbols tests/unit/report_cores tests/unit/report_hit tests/unit/report_names tests/unit/report_direct tests/unit/report_source tests/unit/report_symbol_table
 check_PROGRAMS += $(report_tests)
 TESTS += $(report_tests)
 check_LTLIBRARIES += libfakeimage.la
@@ -28,6 +28,8 @@ tests_unit_report_direct_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_direct_LDADD = libreport.la
 tests_unit_report_source_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
 tests_unit_report_source_LDADD = libreport.la
+tests_unit_report_symbol_table_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
+tests_unit_report_symbol_table_LDADD = libreport.la
 
 tests_unit_report_cores_SOURCES = tests/unit/report_cores.c tests/unit/core_examine.h tests/unit/core_examine.c
 tests_unit_report_cores_CPPFLAGS = $(unit_cppflags) -I$(top_srcdir)
