@@ -309,6 +309,15 @@ size_t scan_batch(size_t n, unsigned threads);
 typedef void scan_word(void *ctx, uint64_t at, uint64_t word);
 uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word *word, void *ctx);     /* by several threads at once, too */
 
+/* The same for many small ranges in rising order: what lies close together is read at once. worth: bytes from `address` on in which many of the
+ * ranges to come lie; 0: few do. */
+struct scan_near {              /* zero to begin with; words is to be freed */
+    uint64_t at;
+    size_t n;
+    uint64_t *words;
+};
+void scan_next(struct graph *graph, struct scan_near *near, uint64_t address, uint64_t n, uint64_t worth, scan_word *word, void *ctx);
+
 /* The edges of a block: their number, *first receives them. */
 static inline uint32_t graph_edges(const struct graph *graph, uint32_t block, const uint32_t **first)
 {

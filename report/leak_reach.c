@@ -139,16 +139,48 @@ static bool still_matters(const struct graph *graph, uint32_t block)
     return false;
 }
 
+/* Blocks that wait to be looked at again, when there are many: in the order of their addresses, so that memory is read in large pieces. */
+#define MANY_BLOCKS 64u
+#define CLOSE_BLOCKS 8u         /* so many within CLOSE_BYTES are worth one read */
+#define CLOSE_BYTES ((uint64_t)32 << 10)
+
+static int by_number(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Looks at the waiting blocks up to number `end`; what they add waits on the stack. */
+static void examine_many(struct search *search, size_t end)
+{
+    struct graph *graph = search->graph;
+    struct scan_near near = {.n = 0};
+    qsort(search->examine + search->examined, end - search->examined, sizeof *search->examine, by_number);
+    for (; search->examined < end; search->examined++) {
+        uint32_t block = search->examine[search->examined];
+        if (!still_matters(graph, block))
+            continue;
+        uint64_t address = graph_address(graph, block);
+        bool close = end - search->examined > CLOSE_BLOCKS && graph_address(graph, search->examine[search->examined + CLOSE_BLOCKS]) - address < CLOSE_BYTES;
+        scan_next(graph, &near, address, graph_size(graph, block), close ? CLOSE_BYTES : 0, ask_heuristics, search);
+    }
+    free(near.words);
+}
+
 /* Follows what is on the stack, by start-pointers and what heuristics take for them, to the end. */
 static void follow(struct search *search)
 {
     struct graph *graph = search->graph;
     follow_strong(search);
     while (search->examined < search->n_examine) {
-        uint32_t block = search->examine[search->examined++];
-        if (!still_matters(graph, block))
-            continue;
-        scan_range(graph, graph_address(graph, block), graph_size(graph, block), ask_heuristics, search);
+        if (search->n_examine - search->examined >= MANY_BLOCKS) {
+            examine_many(search, search->n_examine);
+        } else {
+            uint32_t block = search->examine[search->examined++];
+            if (!still_matters(graph, block))
+                continue;
+            scan_range(graph, graph_address(graph, block), graph_size(graph, block), ask_heuristics, search);
+        }
         follow_strong(search);
     }
 }

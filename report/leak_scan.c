@@ -419,3 +419,25 @@ uint64_t scan_range(struct graph *graph, uint64_t address, uint64_t n, scan_word
     free(buffer);
     return unreadable;
 }
+
+void scan_next(struct graph *graph, struct scan_near *near, uint64_t address, uint64_t n, uint64_t worth, scan_word *word, void *ctx)
+{
+    uint64_t start = (address + 7) & ~UINT64_C(7), end = (address + n) & ~UINT64_C(7);
+    if (end <= start)
+        return;
+    if (start < near->at || end > near->at + near->n) {
+        if (worth > WINDOW_BYTES)
+            worth = WINDOW_BYTES;
+        if (worth < end - start) {
+            scan_range(graph, address, n, word, ctx);
+            return;
+        }
+        if (!near->words)
+            near->words = memory_new(1, WINDOW_BYTES);
+        near->at = start;
+        near->n = (size_t)worth & ~(size_t)7;
+        image_read_around(graph->records->image, start, near->words, near->n);
+    }
+    __atomic_fetch_add(&graph->result->scanned_bytes, end - start, __ATOMIC_RELAXED);
+    visit_words(graph, start, near->words + (start - near->at) / 8, (size_t)(end - start) / 8, word, ctx);
+}
