@@ -4,7 +4,8 @@
  * chooses is chosen here in advance:
  *
  *   1. Of symbols with the same extent the one that binds most (global, weak, local), of those the first.
- *   2. An address that lies in one extent alone has that one's name; one that lies in several is left to libdwfl.
+ *   2. An address that lies in one extent alone has that one's name; one that lies in several is left to libdwfl. So is one in a local symbol's, if
+ *      a global symbol without extent stands before it in the same section, or at it: libdwfl may prefer that.
  *   3. In no extent: symbols without one (labels in assembly) may stand before the address. Only those without a type say anything to us
  *      (symbol_file.c); libdwfl chooses among them. If there is none at a lower address, there is no name.
  *
@@ -22,22 +23,59 @@ struct extent {
     const char *name;
     int binding;
     int index;                  /* in the symbol table */
+    GElf_Word section;
+};
+
+/* Of a section: its lowest symbol that is global and has no extent. */
+struct mark {
+    GElf_Word section;
+    GElf_Addr lowest;
 };
 
 struct symbol_table {
     struct extent *list;        /* by low, high */
     size_t n;
     GElf_Addr labels;           /* the lowest symbol that has neither type nor extent */
+    struct mark *marks;
+    size_t n_marks, room_marks;
 };
+
+enum { BINDS_ODDLY, BINDS_LOCALLY, BINDS_WEAKLY, BINDS_GLOBALLY };
 
 static int binding(const GElf_Sym *symbol)
 {
     switch (GELF_ST_BIND(symbol->st_info)) {
-    case STB_GLOBAL: return 3;
-    case STB_WEAK: return 2;
-    case STB_LOCAL: return 1;
-    default: return 0;
+    case STB_GLOBAL: return BINDS_GLOBALLY;
+    case STB_WEAK: return BINDS_WEAKLY;
+    case STB_LOCAL: return BINDS_LOCALLY;
+    default: return BINDS_ODDLY;
     }
+}
+
+static struct mark *mark_of(const struct symbol_table *table, GElf_Word section)
+{
+    for (size_t i = 0; i < table->n_marks; i++)
+        if (table->marks[i].section == section)
+            return &table->marks[i];
+    return NULL;
+}
+
+/* A symbol without extent. */
+static void note_mark(struct symbol_table *table, const GElf_Sym *symbol, GElf_Addr address, GElf_Word section)
+{
+    if (GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE && address < table->labels)
+        table->labels = address;
+    if (binding(symbol) == BINDS_LOCALLY)
+        return;
+    struct mark *mark = mark_of(table, section);
+    if (mark) {
+        if (address < mark->lowest)
+            mark->lowest = address;
+        return;
+    }
+    if (table->n_marks == table->room_marks)
+        table->marks = memory_resize(table->marks, table->room_marks = table->room_marks ? 2 * table->room_marks : 16, sizeof *table->marks);
+    table->marks[table->n_marks++] = (struct mark){section, address};
 }
 
 static int by_extent(const void *left, const void *right)
@@ -67,17 +105,17 @@ struct symbol_table *symbol_table_new(Dwfl_Module *module)
     for (int i = 1; i < symbols; i++) {
         GElf_Sym symbol;
         GElf_Addr address;
-        const char *name = dwfl_module_getsym_info(module, i, &symbol, &address, NULL, NULL, NULL);
+        GElf_Word section = SHN_UNDEF;
+        const char *name = dwfl_module_getsym_info(module, i, &symbol, &address, &section, NULL, NULL);
         if (!name || !*name || !counts(&symbol))
             continue;
         if (symbol.st_size == 0) {
-            if (GELF_ST_TYPE(symbol.st_info) == STT_NOTYPE && address < table->labels)
-                table->labels = address;
+            note_mark(table, &symbol, address, section);
             continue;
         }
         if (table->n == room)
             table->list = memory_resize(table->list, room = room ? 2 * room : 1024, sizeof *table->list);
-        table->list[table->n++] = (struct extent){address, address + symbol.st_size, 0, name, binding(&symbol), i};
+        table->list[table->n++] = (struct extent){address, address + symbol.st_size, 0, name, binding(&symbol), i, section};
     }
     if (table->n)
         qsort(table->list, table->n, sizeof *table->list, by_extent);
@@ -94,8 +132,10 @@ struct symbol_table *symbol_table_new(Dwfl_Module *module)
 
 void symbol_table_free(struct symbol_table *table)
 {
-    if (table)
+    if (table) {
         free(table->list);
+        free(table->marks);
+    }
     free(table);
 }
 
@@ -114,6 +154,11 @@ enum symbol_answer symbol_table_at(const struct symbol_table *table, GElf_Addr a
         return address < table->labels ? SYMBOL_NONE : SYMBOL_ASK;
     if (address >= at->high || (before && address < before->reach))
         return SYMBOL_ASK;
+    if (at->binding < BINDS_WEAKLY) {
+        const struct mark *mark = mark_of(table, at->section);
+        if (mark && mark->lowest <= address)
+            return SYMBOL_ASK;
+    }
     *name = at->name;
     return SYMBOL_FOUND;
 }
