@@ -1,6 +1,6 @@
 /* The symbols that say how far they reach, sorted.
  *
- * dwfl_module_addrinfo goes through all symbols of a file for each address, of large libraries (a compiler's: 60,000) for a millisecond. What it
+ * dwfl_module_addrinfo goes through all symbols of a file for each address, of large libraries (clang has 30,000 and 44,000) for a millisecond. What it
  * chooses is chosen here in advance:
  *
  *   1. Of symbols with the same extent the one that binds most (global, weak, local), of those the first.
