@@ -21,6 +21,7 @@
 
 #include "image.h"
 #include "memory.h"
+#include "sorted.h"
 
 #define MARK UINT64_MAX
 #define BATCH 4096u
@@ -366,27 +367,12 @@ static void mask_program(const struct dump_mask *mask, uint64_t address, unsigne
 
 static size_t range_from(const struct dump_mask *mask, uint64_t address)
 {
-    size_t low = 0, high = mask->n_ranges;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (mask->ranges[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return SORTED_UP_TO(mask->ranges, mask->n_ranges, end, address);
 }
 
 static void apply_patches(const struct dump_mask *mask, uint64_t address, unsigned char *bytes, size_t n)
 {
-    size_t low = 0, high = mask->n_patches;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (mask->patches[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(mask->patches, mask->n_patches, end, address);
     for (; low < mask->n_patches && mask->patches[low].start < address + n; low++) {
         const struct patch *patch = &mask->patches[low];
         uint64_t start = patch->start > address ? patch->start : address, end = patch->end < address + n ? patch->end : address + n;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "sorted.h"
 
 static int by_start(const void *left, const void *right)
 {
@@ -119,14 +120,7 @@ size_t image_read_around(const struct image *image, uint64_t address, void *buff
 
 const struct image_mapping *image_mapping_at(const struct image *image, uint64_t address)
 {
-    size_t low = 0, high = image->n_mappings;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (image->mappings[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(image->mappings, image->n_mappings, end, address);
     return low < image->n_mappings && image->mappings[low].start <= address ? &image->mappings[low] : NULL;
 }
 

@@ -36,6 +36,7 @@
 #include "memory.h"
 #include "module_search.h"
 #include "page.h"
+#include "sorted.h"
 
 #define MOST_SEGMENTS ((uint64_t)4 << 20)
 #define BELIEVED 64u
@@ -75,15 +76,7 @@ struct core {
 /* The first piece that ends above `address`; n: none. */
 static size_t piece_from(const struct core *core, uint64_t address)
 {
-    size_t low = 0, high = core->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (core->pieces[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return SORTED_UP_TO(core->pieces, core->n, end, address);
 }
 
 static size_t core_read(void *ctx, uint64_t address, void *buffer, size_t n)

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "records_marks.h"
 #include "records_regions.h"
+#include "sorted.h"
 
 #define LOOK_AHEAD ((size_t)1 << 16)    /* freed objects in a META pool's, before a living one */
 
@@ -75,14 +76,7 @@ static bool block_before(struct records *records, size_t index, uint64_t address
 {
     if (!around->list || around->region != index)
         read_region(records, index, around);
-    size_t low = 0, high = around->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (around->list[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(around->list, around->n, address, address);
     if (low)
         *block = around->list[low - 1];
     return low != 0;

@@ -150,10 +150,11 @@ static int by_number(const void *left, const void *right)
     return *a < *b ? -1 : *a > *b;
 }
 
-/* Looks at the waiting blocks up to number `end`; what they add waits on the stack. */
-static void examine_many(struct search *search, size_t end)
+/* Looks at all the waiting blocks; what they add waits on the stack. */
+static void examine_many(struct search *search)
 {
     struct graph *graph = search->graph;
+    size_t end = search->n_examine;
     struct scan_near near = {.n = 0};
     qsort(search->examine + search->examined, end - search->examined, sizeof *search->examine, by_number);
     for (; search->examined < end; search->examined++) {
@@ -174,7 +175,7 @@ static void follow(struct search *search)
     follow_strong(search);
     while (search->examined < search->n_examine) {
         if (search->n_examine - search->examined >= MANY_BLOCKS) {
-            examine_many(search, search->n_examine);
+            examine_many(search);
         } else {
             uint32_t block = search->examine[search->examined++];
             if (!still_matters(graph, block))

@@ -17,7 +17,7 @@ libreport_la_SOURCES = \
 	report/leak_flow.h report/leak_flow.c report/leak_path.h report/leak_path.c report/leak_holders.c report/leak_retained.c report/leak_paths.h report/unwind.h report/unwind.c \
 	report/hit.h report/hit.c report/hit_code.h report/hit_code.c report/hit_access.c report/hit_value.c \
 	report/symbols.h report/symbols.c report/symbol_file.h report/symbol_file.c report/symbol_find.c \
-	report/symbol_scopes.h report/symbol_scopes.c report/symbol_data.h report/symbol_data.c report/symbol_table.h report/symbol_table.c \
+	report/symbol_scopes.h report/symbol_scopes.c report/symbol_data.h report/symbol_data.c report/symbol_table.h report/symbol_table.c report/sorted.h \
 	report/whereabouts.h report/whereabouts.c report/witnesses.h report/witnesses.c report/unseen.h report/unseen.c \
 	report/frames.h report/frames.c report/stable_name.h report/stable_name.c \
 	report/model.h report/model.c report/model_parts.h report/model_findings.c report/model_leaks.c report/model_slots.c report/loader_tls.h report/loader_tls.c report/model_verdict.c report/sentence.c \

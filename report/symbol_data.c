@@ -8,6 +8,7 @@
  *
  * Limits: variables that the optimiser took away have no symbol; thread-local ones are told apart, for each thread has its own. */
 #include "symbol_data.h"
+#include "sorted.h"
 
 #include <libiberty/demangle.h>
 #include <stdlib.h>
@@ -80,14 +81,7 @@ void symbol_data_free(struct symbol_data *data)
 bool symbol_data_at(const struct symbol_data *data, uint64_t address, struct variable *variable)
 {
     enum { BACK = 16 };         /* symbols that begin between a variable's start and `address`: aliases, members of unions */
-    size_t low = 0, high = data->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (data->list[middle].address <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(data->list, data->n, address, address);
     bool found = false;
     for (size_t i = low, tried = 0; i-- > 0 && tried < BACK; tried++) {
         const struct variable *candidate = &data->list[i];

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "symbol_data.h"
+#include "sorted.h"
 
 #define DEEPEST_NAME 32         /* namespaces and classes before a function's name */
 
@@ -131,14 +132,7 @@ static Dwarf_Die *unit_at(struct symbol_file *file, Dwarf_Addr address, Dwarf_Ad
         return unit;
     if (!file->ranges_made)
         make_ranges(file);
-    size_t low = 0, high = file->n_ranges;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (file->ranges[middle].low <= address - *bias)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(file->ranges, file->n_ranges, low, address - *bias);
     return low && address - *bias < file->ranges[low - 1].high ? file->ranges[low - 1].unit : NULL;
 }
 

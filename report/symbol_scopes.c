@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "sorted.h"
 
 #define DEEPEST 64
 
@@ -147,14 +148,7 @@ static size_t descend(Dwarf_Die *parent, Dwarf_Addr address, Dwarf_Die *dies, si
 
 size_t scopes_at(const struct unit_functions *functions, Dwarf_Addr address, Dwarf_Die *dies, size_t most)
 {
-    size_t low = 0, high = functions->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (functions->list[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(functions->list, functions->n, low, address);
     if (low == 0 || address >= functions->list[low - 1].high || most == 0)
         return 0;
     dies[0] = functions->list[low - 1].die;
@@ -183,14 +177,7 @@ static size_t asked_around(Dwarf_Die *declared, Dwarf_Die *dies, size_t most)
 size_t scopes_around(const struct unit_functions *functions, Dwarf_Die *declared, Dwarf_Die *dies, size_t most)
 {
     Dwarf_Off offset = dwarf_dieoffset(declared);
-    size_t low = 0, high = functions->n_nested, n = 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (functions->nested[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(functions->nested, functions->n_nested, offset, offset), n = 0;
     Dwarf *dwarf = dwarf_cu_getdwarf(declared->cu);
     if (low == 0 || functions->nested[low - 1].offset != offset || !dwarf)
         return asked_around(declared, dies, most);

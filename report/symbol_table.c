@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "memory.h"
+#include "sorted.h"
 
 struct extent {
     GElf_Addr low, high;        /* half-open */
@@ -141,14 +142,7 @@ void symbol_table_free(struct symbol_table *table)
 
 enum symbol_answer symbol_table_at(const struct symbol_table *table, GElf_Addr address, const char **name)
 {
-    size_t low = 0, high = table->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (table->list[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    size_t low = SORTED_UP_TO(table->list, table->n, low, address);
     const struct extent *at = low ? &table->list[low - 1] : NULL, *before = low > 1 ? at - 1 : NULL;
     if (!at || address >= at->reach)
         return address < table->labels ? SYMBOL_NONE : SYMBOL_ASK;
