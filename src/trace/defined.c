@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 
+#include "trace/elf.h"
+
 struct tables {
     const uint32_t *hash;       /* buckets, first symbol, words of the filter, shift; the filter; buckets; chains */
     const ElfW(Sym) *symbols;
@@ -32,14 +34,6 @@ struct question {
     bool reached;               /* the module that `behind` lies in */
     bool maybe;
 };
-
-static uint32_t hash_of(const char *name)
-{
-    uint32_t hash = 5381;
-    for (; *name; name++)
-        hash = hash * 33 + (uint8_t)*name;
-    return hash;
-}
 
 static bool same(const char *a, const char *b)
 {
@@ -147,7 +141,7 @@ static int find_libc(struct dl_phdr_info *module, size_t size, void *data)
 
 bool defined_somewhere(const char *name, const void *behind)
 {
-    struct question question = {.name = name, .behind = (uintptr_t)behind, .hash = hash_of(name), .reached = !behind};
+    struct question question = {.name = name, .behind = (uintptr_t)behind, .hash = elf_name_hash(name), .reached = !behind};
     if (!__atomic_load_n(&libc_known, __ATOMIC_ACQUIRE)) {
         struct tables found;        /* two threads find the same */
         bool there = dl_iterate_phdr(find_libc, &found) != 0;

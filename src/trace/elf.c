@@ -187,9 +187,7 @@ bool elf_defines(const struct elf_image *image, const char *name)
     if (!symbol_tables(image, &tables))
         return false;
 
-    uint32_t hash = 5381, index = 0;
-    for (const char *c = name; *c; c++)
-        hash = hash * 33 + (uint8_t)*c;
+    uint32_t hash = elf_name_hash(name), index = 0;
     uintptr_t buckets = tables.hash + sizeof tables.head + (uintptr_t)tables.head.bloom_words * 8;
     uintptr_t chains = buckets + (uintptr_t)tables.head.buckets * 4;
     if (!fetch(image, buckets + (uintptr_t)(hash % tables.head.buckets) * 4, &index, 4) || index < tables.head.first)

@@ -7,6 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a symbol's name, as DT_GNU_HASH has it. */
+static inline uint32_t elf_name_hash(const char *name)
+{
+    uint32_t hash = 5381;
+    for (; *name; name++)
+        hash = hash * 33 + (uint8_t)*name;
+    return hash;
+}
+
 struct elf_image {
     uintptr_t header;       /* address of the ELF header */
     uintptr_t bias;         /* what to add to the file's addresses */
